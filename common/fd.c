@@ -1,0 +1,167 @@
+#include "common/fd.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void
+fd_close(int *fd)
+{
+	int saved = errno;
+
+	if (*fd == -1)
+		return;
+	/* Linux frees the descriptor even where close fails, also by EINTR;
+	 * trying again could close somebody else's (close(2), NOTES). */
+	(void)close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+int
+fd_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		return (-errno);
+	return (0);
+}
+
+int
+fd_cloexec(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	if (flags == -1 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) == -1)
+		return (-errno);
+	return (0);
+}
+
+/* Reads until the end of the file or until buf is full. */
+static ssize_t
+read_full(int fd, char *buf, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size) {
+		n = read(fd, buf + len, size - len);
+		if (n == 0)
+			break;
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return (-errno);
+		len += n;
+	}
+	return (len);
+}
+
+/*
+ * st_size is only a hint: it is 0 for files in /proc and for pipes, and a file
+ * may grow while it is read. One byte more than the limit is asked for, so
+ * that a file of exactly max bytes is told from a longer one.
+ */
+static int
+slurp_fd(int fd, size_t max, char **data, size_t *len)
+{
+	size_t size = 4096, used = 0;
+	struct stat st;
+	char *buf = NULL, *bigger;
+	ssize_t n;
+
+	if (fstat(fd, &st) == -1)
+		return (-errno);
+	if (st.st_size > 0 && (uintmax_t)st.st_size > max)
+		return (-EFBIG);
+	if (st.st_size > 0)
+		size = st.st_size + 2;
+	for (;;) {
+		bigger = realloc(buf, size);
+		n = -ENOMEM;
+		if (bigger == NULL)
+			break;
+		buf = bigger;
+		n = read_full(fd, buf + used, size - used - 1);
+		if (n < 0)
+			break;
+		used += n;
+		n = -EFBIG;
+		if (used > max)
+			break;
+		if (used < size - 1) {
+			buf[used] = '\0';
+			*data = buf;
+			*len = used;
+			return (0);
+		}
+		n = -ENOMEM;
+		if (size > SIZE_MAX / 2)
+			break;
+		size *= 2;
+	}
+	free(buf);
+	return (n);
+}
+
+int
+fd_slurp(const char *path, size_t max, char **data, size_t *len)
+{
+	int fd, r;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd == -1)
+		return (-errno);
+	r = slurp_fd(fd, max, data, len);
+	fd_close(&fd);
+	return (r);
+}
+
+int
+fd_tunnel_options(int fd, const char **step)
+{
+	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	static const int on = 1, idle = 60, interval = 10, count = 6;
+	static const struct {
+		const char *step;
+		int level, name;
+		const void *value;
+		socklen_t size;
+	} options[] = {
+		{ "TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on) },
+		{ "SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on) },
+		{ "TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, &idle,
+		    sizeof(idle) },
+		{ "TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, &interval,
+		    sizeof(interval) },
+		{ "TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT, &count,
+		    sizeof(count) },
+		{ "SO_LINGER", SOL_SOCKET, SO_LINGER, &reset, sizeof(reset) },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (step != NULL)
+			*step = options[i].step;
+		if (setsockopt(fd, options[i].level, options[i].name,
+			options[i].value, options[i].size) == -1)
+			return (-errno);
+	}
+	return (0);
+}
+
+void
+fd_end_on_close(int fd)
+{
+	static const struct linger off = { .l_onoff = 0 };
+
+	/* Where it fails, the socket is dead already. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}

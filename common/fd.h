@@ -1,0 +1,34 @@
+/* Helpers for file descriptors. */
+#ifndef COMMON_FD_H
+#define COMMON_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Closes *fd if it is not -1 and sets it to -1. errno is kept. */
+void fd_close(int *fd);
+
+/* 0 or -errno. */
+int fd_nonblock(int fd);
+int fd_cloexec(int fd);
+
+/*
+ * Reads a whole file of at most max bytes. 0 with *data (NUL-terminated,
+ * owned by the caller) and *len, or -errno; -EFBIG beyond max.
+ */
+int fd_slurp(const char *path, size_t max, char **data, size_t *len);
+
+/*
+ * What every TCP socket of a tunnel has, and every listener hands down to the
+ * sockets that it accepts (Linux clones them): no delay, keep-alive that finds
+ * a dead peer within two minutes, and SO_LINGER of 0 seconds, so that the end
+ * is a reset unless somebody says that all went well: a worker that crashes
+ * must not make a cut stream look whole. 0, or -errno with *step (may be
+ * NULL) set to the option's name, static.
+ */
+int fd_tunnel_options(int fd, const char **step);
+
+/* All went well: close(2) ends the stream and sends what is unsent. */
+void fd_end_on_close(int fd);
+
+#endif
