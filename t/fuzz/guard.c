@@ -1,0 +1,230 @@
+/*
+ * What a DNS answer may lead to: any address against any networks, own
+ * addresses and listeners. The model here knows nothing of the guard's table.
+ */
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/guard.h"
+
+#define MANY 4
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct input {
+	const uint8_t *p;
+	size_t left;
+};
+
+struct world {
+	struct addr own[MANY], listeners[MANY];
+	struct cidr networks[MANY];
+	size_t nown, nlisteners, nnetworks;
+	struct guard *guard;
+};
+
+static unsigned
+take(struct input *in)
+{
+	if (in->left == 0)
+		return (0);
+	in->left--;
+	return (*in->p++);
+}
+
+/* Addresses that have much in common are made often: few bytes are taken. */
+static struct addr
+take_addr(struct input *in)
+{
+	static const uint8_t starts[][12] = { { 0 },
+		{ [10] = 0xff, [11] = 0xff }, { 0x00, 0x64, 0xff, 0x9b },
+		{ 0x20, 0x01 }, { 0xfd } };
+	struct addr a = { .family = AF_INET6 };
+	unsigned i, n, kind = take(in);
+
+	a.port = (uint16_t)(take(in) % 4 + 8443);
+	n = 16;
+	if (kind % 8 < 5) {
+		memcpy(a.ip, starts[kind % 8], 12);
+		n = 4;
+	} else if (kind % 8 < 7) {
+		a.family = AF_INET;
+		n = 4;
+	}
+	for (i = 0; i < n; i++)
+		a.ip[(a.family == AF_INET ? 0 : 16 - n) + i] =
+		    (uint8_t)take(in);
+	return (a);
+}
+
+static struct cidr
+take_cidr(struct input *in)
+{
+	struct addr a = take_addr(in);
+	struct cidr c = { .family = a.family };
+	unsigned i;
+
+	c.bits = (uint16_t)(take(in) % (a.family == AF_INET ? 33 : 129));
+	memcpy(c.ip, a.ip, sizeof(c.ip));
+	for (i = c.bits; i < 128; i++)
+		c.ip[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+	return (c);
+}
+
+static void
+take_world(struct world *w, struct input *in)
+{
+	unsigned i;
+
+	w->nown = take(in) % (MANY + 1);
+	w->nlisteners = take(in) % (MANY + 1);
+	w->nnetworks = take(in) % (MANY + 1);
+	for (i = 0; i < w->nown; i++)
+		w->own[i] = take_addr(in);
+	for (i = 0; i < w->nlisteners; i++)
+		w->listeners[i] = take_addr(in);
+	for (i = 0; i < w->nnetworks; i++)
+		w->networks[i] = take_cidr(in);
+	assert(guard_new(&w->guard, w->own, w->nown, w->listeners,
+		   w->nlisteners) == 0);
+}
+
+/* The model: one bit after the other. */
+static bool
+contains(const struct cidr *c, const struct addr *a)
+{
+	unsigned i;
+
+	if (c->family != a->family)
+		return (false);
+	for (i = 0; i < c->bits; i++)
+		if (((c->ip[i / 8] ^ a->ip[i / 8]) & 0x80 >> i % 8) != 0)
+			return (false);
+	return (true);
+}
+
+static bool
+opened(const struct world *w, const struct addr *a)
+{
+	size_t i;
+
+	for (i = 0; i < w->nnetworks; i++)
+		if (contains(&w->networks[i], a))
+			return (true);
+	return (false);
+}
+
+static bool
+same_ip(struct addr a, const struct addr *b)
+{
+	addr_unwrap(&a);
+	return (a.family == b->family && memcmp(a.ip, b->ip, 16) == 0);
+}
+
+/* The address is unwrapped already. */
+static bool
+is_listener(const struct world *w, const struct addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 }, zero[16];
+	bool own = memcmp(a->ip, zero, 16) == 0, port = false;
+	size_t i;
+
+	own = own || (a->family == AF_INET ? a->ip[0] == 127
+					   : memcmp(a->ip, one, 16) == 0);
+	for (i = 0; i < w->nown; i++)
+		own = own || same_ip(w->own[i], a);
+	for (i = 0; i < w->nlisteners; i++) {
+		own = own || same_ip(w->listeners[i], a);
+		port = port || w->listeners[i].port == a->port;
+	}
+	return (own && port);
+}
+
+/* The other spellings of an IPv4 address are decided as it is. */
+static void
+check_spellings(const struct world *w, const struct addr *a, enum reason want,
+    const char *want_why)
+{
+	static const uint8_t prefixes[2][12] = { { [10] = 0xff, [11] = 0xff },
+		{ 0x00, 0x64, 0xff, 0x9b } };
+	struct addr b = { .family = AF_INET6, .port = a->port };
+	const char *why;
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		memcpy(b.ip, prefixes[i], 12);
+		memcpy(b.ip + 12, a->ip, 4);
+		why = NULL;
+		assert(guard_check(w->guard, &b, w->networks, w->nnetworks,
+			   &why) == want);
+		assert(why == want_why);
+		assert(guard_special(&b) == guard_special(a));
+	}
+}
+
+static void
+check_addr(const struct world *w, const struct addr *given)
+{
+	const struct cidr all[2] = { { .family = AF_INET },
+		{ .family = AF_INET6 } };
+	struct addr a = *given;
+	const char *why = NULL, *special = guard_special(given);
+	enum reason reason, want = REASON_NONE;
+
+	addr_unwrap(&a);
+	reason = guard_check(w->guard, given, w->networks, w->nnetworks, &why);
+	if (is_listener(w, &a))
+		want = REASON_OWN_LISTENER;
+	else if (special != NULL && !opened(w, &a))
+		want = REASON_GUARD;
+	assert(reason == want);
+	assert((why != NULL) == (want == REASON_GUARD));
+	assert(why == NULL || strcmp(why, special) == 0);
+	/* Nothing but a listener's own address is closed to all networks. */
+	assert(guard_check(w->guard, given, all, 2, NULL) ==
+	       (want == REASON_OWN_LISTENER ? want : REASON_NONE));
+	if (a.family == AF_INET)
+		check_spellings(w, &a, reason, why);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	struct world w;
+	struct addr a, none = { 0 };
+	unsigned i;
+
+	memset(&w, 0, sizeof(w));
+	take_world(&w, &in);
+	do {
+		a = take_addr(&in);
+		check_addr(&w, &a);
+	} while (in.left > 0);
+	for (i = 0; i < w.nown; i++)
+		check_addr(&w, &w.own[i]);
+	for (i = 0; i < w.nlisteners; i++) {
+		check_addr(&w, &w.listeners[i]);
+		addr_unwrap(&w.listeners[i]);
+		assert(guard_check(w.guard, &w.listeners[i], w.networks,
+			   w.nnetworks, NULL) == REASON_OWN_LISTENER);
+	}
+	/* Both ends of a network, and the network's own reach. */
+	for (i = 0; i < w.nnetworks; i++) {
+		a = (struct addr){ .family = w.networks[i].family, .port = 1 };
+		memcpy(a.ip, w.networks[i].ip, sizeof(a.ip));
+		check_addr(&w, &a);
+		if (w.networks[i].bits == 0)
+			continue;
+		a.ip[(w.networks[i].bits - 1) / 8] ^=
+		    (uint8_t)(0x80 >> (w.networks[i].bits - 1) % 8);
+		check_addr(&w, &a);
+	}
+	assert(guard_check(w.guard, &none, w.networks, w.nnetworks, NULL) ==
+	       REASON_GUARD);
+	guard_free(w.guard);
+	return (0);
+}
