@@ -1,0 +1,62 @@
+/* What a worker inherits from the master: this struct and nothing else. */
+#ifndef COMMON_BOOT_H
+#define COMMON_BOOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "common/clock.h"
+#include "common/conf.h"
+
+struct guard;
+struct hosts;
+struct log;
+struct policy;
+struct sink;
+struct ssl_ctx_st;
+struct stats;
+
+struct boot_socket {
+	int fd;		   /* listening, non-blocking */
+	unsigned listener; /* index into conf->listeners */
+	bool surplus;	   /* of a worker that is no more: no new connections
+			   * are steered here; accept what is queued, then
+			   * close it after BOOT_SURPLUS_TIME */
+};
+
+/* Longer than a client's SYN-ACK round trip with two retransmissions. */
+#define BOOT_SURPLUS_TIME (10 * CLOCK_SEC)
+
+/* All borrowed from the master's memory, which the fork has copied. */
+struct boot {
+	const struct conf *conf;
+	const struct policy *policy;
+	const struct guard *guard;
+	const struct hosts *hosts;
+	struct ssl_ctx_st *tls;
+	const struct boot_socket *sockets;
+	size_t nsockets;
+	int control_fd;
+	struct stats *stats;
+	int slot;	     /* this worker's, in stats */
+	unsigned worker;     /* 0 .. workers - 1 */
+	unsigned generation; /* 1, 2, ... */
+	pid_t master;
+	struct log *log; /* error log */
+	struct sink *audit;
+};
+
+/*
+ * The worker's whole life; never returns to the master's code. The value is
+ * the exit status.
+ *
+ * On entry: the user is the final one, there are no capabilities, no_new_privs
+ * is set. The signal mask is empty; HUP, INT, USR1, USR2 and PIPE are ignored,
+ * all else is at its default.
+ * Open descriptors are 0, 1, 2, those of this struct and of the two sinks. The
+ * log already bears the worker's name.
+ */
+int worker_main(const struct boot *);
+
+#endif

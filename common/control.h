@@ -1,0 +1,48 @@
+/*
+ * Messages between master and worker: fixed-size records over a
+ * SOCK_SEQPACKET socketpair, with descriptors attached where they say so.
+ */
+#ifndef COMMON_CONTROL_H
+#define COMMON_CONTROL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONTROL_FDS_MAX 2
+
+enum control_type {
+	/* worker to master */
+	CONTROL_READY = 1, /* accepting from now on */
+	/* master to worker */
+	CONTROL_DRAIN,	/* stop accepting, exit after the last tunnel */
+	CONTROL_REOPEN, /* fds: error log, audit log */
+	CONTROL_END	/* reset every tunnel for `reason`, exit at once */
+};
+
+struct control_msg {
+	uint32_t type;
+	uint32_t reason;    /* DRAIN with deadline, END: enum reason */
+	int64_t deadline;   /* DRAIN: on clock_now(); CLOCK_NEVER: none */
+	uint64_t listeners; /* DRAIN: bit per listener of the worker's own
+			     * configuration that nobody serves any more; what
+			     * is queued there is accepted first */
+	uint32_t fd_mask;   /* REOPEN: 1 error log, 2 audit log attached */
+	uint32_t unused;
+};
+
+/* A non-blocking, close-on-exec pair. 0 or -errno. */
+int control_pair(int fd[2]);
+
+/* Sends one message with nfds descriptors (borrowed). 0 or -errno. */
+int control_send(
+    int fd, const struct control_msg *, const int *fds, size_t nfds);
+
+/*
+ * Receives one. 1 with *msg and up to CONTROL_FDS_MAX owned descriptors in
+ * fds (*nfds of them, close-on-exec); 0: the other side is gone; -EAGAIN;
+ * -EPROTO: not a message (wrong size or type; descriptors are closed).
+ */
+int control_recv(
+    int fd, struct control_msg *, int fds[CONTROL_FDS_MAX], size_t *nfds);
+
+#endif

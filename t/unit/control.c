@@ -1,0 +1,206 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/control.h"
+#include "common/reason.h"
+#include "t/unit/tap.h"
+
+/* The lowest free number tells whether a descriptor was left open. */
+static int
+lowest_fd(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return (fd);
+}
+
+/* What a hostile worker could send: any bytes with any descriptors. */
+static void
+send_raw(int fd, const void *data, size_t len, size_t nfds)
+{
+	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int) * 16)];
+	struct cmsghdr *cmsg;
+	size_t i;
+
+	memset(space, 0, sizeof(space));
+	if (nfds > 0) {
+		mh.msg_control = space;
+		mh.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+		cmsg = CMSG_FIRSTHDR(&mh);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+		/* Descriptor 0, so many times. */
+		for (i = 0; i < nfds; i++)
+			memset(
+			    CMSG_DATA(cmsg) + i * sizeof(int), 0, sizeof(int));
+	}
+	if (sendmsg(fd, &mh, 0) != (ssize_t)len)
+		abort();
+}
+
+static void
+test_plain(void)
+{
+	struct control_msg out = { .type = CONTROL_DRAIN,
+		.reason = REASON_DRAIN_DEADLINE,
+		.deadline = CLOCK_NEVER,
+		.listeners = UINT64_C(1) << 63 | 1 };
+	struct control_msg in;
+	int fd[2], fds[CONTROL_FDS_MAX];
+	size_t nfds = 9;
+
+	if (!ok(control_pair(fd) == 0, "a pair"))
+		return;
+	ok((fcntl(fd[0], F_GETFD) & FD_CLOEXEC) &&
+		(fcntl(fd[1], F_GETFD) & FD_CLOEXEC),
+	    "close-on-exec");
+	ok((fcntl(fd[0], F_GETFL) & O_NONBLOCK) &&
+		(fcntl(fd[1], F_GETFL) & O_NONBLOCK),
+	    "non-blocking");
+	is_int(control_recv(fd[1], &in, fds, &nfds), -EAGAIN, "nothing yet");
+	is_int(control_send(fd[0], &out, NULL, 0), 0, "sent");
+	is_int(control_recv(fd[1], &in, fds, &nfds), 1, "received");
+	ok(memcmp(&in, &out, sizeof(in)) == 0 && nfds == 0, "as it was");
+	out.type = CONTROL_READY;
+	out.reason = 0;
+	control_send(fd[1], &out, NULL, 0);
+	is_int(control_recv(fd[0], &in, fds, &nfds), 1, "the other way");
+	is_int(in.type, CONTROL_READY, "ready");
+	close(fd[0]);
+	is_int(control_recv(fd[1], &in, fds, &nfds), 0, "the master is gone");
+	is_int(control_send(fd[1], &out, NULL, 0), -EPIPE, "without a signal");
+	close(fd[1]);
+}
+
+static void
+test_fds(void)
+{
+	struct control_msg out = { .type = CONTROL_REOPEN, .fd_mask = 3 };
+	int fd[2], pipe_fd[2], fds[CONTROL_FDS_MAX], many[3] = { 0, 0, 0 };
+	struct stat a, b;
+	struct control_msg in;
+	size_t nfds = 0;
+
+	if (control_pair(fd) != 0 || pipe2(pipe_fd, O_CLOEXEC) != 0)
+		return;
+	is_int(control_send(fd[0], &out, pipe_fd, 2), 0, "two descriptors");
+	is_int(control_recv(fd[1], &in, fds, &nfds), 1, "come");
+	is_int(nfds, 2, "both");
+	ok(fstat(fds[0], &a) == 0 && fstat(pipe_fd[0], &b) == 0 &&
+		a.st_ino == b.st_ino &&
+		(fcntl(fds[1], F_GETFL) & O_ACCMODE) == O_WRONLY,
+	    "in their order");
+	ok(fcntl(fds[0], F_GETFD) & fcntl(fds[1], F_GETFD) & FD_CLOEXEC,
+	    "close-on-exec");
+	close(fds[0]);
+	close(fds[1]);
+	out.fd_mask = 2;
+	control_send(fd[0], &out, pipe_fd + 1, 1);
+	is_int(control_recv(fd[1], &in, fds, &nfds), 1, "one alone");
+	is_int(nfds, 1, "comes");
+	close(fds[0]);
+	is_int(control_send(fd[0], &out, many, 3), -EINVAL, "three do not go");
+	close(fd[0]);
+	close(fd[1]);
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+}
+
+/* One message that must be refused, and leave no descriptor behind. */
+static void
+refused(const void *data, size_t len, size_t nfds, const char *what)
+{
+	int fd[2], fds[CONTROL_FDS_MAX], before, r;
+	struct control_msg in = { .type = 0 };
+	size_t n = 0;
+
+	if (control_pair(fd) != 0)
+		return;
+	before = lowest_fd();
+	send_raw(fd[0], data, len, nfds);
+	r = control_recv(fd[1], &in, fds, &n);
+	ok(r == -EPROTO && n == 0 && in.type == 0, "%s: refused", what);
+	is_int(lowest_fd(), before, "no descriptor leaks");
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void
+test_refused(void)
+{
+	struct control_msg msg[2] = { { .type = CONTROL_READY },
+		{ .type = CONTROL_READY } };
+
+	refused(msg, sizeof(msg[0]) - 1, 0, "too short");
+	refused(msg, sizeof(msg[0]) + 1, 0, "too long");
+	refused(msg, 1, 2, "too short with descriptors");
+	refused(msg, 0, 1, "empty with a descriptor");
+	refused(msg, sizeof(msg[0]), 1, "a descriptor that does not belong");
+	refused(msg, sizeof(msg[0]), 3, "too many descriptors");
+	refused(msg, sizeof(msg[0]), 16, "far too many descriptors");
+	msg[0].type = CONTROL_REOPEN;
+	msg[0].fd_mask = 3;
+	refused(msg, sizeof(msg[0]), 1, "a descriptor that is missing");
+	msg[0].fd_mask = 4;
+	refused(msg, sizeof(msg[0]), 1, "a descriptor of no kind");
+	msg[0].type = 0;
+	refused(msg, sizeof(msg[0]), 0, "type 0");
+	msg[0].type = CONTROL_END + 1;
+	refused(msg, sizeof(msg[0]), 0, "unknown type");
+	msg[0].type = CONTROL_END;
+	msg[0].reason = REASON_COUNT;
+	refused(msg, sizeof(msg[0]), 0, "unknown reason");
+}
+
+static void
+test_gone(void)
+{
+	struct control_msg msg = { .type = CONTROL_READY }, in;
+	int fd[2], fds[CONTROL_FDS_MAX];
+	size_t n;
+	int r;
+
+	if (control_pair(fd) != 0)
+		return;
+	control_send(fd[1], &msg, NULL, 0);
+	close(fd[0]); /* with a message unread: this resets */
+	is_int(control_recv(fd[1], &in, fds, &n), 0, "gone by a reset");
+	close(fd[1]);
+
+	if (control_pair(fd) != 0)
+		return;
+	control_send(fd[0], &msg, NULL, 0);
+	close(fd[0]);
+	is_int(control_recv(fd[1], &in, fds, &n), 1, "a last word is heard");
+	is_int(control_recv(fd[1], &in, fds, &n), 0, "then it is gone");
+	close(fd[1]);
+
+	if (control_pair(fd) != 0)
+		return;
+	do {
+		r = control_send(fd[0], &msg, NULL, 0);
+	} while (r == 0);
+	is_int(r, -EAGAIN, "a worker that does not read blocks nobody");
+	close(fd[0]);
+	close(fd[1]);
+	is_int(control_recv(-1, &in, fds, &n), -EBADF, "no socket");
+}
+
+int
+main(void)
+{
+	test_plain();
+	test_fds();
+	test_refused();
+	test_gone();
+	return (done_testing());
+}
