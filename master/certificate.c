@@ -1,0 +1,245 @@
+#include "master/certificate.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "common/conf.h"
+#include "common/fd.h"
+#include "master/findings.h"
+
+#define FILE_MAX (1024 * 1024)
+
+/* Ends sooner: worth a warning. */
+#define DAYS_SOON 14
+#define DAY	  (24 * 60 * 60)
+
+void
+certificate_finding(struct findings *f, const char *file, const char *action)
+{
+	unsigned long code = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(code);
+
+	findings_add(f, LOG_LEVEL_ERROR, "%s: %s: %s", file, action,
+	    reason != NULL ? reason : "unknown error");
+	ERR_clear_error();
+}
+
+/* Keys with a passphrase: nobody is there to be asked. */
+static int
+no_passphrase(char *buf, int size, int writing, void *asked)
+{
+	*(int *)asked = 1;
+	return (-1);
+}
+
+static int
+slurp(char **data, size_t *len, const char *file, struct findings *f)
+{
+	int error = fd_slurp(file, FILE_MAX, data, len);
+
+	if (error == 0)
+		return (0);
+	findings_add(
+	    f, LOG_LEVEL_ERROR, "%s: read: %s", file, strerror(-error));
+	return (-EINVAL);
+}
+
+static X509 *
+read_one(BIO *bio, int *asked)
+{
+	return (PEM_read_bio_X509(bio, NULL, no_passphrase, asked));
+}
+
+/* All certificates of the file; NULL with the cause in findings. */
+static STACK_OF(X509) * read_chain(const char *file, struct findings *f)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	BIO *bio = NULL;
+	X509 *cert;
+	char *data = NULL;
+	size_t len;
+	int asked = 0;
+
+	if (chain == NULL || slurp(&data, &len, file, f) != 0)
+		goto fail;
+	bio = BIO_new_mem_buf(data, (int)len);
+	if (bio == NULL)
+		goto fail_openssl;
+	ERR_clear_error();
+	while ((cert = read_one(bio, &asked)) != NULL) {
+		if (sk_X509_push(chain, cert) == 0) {
+			X509_free(cert);
+			goto fail_openssl;
+		}
+	}
+	/* "No start line" is how the end looks. */
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		goto fail_openssl;
+	if (sk_X509_num(chain) == 0) {
+		findings_add(f, LOG_LEVEL_ERROR,
+		    "%s: read certificates: no PEM certificate in it", file);
+		goto fail;
+	}
+	ERR_clear_error();
+	BIO_free(bio);
+	free(data);
+	return (chain);
+fail_openssl:
+	certificate_finding(f, file, "read certificates");
+fail:
+	BIO_free(bio);
+	free(data);
+	sk_X509_pop_free(chain, X509_free);
+	return (NULL);
+}
+
+static EVP_PKEY *
+read_key(const char *file, struct findings *f)
+{
+	EVP_PKEY *key = NULL;
+	BIO *bio;
+	char *data;
+	size_t len;
+	int asked = 0;
+
+	if (slurp(&data, &len, file, f) != 0)
+		return (NULL);
+	ERR_clear_error();
+	bio = BIO_new_mem_buf(data, (int)len);
+	if (bio != NULL)
+		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
+	if (key == NULL && asked)
+		findings_add(f, LOG_LEVEL_ERROR,
+		    "%s: read key: it is encrypted and nobody can be asked "
+		    "for the passphrase; store it without one",
+		    file);
+	/* The decoders of 3.0 only say "unsupported" to that. */
+	else if (key == NULL && strstr(data, "PRIVATE KEY-----") == NULL)
+		findings_add(f, LOG_LEVEL_ERROR,
+		    "%s: read key: no PEM private key in it", file);
+	else if (key == NULL)
+		certificate_finding(f, file, "read key");
+	ERR_clear_error();
+	BIO_free(bio);
+	OPENSSL_cleanse(data, len);
+	free(data);
+	return (key);
+}
+
+static void
+check_mode(const char *file, struct findings *f)
+{
+	struct stat st;
+
+	if (stat(file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+		findings_add(f, LOG_LEVEL_WARNING,
+		    "%s: the key can be read or written by every user (mode "
+		    "%04o); make it 0600",
+		    file, (unsigned)(st.st_mode & 07777));
+}
+
+/* Clients build their path from the order that the server sends. */
+static int
+check_order(STACK_OF(X509) * chain, const char *file, struct findings *f)
+{
+	for (int i = 1; i < sk_X509_num(chain); i++) {
+		X509 *subject = sk_X509_value(chain, i - 1);
+		X509 *issuer = sk_X509_value(chain, i);
+
+		if (X509_check_issued(issuer, subject) == X509_V_OK)
+			continue;
+		findings_add(f, LOG_LEVEL_ERROR,
+		    "%s: check chain: certificate %d is not the issuer of "
+		    "certificate %d; the server's own comes first, then each "
+		    "issuer",
+		    file, i + 1, i);
+		ERR_clear_error();
+		return (-EINVAL);
+	}
+	return (0);
+}
+
+/* Warnings only: an expired certificate must not make a reload impossible
+ * that has nothing to do with it. */
+static void
+check_dates(STACK_OF(X509) * chain, const char *file, struct findings *f)
+{
+	time_t now = time(NULL), soon = now + DAYS_SOON * DAY;
+
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		X509 *cert = sk_X509_value(chain, i);
+		const ASN1_TIME *end = X509_get0_notAfter(cert);
+		const char *what = NULL;
+
+		if (X509_cmp_time(X509_get0_notBefore(cert), &now) > 0)
+			what = "is not valid yet";
+		else if (X509_cmp_time(end, &now) < 0)
+			what = "has expired";
+		else if (X509_cmp_time(end, &soon) < 0)
+			what = "expires within 14 days";
+		if (what != NULL)
+			findings_add(f, LOG_LEVEL_WARNING,
+			    "%s: check dates: certificate %d %s", file, i + 1,
+			    what);
+	}
+	ERR_clear_error();
+}
+
+static int
+use(SSL_CTX *ctx, const struct conf_certificate *c, STACK_OF(X509) * chain,
+    EVP_PKEY *key, struct findings *f)
+{
+	X509 *leaf = sk_X509_value(chain, 0);
+	int result = 0;
+
+	if (X509_check_private_key(leaf, key) != 1) {
+		ERR_clear_error();
+		findings_add(f, LOG_LEVEL_ERROR,
+		    "%s: check key: it does not belong to the first "
+		    "certificate of %s",
+		    c->key, c->chain);
+		return (-EINVAL);
+	}
+	sk_X509_shift(chain);
+	/* override 0: a second one of the same key type is an error. */
+	if (SSL_CTX_use_cert_and_key(ctx, leaf, key, chain, 0) != 1) {
+		if (ERR_GET_REASON(ERR_peek_error()) ==
+		    SSL_R_NOT_REPLACING_CERTIFICATE)
+			findings_add(f, LOG_LEVEL_ERROR,
+			    "%s: use: another certificate has the same type "
+			    "of key (%s); one of each type is possible",
+			    c->chain, OBJ_nid2sn(EVP_PKEY_get_base_id(key)));
+		else
+			certificate_finding(f, c->chain, "use");
+		ERR_clear_error();
+		result = -EINVAL;
+	}
+	X509_free(leaf);
+	return (result);
+}
+
+int
+certificate_load(
+    SSL_CTX *ctx, const struct conf_certificate *c, struct findings *f)
+{
+	STACK_OF(X509) *chain = read_chain(c->chain, f);
+	EVP_PKEY *key = read_key(c->key, f);
+	int result = -EINVAL;
+
+	if (key != NULL)
+		check_mode(c->key, f);
+	if (chain != NULL && key != NULL &&
+	    check_order(chain, c->chain, f) == 0) {
+		check_dates(chain, c->chain, f);
+		result = use(ctx, c, chain, key, f);
+	}
+	EVP_PKEY_free(key);
+	sk_X509_pop_free(chain, X509_free);
+	return (result);
+}

@@ -1,0 +1,164 @@
+#include "master/client_ca.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/conf.h"
+#include "common/fd.h"
+#include "master/certificate.h"
+#include "master/findings.h"
+
+#define FILE_MAX (16 * 1024 * 1024)
+
+/* The last object of a PEM file is followed by this "error". */
+static bool
+only_end_of_file(void)
+{
+	unsigned long e = ERR_peek_last_error();
+	bool end = ERR_GET_LIB(e) == ERR_LIB_PEM &&
+		   ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
+
+	if (end)
+		ERR_clear_error();
+	return (end);
+}
+
+static int
+add_authorities(SSL_CTX *ctx, BIO *bio, const char *file, struct findings *f)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	bool good = true;
+	X509 *cert;
+	size_t n = 0;
+
+	while (good && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+		/* The name goes into the CertificateRequest. */
+		good = X509_STORE_add_cert(store, cert) == 1 &&
+		       SSL_CTX_add_client_CA(ctx, cert) == 1;
+		X509_free(cert);
+		n++;
+	}
+	if (good && only_end_of_file() && n > 0)
+		return (0);
+	certificate_finding(f, file, "read certificates of client_ca");
+	return (-EINVAL);
+}
+
+/*
+ * With revocation lists, every certificate of the chain must be on good terms
+ * with a list that is valid today: a list that is missing or out of date
+ * refuses clients, since it cannot say that they are not revoked.
+ */
+static int
+add_crls(SSL_CTX *ctx, BIO *bio, const char *file, struct findings *f)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	bool good = true;
+	X509_CRL *crl;
+	size_t n = 0;
+
+	while (good && (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
+		good = X509_STORE_add_crl(store, crl) == 1;
+		if (X509_cmp_current_time(X509_CRL_get0_nextUpdate(crl)) < 0)
+			findings_add(f, LOG_LEVEL_WARNING,
+			    "%s: revocation list %zu is out of date: clients "
+			    "of its issuer will be refused",
+			    file, n + 1);
+		X509_CRL_free(crl);
+		n++;
+	}
+	if (good && only_end_of_file() && n > 0 &&
+	    X509_STORE_set_flags(
+		store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1)
+		return (0);
+	certificate_finding(f, file, "read revocation lists of crl");
+	return (-EINVAL);
+}
+
+/* Reads a file, adds it to the digest, and hands its text to add(). */
+static int
+load(SSL_CTX *ctx, EVP_MD_CTX *digest, const char *file, struct findings *f,
+    int (*add)(SSL_CTX *, BIO *, const char *, struct findings *))
+{
+	char *data;
+	size_t len;
+	BIO *bio;
+	int error = fd_slurp(file, FILE_MAX, &data, &len);
+
+	if (error != 0) {
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "%s: read: %s", file, strerror(-error));
+		return (-EINVAL);
+	}
+	bio = BIO_new_mem_buf(data, (int)len);
+	if (bio == NULL || EVP_DigestUpdate(digest, data, len) != 1) {
+		certificate_finding(f, file, "read");
+		error = -EINVAL;
+	} else {
+		error = add(ctx, bio, file, f);
+	}
+	BIO_free(bio);
+	free(data);
+	return (error);
+}
+
+static int
+verify_mode(enum conf_client_auth auth)
+{
+	switch (auth) {
+	case CONF_CLIENT_AUTH_REQUIRED:
+		return (SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
+	case CONF_CLIENT_AUTH_OPTIONAL:
+		return (SSL_VERIFY_PEER);
+	default:
+		return (SSL_VERIFY_NONE);
+	}
+}
+
+static int
+set_session_context(SSL_CTX *ctx, EVP_MD_CTX *digest, struct findings *f)
+{
+	unsigned char context[EVP_MAX_MD_SIZE];
+	unsigned len;
+
+	/* SHA-256: 32 bytes, just what a session id context may have. */
+	if (EVP_DigestFinal_ex(digest, context, &len) == 1 &&
+	    SSL_CTX_set_session_id_context(ctx, context, len) == 1)
+		return (0);
+	certificate_finding(f, "tls", "set session id context");
+	return (-EINVAL);
+}
+
+int
+client_ca_load(SSL_CTX *ctx, const struct conf_tls *conf, struct findings *f)
+{
+	/* Tickets of this service are of no use to another of the same keys. */
+	static const char service[] = "sniport";
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	int result = 0;
+
+	ERR_clear_error();
+	if (digest == NULL ||
+	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1 ||
+	    EVP_DigestUpdate(digest, service, sizeof(service)) != 1 ||
+	    EVP_DigestUpdate(
+		digest, &conf->client_auth, sizeof(conf->client_auth)) != 1) {
+		certificate_finding(f, "tls", "set up");
+		result = -EINVAL;
+	}
+	if (result == 0 && conf->client_ca != NULL)
+		result = load(ctx, digest, conf->client_ca, f, add_authorities);
+	if (result == 0 && conf->crl != NULL)
+		result = load(ctx, digest, conf->crl, f, add_crls);
+	if (result == 0)
+		result = set_session_context(ctx, digest, f);
+	SSL_CTX_set_verify(ctx, verify_mode(conf->client_auth), NULL);
+	EVP_MD_CTX_free(digest);
+	return (result);
+}

@@ -1,0 +1,255 @@
+#include "master/generation.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <libgen.h>
+#include <openssl/ssl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+#include "common/fd.h"
+#include "common/guard.h"
+#include "common/hosts.h"
+#include "common/log.h"
+#include "common/policy.h"
+#include "common/sink.h"
+#include "master/findings.h"
+#include "master/tls_load.h"
+
+/* Far more than any hosts file that blocks advertisers. */
+#define HOSTS_FILE_MAX (64 * 1024 * 1024)
+
+/* Nobody asked for it, so it may be absent. */
+#define HOSTS_FILE_DEFAULT "/etc/hosts"
+
+static size_t
+usable_cpus(void)
+{
+	cpu_set_t set;
+
+	/* Fails on more than 1024 CPUs, where a number should be configured. */
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return (1);
+	return ((size_t)CPU_COUNT(&set));
+}
+
+static int
+interface_addrs(struct addr **out, size_t *n)
+{
+	struct ifaddrs *all, *i;
+	size_t max = 0;
+
+	*n = 0;
+	if (getifaddrs(&all) != 0)
+		return (-errno);
+	for (i = all; i != NULL; i = i->ifa_next)
+		max++;
+	*out = calloc(max + 1, sizeof(**out));
+	for (i = all; *out != NULL && i != NULL; i = i->ifa_next) {
+		if (i->ifa_addr != NULL &&
+		    addr_from_sockaddr(&(*out)[*n], i->ifa_addr,
+			sizeof(struct sockaddr_storage)) == 0)
+			(*n)++;
+	}
+	freeifaddrs(all);
+	return (*out == NULL ? -ENOMEM : 0);
+}
+
+static int
+make_guard(struct generation *g)
+{
+	const struct conf *conf = g->conf;
+	struct addr *own = NULL, *listeners;
+	size_t nown = 0;
+	int error;
+
+	error = interface_addrs(&own, &nown);
+	if (error != 0)
+		return (error);
+	error = -ENOMEM;
+	listeners = calloc(conf->nlisteners + 1, sizeof(*listeners));
+	if (listeners == NULL)
+		goto out;
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		listeners[i] = conf->listeners[i].addr;
+	error = guard_new(&g->guard, own, nown, listeners, conf->nlisteners);
+out:
+	free(listeners);
+	free(own);
+	return (error);
+}
+
+static int
+load_conf(struct generation *g, const char *file, struct findings *f)
+{
+	char *errors = NULL;
+	int error;
+
+	error = conf_load(&g->conf, file, &errors);
+	if (errors != NULL)
+		findings_add_lines(f, errors);
+	if (error != 0 && f->nerrors == 0)
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "%s: load: %s", file, strerror(-error));
+	free(errors);
+	return (error);
+}
+
+static int
+make_tables(struct generation *g, struct findings *f)
+{
+	int error;
+
+	error = policy_new(&g->policy, g->conf->rules, g->conf->nrules);
+	if (error == 0)
+		error = make_guard(g);
+	if (error != 0)
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "rules: compile: %s", strerror(-error));
+	return (error);
+}
+
+int
+generation_read(struct generation **out, const char *file, struct findings *f)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	int error;
+
+	if (g == NULL) {
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "%s: load: %s", file, strerror(ENOMEM));
+		return (-ENOMEM);
+	}
+	TAILQ_INIT(&g->children);
+	error = load_conf(g, file, f);
+	if (error == 0)
+		error = make_tables(g, f);
+	if (error != 0) {
+		generation_free(g);
+		return (error);
+	}
+	if (g->conf->nrules == 0)
+		findings_add(f, LOG_LEVEL_WARNING,
+		    "rules: there are none: every target is denied");
+	*out = g;
+	return (0);
+}
+
+static int
+load_hosts(struct generation *g, struct findings *f)
+{
+	const char *file = g->conf->dns.hosts_file;
+	char *text = NULL;
+	size_t len = 0;
+	int error;
+
+	if (file == NULL || *file == '\0')
+		return (0);
+	error = fd_slurp(file, HOSTS_FILE_MAX, &text, &len);
+	if (error == -ENOENT && strcmp(file, HOSTS_FILE_DEFAULT) == 0) {
+		findings_add(f, LOG_LEVEL_NOTICE,
+		    "dns.hosts_file: %s does not exist: all names are asked "
+		    "of name servers",
+		    file);
+		return (0);
+	}
+	if (error == 0)
+		error = hosts_new(&g->hosts, text, len);
+	if (error != 0)
+		findings_add(f, LOG_LEVEL_ERROR, "dns.hosts_file: %s: %s", file,
+		    strerror(-error));
+	free(text);
+	return (error);
+}
+
+/* Could this file be made? */
+static int
+check_folder(const char *file)
+{
+	char *copy = strdup(file);
+	int error = 0;
+
+	if (copy == NULL)
+		return (-ENOMEM);
+	if (access(dirname(copy), W_OK | X_OK) != 0)
+		error = -errno;
+	free(copy);
+	return (error);
+}
+
+static int
+open_log(struct sink **sink, const char *setting, const char *target,
+    bool serve, struct findings *f)
+{
+	int error;
+
+	/* Made by root for a check, it would be in the service's way. */
+	if (!serve && target[0] == '/' && access(target, F_OK) != 0)
+		error = check_folder(target);
+	else
+		error = sink_open(sink, target);
+	if (error != 0)
+		findings_add(f, LOG_LEVEL_ERROR, "%s: open %s: %s", setting,
+		    target, strerror(-error));
+	return (error);
+}
+
+static int
+open_logs(struct generation *g, bool serve, struct findings *f)
+{
+	const struct conf_log *conf = &g->conf->log;
+	int error, error_audit;
+
+	error = open_log(&g->error_sink, "log.error", conf->error, serve, f);
+	error_audit =
+	    open_log(&g->audit_sink, "log.access", conf->access, serve, f);
+	if (error == 0)
+		error = error_audit;
+	if (error == 0 && serve)
+		error = log_new(&g->log, g->error_sink, conf->level, "master");
+	return (error);
+}
+
+int
+generation_complete(struct generation *g, bool serve, struct findings *f)
+{
+	size_t before = f->nerrors;
+
+	g->nworkers =
+	    g->conf->workers > 0 ? (size_t)g->conf->workers : usable_cpus();
+	g->seats = calloc(g->nworkers, sizeof(*g->seats));
+	if (g->seats == NULL)
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "workers: %s", strerror(ENOMEM));
+	(void)tls_load(&g->tls, &g->conf->tls, f);
+	(void)privilege_resolve(&g->run_as, g->conf, f);
+	(void)load_hosts(g, f);
+	/* Last, since it may create files. */
+	if (f->nerrors == before && open_logs(g, serve, f) != 0 &&
+	    f->nerrors == before)
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "log: open: %s", strerror(ENOMEM));
+	return (f->nerrors == before ? 0 : -EINVAL);
+}
+
+void
+generation_free(struct generation *g)
+{
+	if (g == NULL)
+		return;
+	assert(TAILQ_EMPTY(&g->children));
+	log_free(g->log);
+	sink_close(g->error_sink);
+	sink_close(g->audit_sink);
+	SSL_CTX_free(g->tls);
+	hosts_free(g->hosts);
+	guard_free(g->guard);
+	policy_free(g->policy);
+	free(g->seats);
+	conf_free(g->conf);
+	free(g);
+}

@@ -1,0 +1,89 @@
+/*
+ * A generation: what one successful (re)load made of the configuration file,
+ * and the workers that serve it.
+ */
+#ifndef MASTER_GENERATION_H
+#define MASTER_GENERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "master/backoff.h"
+#include "master/privilege.h"
+
+struct conf;
+struct findings;
+struct guard;
+struct hosts;
+struct log;
+struct policy;
+struct sink;
+struct ssl_ctx_st;
+
+enum child_state {
+	CHILD_STARTING, /* not ready yet */
+	CHILD_SERVING,
+	CHILD_DRAINING, /* was told to drain */
+	CHILD_ENDING	/* was told to exit, or killed */
+};
+
+/* A worker process, from its fork until it is reaped. */
+struct child {
+	TAILQ_ENTRY(child) entry;
+	struct generation *generation;
+	unsigned worker; /* its number */
+	pid_t pid;
+	int control_fd; /* -1: it has closed its end */
+	int slot;	/* in stats */
+	enum child_state state;
+	int64_t started;
+	int64_t alive;	    /* counts as a sign of life like its heartbeat */
+	int64_t doubted;    /* when it was first found to stand still; NEVER */
+	int64_t kill_at;    /* when patience ends; NEVER */
+	const char *killed; /* why we killed it; NULL: we did not */
+};
+
+/* A worker number: who has it, and when the next one gets it. */
+struct seat {
+	struct child *child; /* NULL: vacant */
+	int64_t spawn_at;    /* vacant: when to fork */
+	struct backoff backoff;
+};
+
+struct generation {
+	TAILQ_ENTRY(generation) entry;
+	unsigned number; /* 1, 2, ...; 0: was never started */
+	struct conf *conf;
+	struct policy *policy;
+	struct guard *guard;
+	struct hosts *hosts;
+	struct ssl_ctx_st *tls;
+	struct run_as run_as;
+	struct sink *error_sink, *audit_sink;
+	struct log *log;
+	size_t nworkers;
+	struct seat *seats; /* nworkers of them */
+	TAILQ_HEAD(child_list, child) children;
+};
+
+/*
+ * Reads the file and makes of it all that decides about a target: conf, policy
+ * and guard. 0 with *g owned by the caller; -EINVAL or -ENOMEM with the causes
+ * in findings.
+ */
+int generation_read(struct generation **g, const char *file, struct findings *);
+
+/*
+ * Completes it with all that serving needs: certificates, user, hosts file and
+ * logs. Binds and forks nothing. Not to serve but to be checked, it has no log
+ * and makes no file. 0, or -EINVAL with the causes in findings.
+ */
+int generation_complete(struct generation *, bool serve, struct findings *);
+
+/* No child may be left. */
+void generation_free(struct generation *);
+
+#endif

@@ -1,0 +1,148 @@
+/* sniport: an egress proxy for TCP. Chooses what the process is to be. */
+#include <ares.h>
+#include <fcntl.h>
+#include <libconfig.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+#include "master/findings.h"
+#include "master/generation.h"
+#include "master/master.h"
+#include "master/options.h"
+#include "master/query.h"
+
+#ifndef SNIPORT_VERSION
+#define SNIPORT_VERSION "unknown"
+#endif
+
+#define EXIT_USAGE 2
+
+static int
+print_version(void)
+{
+	printf("sniport " SNIPORT_VERSION "\n%s\nc-ares %s\n"
+	       "libconfig %d.%d.%d\n",
+	    OpenSSL_version(OPENSSL_VERSION), ares_version(NULL),
+	    LIBCONFIG_VER_MAJOR, LIBCONFIG_VER_MINOR, LIBCONFIG_VER_REVISION);
+	return (EXIT_SUCCESS);
+}
+
+static int
+check(const char *file)
+{
+	struct generation *g = NULL;
+	struct findings f;
+	int error;
+
+	findings_init(&f);
+	error = generation_read(&g, file, &f);
+	if (error == 0)
+		error = generation_complete(g, false, &f);
+	findings_print(&f, stderr);
+	if (error == 0)
+		printf("%s: configuration is valid\n", file);
+	findings_fini(&f);
+	generation_free(g);
+	return (error == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static int
+print(const char *file)
+{
+	struct generation *g = NULL;
+	struct findings f;
+	int error;
+
+	findings_init(&f);
+	error = generation_read(&g, file, &f);
+	findings_print(&f, stderr);
+	if (error == 0) {
+		error = conf_print(g->conf, stdout);
+		if (error != 0)
+			fprintf(stderr, "sniport: -T: %s\n", strerror(-error));
+	}
+	findings_fini(&f);
+	generation_free(g);
+	return (error == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static int
+query(const struct options *o)
+{
+	const struct query asked = { .target = o->query,
+		.clients = o->clients,
+		.nclients = o->nclients,
+		.explain = o->explain };
+	struct generation *g = NULL;
+	int result = QUERY_BAD;
+	struct findings f;
+
+	findings_init(&f);
+	if (generation_read(&g, o->file, &f) == 0)
+		result = query_run(g, &asked, stdout, stderr);
+	else
+		findings_print(&f, stderr);
+	findings_fini(&f);
+	generation_free(g);
+	return (result);
+}
+
+/* A socket that takes the place of a closed standard stream would be written
+ * to by accident. */
+static int
+fill_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return (-1);
+	close(fd);
+	return (0);
+}
+
+static int
+run(const struct options *o)
+{
+	switch (o->mode) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_CHECK:
+		return (check(o->file));
+	case OPTIONS_PRINT:
+		return (print(o->file));
+	case OPTIONS_VERSION:
+		return (print_version());
+	case OPTIONS_HELP:
+		options_usage(stdout);
+		return (EXIT_SUCCESS);
+	case OPTIONS_QUERY:
+		return (query(o));
+	}
+	return (master_run(o->file));
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o;
+	char error[256];
+	int result;
+
+	if (fill_standard_streams() != 0)
+		return (EXIT_FAILURE);
+	if (options_parse(&o, argc, argv, error, sizeof(error)) != 0) {
+		fprintf(stderr, "sniport: %s (sniport -h helps)\n", error);
+		return (EXIT_USAGE);
+	}
+	result = run(&o);
+	if (fflush(stdout) != 0 && result == EXIT_SUCCESS)
+		result = EXIT_FAILURE;
+	return (result);
+}

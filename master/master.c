@@ -1,0 +1,331 @@
+#include "master/master.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/conf.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/sink.h"
+#include "common/stats.h"
+#include "master/order.h"
+#include "master/reload.h"
+#include "master/spawn.h"
+#include "master/supervise.h"
+
+#define EVENTS_MAX 64
+
+/* While draining, the service manager is asked for more time so often. */
+#define EXTEND_EVERY (5 * CLOCK_SEC)
+#define EXTEND_BY    (15 * CLOCK_SEC)
+
+#define END_PATIENCE (1 * CLOCK_SEC)
+
+static const int signals[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT,
+	SIGCHLD };
+
+static int
+open_signals(struct master *m)
+{
+	struct sigaction sa = { .sa_handler = SIG_IGN };
+	sigset_t set;
+
+	sigaction(SIGPIPE, &sa, NULL);
+	sigaction(SIGUSR2, &sa, NULL);
+	sigemptyset(&set);
+	sa.sa_handler = SIG_DFL; /* an ignored SIGCHLD leaves nobody to reap */
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaction(signals[i], &sa, NULL);
+		sigaddset(&set, signals[i]);
+	}
+	if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
+		return (-errno);
+	m->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return (m->signal_fd < 0 ? -errno : 0);
+}
+
+static int
+open_epoll(struct master *m)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
+
+	m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (m->epoll_fd < 0 ||
+	    epoll_ctl(m->epoll_fd, EPOLL_CTL_ADD, m->signal_fd, &ev) != 0)
+		return (-errno);
+	return (0);
+}
+
+/* Whatever is being started or serves goes; a second call is harmless. */
+static void
+stop_at_once(struct master *m)
+{
+	struct generation *g;
+
+	m->phase = MASTER_ENDING;
+	m->next = NULL;
+	findings_fini(&m->findings);
+	TAILQ_FOREACH (g, &m->generations, entry)
+		order_end(m, g, REASON_STOPPED, END_PATIENCE);
+	listener_fini(&m->listeners);
+	log_write(m->log, LOG_LEVEL_NOTICE, "stop: at once");
+	notify_send(&m->notify, "STOPPING=1\nSTATUS=Stopping at once\n");
+}
+
+/* Workers accept what is queued before they drain, so our copies of the
+ * sockets are closed after they were told. */
+static void
+stop_gently(struct master *m)
+{
+	int64_t drain, deadline;
+	struct generation *g;
+
+	if (m->current == NULL) {
+		stop_at_once(m);
+		return;
+	}
+	drain = m->current->conf->timeouts.drain;
+	deadline = clock_now() + drain;
+	m->phase = MASTER_DRAINING;
+	m->next = NULL;
+	m->extend_at = 0;
+	findings_fini(&m->findings);
+	TAILQ_FOREACH (g, &m->generations, entry)
+		order_drain(m, g, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
+	listener_fini(&m->listeners);
+	log_write(m->log, LOG_LEVEL_NOTICE,
+	    "stop: draining %llu tunnels for %lld ms at most",
+	    (unsigned long long)stats_tunnels(m->stats),
+	    (long long)(drain / CLOCK_MSEC));
+	notify_send(&m->notify, "STOPPING=1\nSTATUS=Draining\n");
+}
+
+static void
+take_signal(struct master *m, uint32_t signo)
+{
+	switch (signo) {
+	case SIGHUP:
+		m->reload_wanted = true;
+		break;
+	case SIGUSR1:
+		order_reopen_logs(m);
+		break;
+	case SIGTERM:
+	case SIGINT:
+		if (m->phase == MASTER_RUNNING)
+			stop_gently(m);
+		else
+			stop_at_once(m);
+		break;
+	case SIGQUIT:
+		stop_at_once(m);
+		break;
+	case SIGCHLD:
+		m->reap_wanted = true;
+		break;
+	}
+}
+
+static void
+take_signals(struct master *m)
+{
+	struct signalfd_siginfo info;
+
+	while (read(m->signal_fd, &info, sizeof(info)) == sizeof(info))
+		take_signal(m, info.ssi_signo);
+}
+
+/* Children are freed only by the reaping that comes after all events, so no
+ * event points to one that is gone. */
+static int
+wait_events(struct master *m, int timeout)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int64_t now;
+	int n;
+
+	n = epoll_wait(m->epoll_fd, events, EVENTS_MAX, timeout);
+	if (n < 0)
+		return (errno == EINTR ? 0 : -errno);
+	now = clock_now();
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr != NULL)
+			supervise_receive(m, events[i].data.ptr, now);
+		else
+			take_signals(m);
+	}
+	if (m->reap_wanted) {
+		m->reap_wanted = false;
+		supervise_reap(m, now);
+	}
+	return (0);
+}
+
+/* Keep-alives to the service manager; returns when the next is due. */
+static int64_t
+tick_notify(struct master *m, int64_t now)
+{
+	if (m->phase == MASTER_DRAINING) {
+		if (m->extend_at <= now) {
+			notify_send(&m->notify, "EXTEND_TIMEOUT_USEC=%lld\n",
+			    (long long)(EXTEND_BY / CLOCK_USEC));
+			m->extend_at = now + EXTEND_EVERY;
+		}
+	} else {
+		m->extend_at = CLOCK_NEVER;
+	}
+	if (m->notify.watchdog == 0)
+		return (m->extend_at);
+	if (m->watchdog_at <= now) {
+		if (supervise_healthy(m, now))
+			notify_send(&m->notify, "WATCHDOG=1\n");
+		m->watchdog_at = now + m->notify.watchdog / 2;
+	}
+	return (m->watchdog_at < m->extend_at ? m->watchdog_at : m->extend_at);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return (a < b ? a : b);
+}
+
+/* Does what time demands; returns for how long nothing is to be done, as
+ * epoll_wait(2) wants it. */
+static int
+tick(struct master *m)
+{
+	int64_t now = clock_now(), next;
+
+	next = supervise_tick(m, now);
+	next = earlier(next, listener_tick(&m->listeners, now));
+	next = earlier(next, order_limit(m, now));
+	next = earlier(next, tick_notify(m, now));
+	if (next == CLOCK_NEVER)
+		return (-1);
+	if (next <= now)
+		return (0);
+	/* Rounded up, or the last part of a millisecond would be spun away. */
+	next = (next - now + CLOCK_MSEC - 1) / CLOCK_MSEC;
+	return (next < 3600 * 1000 ? (int)next : 3600 * 1000);
+}
+
+static bool
+is_over(const struct master *m)
+{
+	const struct generation *g;
+
+	if (m->phase == MASTER_RUNNING)
+		return (false);
+	TAILQ_FOREACH (g, &m->generations, entry) {
+		if (!TAILQ_EMPTY(&g->children))
+			return (false);
+	}
+	return (true);
+}
+
+static int
+loop(struct master *m)
+{
+	int error = 0;
+
+	while (error == 0) {
+		if (m->reload_wanted && m->next == NULL &&
+		    m->phase == MASTER_RUNNING) {
+			m->reload_wanted = false;
+			reload_begin(m);
+		}
+		reload_step(m);
+		if (is_over(m))
+			break;
+		error = wait_events(m, tick(m));
+	}
+	return (error);
+}
+
+/* Where children are left (epoll failed), they see their control sockets
+ * close, and drain. */
+static void
+fini(struct master *m)
+{
+	struct generation *g;
+	struct child *c;
+
+	listener_fini(&m->listeners);
+	while ((g = TAILQ_FIRST(&m->generations)) != NULL) {
+		while ((c = TAILQ_FIRST(&g->children)) != NULL)
+			spawn_forget(c, m->stats);
+		TAILQ_REMOVE(&m->generations, g, entry);
+		generation_free(g);
+	}
+	stats_free(m->stats);
+	notify_close(&m->notify);
+	fd_close(&m->epoll_fd);
+	fd_close(&m->signal_fd);
+}
+
+static int
+init(struct master *m, const char **step)
+{
+	int error;
+
+	*step = "limits";
+	error = privilege_limits();
+	if (error != 0)
+		return (error);
+	*step = "signals";
+	error = open_signals(m);
+	if (error != 0)
+		return (error);
+	*step = "epoll";
+	error = open_epoll(m);
+	if (error != 0)
+		return (error);
+	*step = "shared memory";
+	return (stats_new(&m->stats));
+}
+
+int
+master_run(const char *file)
+{
+	struct master m = { .file = file,
+		.epoll_fd = -1,
+		.signal_fd = -1,
+		.reload_wanted = true,
+		.limit_at = CLOCK_NEVER };
+	struct sink *sink = NULL;
+	struct log *log = NULL;
+	const char *step;
+	int error;
+
+	TAILQ_INIT(&m.generations);
+	listener_init(&m.listeners);
+	findings_init(&m.findings);
+	notify_open(&m.notify);
+	error = init(&m, &step);
+	if (error == 0) {
+		step = "stderr";
+		error = sink_open(&sink, "stderr");
+	}
+	if (error == 0)
+		error = log_new(&log, sink, LOG_LEVEL_WARNING, "master");
+	m.log = log;
+	if (error == 0) {
+		step = "epoll_wait";
+		error = loop(&m);
+	}
+	if (error != 0)
+		fprintf(stderr, "sniport: %s: %s\n", step, strerror(-error));
+	else if (m.current != NULL)
+		log_write(m.log, LOG_LEVEL_NOTICE, "stop: done");
+	fini(&m);
+	log_free(log);
+	sink_close(sink);
+	return (error != 0 ? EXIT_FAILURE : m.exit_status);
+}

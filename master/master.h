@@ -1,0 +1,51 @@
+/*
+ * The master's state and its loop: signals, control sockets and deadlines,
+ * one after the other, in one thread.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "master/findings.h"
+#include "master/generation.h"
+#include "master/listener.h"
+#include "master/notify.h"
+
+struct log;
+struct stats;
+
+enum master_phase {
+	MASTER_RUNNING,
+	MASTER_DRAINING, /* told to stop, tunnels may end by themselves */
+	MASTER_ENDING	 /* told to stop at once, or never came to start */
+};
+
+struct master {
+	const char *file; /* the configuration */
+	enum master_phase phase;
+	int exit_status;
+	int epoll_fd, signal_fd;
+	struct stats *stats;
+	struct notify notify;
+	struct listener_set listeners;
+	TAILQ_HEAD(generation_list, generation) generations; /* oldest first */
+	struct generation *current; /* NULL until the start has succeeded */
+	struct generation *next;    /* being started; NULL: none */
+	unsigned last_number;	    /* of a generation */
+	bool reload_wanted;
+	int64_t reload_began;
+	struct findings findings; /* of the (re)load under way */
+	struct log *log;     /* of the current generation, at first stderr */
+	bool reap_wanted;    /* SIGCHLD came */
+	int64_t limit_at;    /* when old generations are counted; NEVER */
+	int64_t watchdog_at; /* next WATCHDOG=1 */
+	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
+};
+
+/* Runs until it is told to stop. Returns the exit status. */
+int master_run(const char *file);
+
+#endif

@@ -1,0 +1,141 @@
+#include "master/order.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/conf.h"
+#include "common/control.h"
+#include "common/log.h"
+#include "common/sink.h"
+#include "master/master.h"
+
+/* What a worker may take beyond its deadline before it is killed. */
+#define DRAIN_MARGIN (5 * CLOCK_SEC)
+
+/* For an old generation, which may have many audit lines to write. */
+#define LIMIT_PATIENCE (5 * CLOCK_SEC)
+
+static int
+tell(
+    struct child *c, const struct control_msg *msg, const int *fds, size_t nfds)
+{
+	if (c->control_fd < 0)
+		return (-EPIPE);
+	return (control_send(c->control_fd, msg, fds, nfds));
+}
+
+void
+order_drain(struct master *m, struct generation *g, enum reason reason,
+    int64_t deadline, uint64_t listeners)
+{
+	struct control_msg msg = { .type = CONTROL_DRAIN,
+		.reason = reason,
+		.deadline = deadline,
+		.listeners = listeners };
+	struct child *c;
+	int error;
+
+	TAILQ_FOREACH (c, &g->children, entry) {
+		if (c->state == CHILD_ENDING)
+			continue;
+		c->state = CHILD_DRAINING;
+		c->alive = clock_now();
+		c->kill_at = deadline == CLOCK_NEVER ? CLOCK_NEVER
+						     : deadline + DRAIN_MARGIN;
+		error = tell(c, &msg, NULL, 0);
+		if (error == 0 || error == -EPIPE)
+			continue;
+		/* It does not read its messages: the watchdog's business. */
+		log_write(m->log, LOG_LEVEL_ERROR, "worker %u[%d]: drain: %s",
+		    c->worker, (int)c->pid, strerror(-error));
+	}
+}
+
+void
+order_end(struct master *m, struct generation *g, enum reason reason,
+    int64_t patience)
+{
+	struct control_msg msg = { .type = CONTROL_END, .reason = reason };
+	int64_t kill_at = clock_now() + patience;
+	struct child *c;
+
+	TAILQ_FOREACH (c, &g->children, entry) {
+		if (c->killed != NULL)
+			continue;
+		/* What cannot be told is enforced when patience ends. */
+		(void)tell(c, &msg, NULL, 0);
+		c->state = CHILD_ENDING;
+		c->kill_at = kill_at < c->kill_at ? kill_at : c->kill_at;
+	}
+}
+
+int64_t
+order_limit(struct master *m, int64_t now)
+{
+	struct generation *g;
+	int64_t n = 0, max;
+
+	if (m->limit_at > now)
+		return (m->limit_at);
+	m->limit_at = CLOCK_NEVER;
+	max = m->current->conf->limits.generations;
+	TAILQ_FOREACH (g, &m->generations, entry)
+		n += g != m->current && g != m->next;
+	TAILQ_FOREACH (g, &m->generations, entry) {
+		if (n-- <= max || g == m->current || g == m->next)
+			break;
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "generation %u: ended: more than limits.generations "
+		    "(%lld) old ones are alive",
+		    g->number, (long long)max);
+		order_end(m, g, REASON_GENERATION_LIMIT, LIMIT_PATIENCE);
+	}
+	return (CLOCK_NEVER);
+}
+
+/* True: the sink writes to a new file now. */
+static bool
+reopen(struct master *m, struct sink *sink, const char *setting)
+{
+	int fd = sink_reopen(sink);
+
+	if (fd >= 0) {
+		sink_adopt(sink, fd);
+		return (true);
+	}
+	if (fd != -ENOTSUP)
+		log_write(m->log, LOG_LEVEL_ERROR, "%s: reopen: %s", setting,
+		    strerror(-fd));
+	return (false);
+}
+
+void
+order_reopen_logs(struct master *m)
+{
+	struct generation *g;
+	struct child *c;
+	int error;
+
+	TAILQ_FOREACH (g, &m->generations, entry) {
+		struct control_msg msg = { .type = CONTROL_REOPEN };
+		int fds[2];
+		size_t n = 0;
+
+		if (reopen(m, g->error_sink, "log.error")) {
+			msg.fd_mask |= 1;
+			fds[n++] = sink_fd(g->error_sink);
+		}
+		if (reopen(m, g->audit_sink, "log.access")) {
+			msg.fd_mask |= 2;
+			fds[n++] = sink_fd(g->audit_sink);
+		}
+		TAILQ_FOREACH (c, &g->children, entry) {
+			error = n > 0 ? tell(c, &msg, fds, n) : 0;
+			if (error != 0 && error != -EPIPE)
+				log_write(m->log, LOG_LEVEL_ERROR,
+				    "worker %u[%d]: reopen logs: %s", c->worker,
+				    (int)c->pid, strerror(-error));
+		}
+	}
+	log_write(m->log, LOG_LEVEL_NOTICE, "logs: reopened");
+}

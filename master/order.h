@@ -1,0 +1,30 @@
+/* What the master tells its workers. */
+#ifndef MASTER_ORDER_H
+#define MASTER_ORDER_H
+
+#include <stdint.h>
+
+#include "common/reason.h"
+
+struct generation;
+struct master;
+
+/*
+ * Tells all workers of the generation to drain; tunnels that are open at the
+ * deadline end for the reason. listeners: see struct control_msg.
+ */
+void order_drain(struct master *, struct generation *, enum reason,
+    int64_t deadline, uint64_t listeners);
+
+/* Tells them to exit at once; those who have not after `patience` are killed. */
+void order_end(
+    struct master *, struct generation *, enum reason, int64_t patience);
+
+/* Ends the oldest generations when m->limit_at has come, until no more old ones
+ * are left than limits.generations permits. Returns when it is due. */
+int64_t order_limit(struct master *, int64_t now);
+
+/* Log files were rotated: opens them anew, here and in the workers. */
+void order_reopen_logs(struct master *);
+
+#endif

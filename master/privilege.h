@@ -1,0 +1,43 @@
+/* Whom the workers run as, and the limits that all processes run under. */
+#ifndef MASTER_PRIVILEGE_H
+#define MASTER_PRIVILEGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct conf;
+struct findings;
+
+struct run_as {
+	bool change; /* false: not started as root, all stay who they are */
+	uid_t uid;
+	gid_t gid;
+	bool keep_net_raw; /* an egress line has a mark: SO_MARK needs it */
+};
+
+/*
+ * Resolves the user and group of the configuration; without a user it is
+ * nobody and nogroup. What does not exist goes to findings. 0 or -EINVAL.
+ */
+int privilege_resolve(struct run_as *, const struct conf *, struct findings *);
+
+/*
+ * For a worker, after the fork: becomes that user without supplementary
+ * groups, capabilities (but CAP_NET_RAW where it is to be kept), core dumps or
+ * a way to gain privileges again. 0, or -errno with *step set to the name of
+ * what failed.
+ */
+int privilege_drop(const struct run_as *, const char **step);
+
+/* For the master, at the start: no core dumps and no tracing, since keys are
+ * in memory; as many files as the hard limit allows. 0 or -errno. */
+int privilege_limits(void);
+
+/* Warns where a worker may not open as many files as its share of
+ * limits.tunnels needs. */
+void privilege_check_files(
+    const struct conf *, size_t nworkers, struct findings *);
+
+#endif

@@ -1,0 +1,215 @@
+#include "master/reload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "master/master.h"
+#include "master/order.h"
+#include "master/supervise.h"
+
+#ifndef SNIPORT_VERSION
+#define SNIPORT_VERSION "unknown"
+#endif
+
+/* For workers of a generation that never served. */
+#define END_PATIENCE (1 * CLOCK_SEC)
+
+/* By then an old generation without tunnels is gone, and does not count. */
+#define LIMIT_AFTER (1 * CLOCK_SEC)
+
+static int64_t
+retire_deadline(const struct generation *g, int64_t now)
+{
+	int64_t after = g->conf->timeouts.retire;
+
+	return (after == 0 ? CLOCK_NEVER : now + after);
+}
+
+static void
+start_workers(struct master *m, struct generation *g)
+{
+	const char *step;
+	int error;
+
+	for (size_t i = 0; i < g->nworkers; i++) {
+		error = supervise_start(m, g, (unsigned)i, clock_now(), &step);
+		if (error == 0)
+			continue;
+		findings_add(&m->findings, LOG_LEVEL_ERROR,
+		    "worker %zu: start: %s: %s", i, step, strerror(-error));
+		return;
+	}
+}
+
+void
+reload_begin(struct master *m)
+{
+	struct generation *g;
+
+	m->reload_began = clock_now();
+	findings_init(&m->findings);
+	if (m->current != NULL) {
+		log_write(
+		    m->log, LOG_LEVEL_NOTICE, "reload: reading %s", m->file);
+		notify_send(&m->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\n",
+		    (long long)(m->reload_began / CLOCK_USEC));
+	}
+	if (generation_read(&g, m->file, &m->findings) != 0)
+		return;
+	if (generation_complete(g, true, &m->findings) != 0 ||
+	    listener_prepare(
+		&m->listeners, g->conf, g->nworkers, &m->findings) != 0) {
+		generation_free(g);
+		return;
+	}
+	privilege_check_files(g->conf, g->nworkers, &m->findings);
+	/* Those of one that fails are not used again: its workers may have
+	 * accepted a tunnel, and the number is part of that tunnel's name. */
+	g->number = ++m->last_number;
+	m->next = g;
+	TAILQ_INSERT_TAIL(&m->generations, g, entry);
+	start_workers(m, g);
+}
+
+static void
+drop_if_empty(struct master *m, struct generation *g)
+{
+	if (!TAILQ_EMPTY(&g->children))
+		return;
+	TAILQ_REMOVE(&m->generations, g, entry);
+	generation_free(g);
+}
+
+static void
+tell_success(struct master *m, const struct generation *old, int64_t now)
+{
+	const struct generation *g = m->current;
+	char text[256];
+
+	snprintf(text, sizeof(text),
+	    "%zu worker%s, %zu listener%s, %zu rule%s, generation %u",
+	    g->nworkers, g->nworkers == 1 ? "" : "s", g->conf->nlisteners,
+	    g->conf->nlisteners == 1 ? "" : "s", g->conf->nrules,
+	    g->conf->nrules == 1 ? "" : "s", g->number);
+	findings_log(&m->findings, m->log);
+	if (old == NULL)
+		log_write(m->log, LOG_LEVEL_NOTICE,
+		    "sniport " SNIPORT_VERSION ": started, %s", text);
+	else
+		log_write(m->log, LOG_LEVEL_NOTICE,
+		    "reload: done in %lld ms, %s",
+		    (long long)((now - m->reload_began) / CLOCK_MSEC), text);
+	notify_send(&m->notify, "READY=1\nMAINPID=%d\nSTATUS=Serving: %s\n",
+	    (int)getpid(), text);
+}
+
+static void
+commit(struct master *m)
+{
+	struct generation *old = m->current;
+	int64_t now = clock_now();
+
+	m->current = m->next;
+	m->next = NULL;
+	m->log = m->current->log;
+	listener_commit(&m->listeners, m->current->nworkers, now);
+	if (old != NULL)
+		order_drain(m, old, REASON_RETIRED,
+		    retire_deadline(m->current, now),
+		    listener_gone(old->conf, m->current->conf));
+	listener_close_removed(&m->listeners);
+	tell_success(m, old, now);
+	if (old != NULL)
+		drop_if_empty(m, old);
+	/* Not put off by reloads that follow each other. */
+	if (m->limit_at == CLOCK_NEVER)
+		m->limit_at = now + LIMIT_AFTER;
+	findings_fini(&m->findings);
+}
+
+/*
+ * Workers that were ready have accepted, so they drain like any old
+ * generation: a reload that fails loses nothing either.
+ */
+static void
+dismiss(struct master *m, struct generation *g)
+{
+	struct child *c;
+	bool served = false;
+
+	TAILQ_FOREACH (c, &g->children, entry)
+		served = served || c->state == CHILD_SERVING;
+	if (m->current == NULL || !served) {
+		order_end(m, g, REASON_STOPPED, END_PATIENCE);
+		return;
+	}
+	order_drain(m, g, REASON_RETIRED,
+	    retire_deadline(m->current, clock_now()),
+	    listener_gone(g->conf, m->current->conf));
+}
+
+/* A start that failed before it forked is answered like -t. Once workers have
+ * written to the same stream, perhaps a file, appending to it is the log's. */
+static void
+tell_failure(struct master *m, int64_t now)
+{
+	const char *cause = findings_first_error(&m->findings);
+
+	if (m->current == NULL && m->last_number == 0) {
+		findings_print(&m->findings, stderr);
+		return;
+	}
+	findings_log(&m->findings, m->log);
+	if (m->current == NULL)
+		return;
+	log_write(m->log, LOG_LEVEL_ERROR,
+	    "reload: failed after %lld ms: generation %u goes on",
+	    (long long)((now - m->reload_began) / CLOCK_MSEC),
+	    m->current->number);
+	notify_send(&m->notify,
+	    "READY=1\nSTATUS=Reload failed, generation %u goes on: %s\n",
+	    m->current->number, cause);
+}
+
+static void
+give_up(struct master *m)
+{
+	struct generation *g = m->next;
+
+	m->next = NULL;
+	if (g != NULL) {
+		dismiss(m, g);
+		drop_if_empty(m, g);
+	}
+	listener_rollback(&m->listeners);
+	tell_failure(m, clock_now());
+	findings_fini(&m->findings);
+	if (m->current == NULL) {
+		m->phase = MASTER_ENDING;
+		m->exit_status = EXIT_FAILURE;
+	}
+}
+
+void
+reload_step(struct master *m)
+{
+	const struct generation *g = m->next;
+
+	if (m->findings.nerrors > 0) {
+		give_up(m);
+		return;
+	}
+	if (g == NULL)
+		return;
+	for (size_t i = 0; i < g->nworkers; i++) {
+		if (g->seats[i].child == NULL ||
+		    g->seats[i].child->state != CHILD_SERVING)
+			return;
+	}
+	commit(m);
+}

@@ -1,0 +1,154 @@
+#include "master/socket.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+
+/* The kernel clamps it to net.core.somaxconn. */
+#define BACKLOG 4096
+
+struct socket_option {
+	int level, name, value;
+	const char *step;
+};
+
+static int
+set_option(int fd, const struct socket_option *o, const char **step)
+{
+	*step = o->step;
+	if (setsockopt(fd, o->level, o->name, &o->value, sizeof(o->value)) != 0)
+		return (-errno);
+	return (0);
+}
+
+/* SO_REUSEADDR: without it a tunnel that is still open would keep its port
+ * from being bound anew. */
+static int
+set_options(int fd, bool reuseport, const char **step)
+{
+	static const struct socket_option reuse_addr = { SOL_SOCKET,
+		SO_REUSEADDR, 1, "SO_REUSEADDR" };
+	static const struct socket_option reuse_port = { SOL_SOCKET,
+		SO_REUSEPORT, 1, "SO_REUSEPORT" };
+	int error = set_option(fd, &reuse_addr, step);
+
+	if (error == 0 && reuseport)
+		error = set_option(fd, &reuse_port, step);
+	return (error != 0 ? error : fd_tunnel_options(fd, step));
+}
+
+/* A kernel without IPv6 has no such sockets, or no such addresses. */
+static bool
+lacks_ipv6(int error)
+{
+	return (error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL);
+}
+
+static int
+bind_as(const struct addr *addr, bool v6only, bool reuseport, const char **step)
+{
+	const struct socket_option only = { IPPROTO_IPV6, IPV6_V6ONLY, v6only,
+		"IPV6_V6ONLY" };
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(addr, &ss);
+	int error, fd;
+
+	*step = "socket";
+	fd =
+	    socket(addr->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return (-errno);
+	if (addr->family == AF_INET6) {
+		error = set_option(fd, &only, step);
+		if (error != 0)
+			goto out;
+	}
+	error = set_options(fd, reuseport, step);
+	if (error != 0)
+		goto out;
+	*step = "bind";
+	if (bind(fd, (const struct sockaddr *)&ss, len) != 0)
+		error = -errno;
+out:
+	if (error == 0)
+		return (fd);
+	fd_close(&fd);
+	return (error);
+}
+
+static int
+bind_addr(
+    const struct addr *addr, bool dual_stack, bool reuseport, const char **step)
+{
+	const struct addr any6 = { .family = AF_INET6, .port = addr->port };
+	const struct addr any4 = { .family = AF_INET, .port = addr->port };
+	int fd;
+
+	if (!dual_stack)
+		return (bind_as(addr, true, reuseport, step));
+	fd = bind_as(&any6, false, reuseport, step);
+	if (lacks_ipv6(fd))
+		fd = bind_as(&any4, false, reuseport, step);
+	return (fd);
+}
+
+int
+socket_listen(const struct addr *addr, bool dual_stack, const char **step)
+{
+	int error, fd;
+
+	fd = bind_addr(addr, dual_stack, true, step);
+	if (fd < 0)
+		return (fd);
+	*step = "listen";
+	if (listen(fd, BACKLOG) == 0)
+		return (fd);
+	error = -errno;
+	fd_close(&fd);
+	return (error);
+}
+
+int
+socket_probe(const struct addr *addr, bool dual_stack)
+{
+	const char *step;
+	int fd = bind_addr(addr, dual_stack, false, &step);
+
+	if (fd < 0)
+		return (fd);
+	fd_close(&fd);
+	return (0);
+}
+
+int
+socket_steer(int fd, size_t n)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_RANDOM),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, (uint32_t)n),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct sock_fprog program;
+	int unused = 0;
+
+	/* With its padding, which goes to the kernel too. */
+	memset(&program, 0, sizeof(program));
+	program.len = sizeof(code) / sizeof(code[0]);
+	program.filter = code;
+
+	if (n == 0) {
+		if (setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused,
+			sizeof(unused)) != 0)
+			return (-errno);
+		return (0);
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+		sizeof(program)) != 0)
+		return (-errno);
+	return (0);
+}

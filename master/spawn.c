@@ -1,0 +1,194 @@
+#include "master/spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/boot.h"
+#include "common/control.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/sink.h"
+#include "common/stats.h"
+#include "master/listener.h"
+
+static void
+reset_signals(void)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGUSR1, SIGUSR2,
+		SIGPIPE };
+	struct sigaction sa = { .sa_handler = SIG_DFL };
+
+	/* Fails for KILL, STOP and what glibc keeps to itself. */
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)sigaction(sig, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)sigaction(ignored[i], &sa, NULL);
+}
+
+static int
+compare_int(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return ((x > y) - (x < y));
+}
+
+/*
+ * Closes everything but the standard streams and what the worker inherits.
+ * A foreign control socket would keep that worker from seeing that the master
+ * is gone; a foreign listening socket would stay open when it is removed.
+ */
+static int
+close_others(const struct boot *boot)
+{
+	size_t n = boot->nsockets + 3;
+	int *keep = calloc(n, sizeof(*keep));
+	int error = 0;
+	unsigned next = STDERR_FILENO + 1;
+
+	if (keep == NULL)
+		return (-ENOMEM);
+	for (size_t i = 0; i < boot->nsockets; i++)
+		keep[i] = boot->sockets[i].fd;
+	keep[n - 3] = boot->control_fd;
+	keep[n - 2] = sink_fd(log_sink(boot->log));
+	keep[n - 1] = sink_fd(boot->audit);
+	qsort(keep, n, sizeof(*keep), compare_int);
+	for (size_t i = 0; i < n; i++) {
+		unsigned fd = (unsigned)keep[i];
+
+		if (fd > next && close_range(next, fd - 1, 0) != 0)
+			error = -errno;
+		if (fd >= next)
+			next = fd + 1;
+	}
+	if (close_range(next, ~0U, 0) != 0)
+		error = -errno;
+	free(keep);
+	return (error);
+}
+
+static _Noreturn void
+become_worker(const struct boot *boot, const struct run_as *run_as)
+{
+	const char *step;
+	char who[32];
+	sigset_t none;
+	int error;
+
+	snprintf(who, sizeof(who), "worker %u", boot->worker);
+	log_name(boot->log, who);
+	reset_signals();
+	step = "close_range";
+	error = close_others(boot);
+	if (error == 0)
+		error = privilege_drop(run_as, &step);
+	if (error != 0) {
+		log_write(boot->log, LOG_LEVEL_ERROR, "start: %s: %s", step,
+		    strerror(-error));
+		exit(EXIT_FAILURE);
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	exit(worker_main(boot));
+}
+
+static struct boot
+make_boot(const struct generation *g, const struct child *c, int control_fd,
+    struct stats *stats, pid_t master)
+{
+	return ((struct boot){ .conf = g->conf,
+	    .policy = g->policy,
+	    .guard = g->guard,
+	    .hosts = g->hosts,
+	    .tls = g->tls,
+	    .control_fd = control_fd,
+	    .stats = stats,
+	    .slot = c->slot,
+	    .worker = c->worker,
+	    .generation = g->number,
+	    .master = master,
+	    .log = g->log,
+	    .audit = g->audit_sink });
+}
+
+int
+spawn_worker(struct generation *g, unsigned worker, struct listener_set *set,
+    struct stats *stats, int64_t now, struct child **out, const char **step)
+{
+	struct boot_socket *sockets = NULL;
+	struct boot boot;
+	struct child *c;
+	int pair[2] = { -1, -1 };
+	size_t nsockets;
+	int error;
+
+	*step = "allocate";
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return (-ENOMEM);
+	*c = (struct child){ .generation = g,
+		.worker = worker,
+		.control_fd = -1,
+		.started = now,
+		.kill_at = CLOCK_NEVER,
+		.doubted = CLOCK_NEVER };
+	*step = "take a slot of counters";
+	c->slot = error = stats_slot_take(stats);
+	if (error < 0)
+		goto out;
+	*step = "socketpair";
+	error = control_pair(pair);
+	if (error != 0)
+		goto out;
+	*step = "list sockets";
+	error = listener_sockets(
+	    set, g->conf, worker, g->nworkers, now, &sockets, &nsockets);
+	if (error != 0)
+		goto out;
+	boot = make_boot(g, c, pair[1], stats, getpid());
+	boot.sockets = sockets;
+	boot.nsockets = nsockets;
+	*step = "fork";
+	fflush(NULL); /* or the child's exit would write it once more */
+	c->pid = fork();
+	if (c->pid == 0) {
+		free(c);
+		become_worker(&boot, &g->run_as);
+	}
+	if (c->pid < 0)
+		error = -errno;
+out:
+	free(sockets);
+	fd_close(&pair[1]);
+	if (error != 0) {
+		fd_close(&pair[0]);
+		if (c->slot >= 0)
+			stats_slot_retire(stats, c->slot);
+		free(c);
+		return (error);
+	}
+	c->control_fd = pair[0];
+	TAILQ_INSERT_TAIL(&g->children, c, entry);
+	g->seats[worker].child = c;
+	*out = c;
+	return (0);
+}
+
+void
+spawn_forget(struct child *c, struct stats *stats)
+{
+	struct generation *g = c->generation;
+
+	if (g->seats[c->worker].child == c)
+		g->seats[c->worker].child = NULL;
+	TAILQ_REMOVE(&g->children, c, entry);
+	fd_close(&c->control_fd);
+	stats_slot_retire(stats, c->slot);
+	free(c);
+}

@@ -1,0 +1,23 @@
+/* From one process to two: what a worker inherits and what it must not. */
+#ifndef MASTER_SPAWN_H
+#define MASTER_SPAWN_H
+
+#include <stdint.h>
+
+#include "master/generation.h"
+
+struct listener_set;
+struct stats;
+
+/*
+ * Forks worker number `worker` of the generation and seats it. 0 with *child
+ * in the generation's list, or -errno with *step set to what failed. In the
+ * child it does not return.
+ */
+int spawn_worker(struct generation *, unsigned worker, struct listener_set *,
+    struct stats *, int64_t now, struct child **child, const char **step);
+
+/* A child that was reaped: returns its slot, closes what is left, frees it. */
+void spawn_forget(struct child *, struct stats *);
+
+#endif

@@ -1,0 +1,319 @@
+#include "master/supervise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+#include "common/control.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/stats.h"
+#include "master/master.h"
+#include "master/spawn.h"
+
+#define READY_LIMIT (10 * CLOCK_SEC)
+
+int
+supervise_start(struct master *m, struct generation *g, unsigned worker,
+    int64_t now, const char **step)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct child *c;
+	int error;
+
+	error = spawn_worker(g, worker, &m->listeners, m->stats, now, &c, step);
+	if (error != 0)
+		return (error);
+	c->kill_at = now + READY_LIMIT;
+	ev.data.ptr = c;
+	/* Unheard, it would be killed as not ready in time. */
+	if (epoll_ctl(m->epoll_fd, EPOLL_CTL_ADD, c->control_fd, &ev) != 0)
+		log_write(g->log, LOG_LEVEL_ERROR,
+		    "worker %u[%d]: epoll_ctl: %s", c->worker, (int)c->pid,
+		    strerror(errno));
+	return (0);
+}
+
+static void
+kill_child(struct master *m, struct child *c, const char *why)
+{
+	/* Of one being started it is said where the start is given up. */
+	if (c->generation != m->next)
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "worker %u[%d] of generation %u: killed: %s", c->worker,
+		    (int)c->pid, c->generation->number, why);
+	(void)kill(c->pid, SIGKILL);
+	c->killed = why;
+	c->state = CHILD_ENDING;
+	c->kill_at = CLOCK_NEVER;
+}
+
+static void
+take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
+{
+	if (type != CONTROL_READY) {
+		if (c->killed == NULL)
+			kill_child(m, c, "it sent a message that only we send");
+		return;
+	}
+	/* Late for one that was told to drain meanwhile. */
+	if (c->state != CHILD_STARTING)
+		return;
+	c->state = CHILD_SERVING;
+	c->kill_at = CLOCK_NEVER;
+	c->alive = now;
+	log_write(c->generation->log, LOG_LEVEL_INFO, "worker %u[%d]: ready",
+	    c->worker, (int)c->pid);
+}
+
+/*
+ * Closing alone would not take it out of the epoll set: a worker that was
+ * just forked has a copy until it closes what is not its own.
+ */
+static void
+hang_up(struct master *m, struct child *c)
+{
+	if (c->control_fd < 0)
+		return;
+	(void)epoll_ctl(m->epoll_fd, EPOLL_CTL_DEL, c->control_fd, NULL);
+	fd_close(&c->control_fd);
+}
+
+void
+supervise_receive(struct master *m, struct child *c, int64_t now)
+{
+	int fds[CONTROL_FDS_MAX];
+	struct control_msg msg;
+	size_t nfds;
+	int result;
+
+	while (c->control_fd >= 0) {
+		result = control_recv(c->control_fd, &msg, fds, &nfds);
+		if (result == -EAGAIN)
+			return;
+		if (result == 1) {
+			while (nfds > 0)
+				fd_close(&fds[--nfds]);
+			take_message(m, c, msg.type, now);
+			continue;
+		}
+		if (result < 0 && c->killed == NULL)
+			kill_child(m, c, "it sent what is no message");
+		hang_up(m, c);
+	}
+}
+
+static void
+describe(char *text, size_t size, int status)
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "signal %d (%s)", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	else
+		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
+}
+
+static void
+vacate(struct master *m, struct child *c, int64_t now)
+{
+	struct seat *seat = &c->generation->seats[c->worker];
+	int64_t delay;
+
+	if (c->generation != m->current || m->phase != MASTER_RUNNING ||
+	    seat->child != c)
+		return;
+	delay = backoff_next(&seat->backoff, now - c->started);
+	seat->spawn_at = now + delay;
+	if (delay > 0)
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "worker %u: died again: replaced in %lld s", c->worker,
+		    (long long)(delay / CLOCK_SEC));
+}
+
+static void
+bury(struct master *m, struct child *c, int status, int64_t now)
+{
+	struct generation *g = c->generation;
+	bool expected = c->state > CHILD_SERVING && status == 0;
+	char text[64];
+
+	describe(text, sizeof(text), status);
+	if (g != m->next)
+		log_write(m->log,
+		    expected		? LOG_LEVEL_INFO
+		    : c->killed != NULL ? LOG_LEVEL_WARNING
+					: LOG_LEVEL_ERROR,
+		    "worker %u[%d] of generation %u: %s: %s", c->worker,
+		    (int)c->pid, g->number, expected ? "ended" : "died", text);
+	else
+		findings_add(&m->findings, LOG_LEVEL_ERROR,
+		    "worker %u[%d]: start: died before all were ready: %s",
+		    c->worker, (int)c->pid,
+		    c->killed != NULL ? c->killed : text);
+	vacate(m, c, now);
+	hang_up(m, c);
+	spawn_forget(c, m->stats);
+	if (g == m->current || g == m->next || !TAILQ_EMPTY(&g->children))
+		return;
+	log_write(m->log, LOG_LEVEL_INFO, "generation %u: gone", g->number);
+	TAILQ_REMOVE(&m->generations, g, entry);
+	generation_free(g);
+}
+
+static struct child *
+find_pid(const struct master *m, pid_t pid)
+{
+	struct generation *g;
+	struct child *c;
+
+	TAILQ_FOREACH (g, &m->generations, entry) {
+		TAILQ_FOREACH (c, &g->children, entry) {
+			if (c->pid == pid)
+				return (c);
+		}
+	}
+	return (NULL);
+}
+
+void
+supervise_reap(struct master *m, int64_t now)
+{
+	struct child *c;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		/* As process 1 of a container we also get orphans. */
+		c = find_pid(m, pid);
+		if (c != NULL)
+			bury(m, c, status, now);
+	}
+}
+
+/* When the child was last seen alive. */
+static int64_t
+beat(const struct master *m, const struct child *c)
+{
+	uint64_t at = atomic_load_explicit(
+	    &stats_slot(m->stats, c->slot)->heartbeat, memory_order_relaxed);
+
+	return ((int64_t)at > c->alive ? (int64_t)at : c->alive);
+}
+
+static const char *
+impatience(const struct child *c)
+{
+	switch (c->state) {
+	case CHILD_STARTING:
+		return ("it was not ready within 10 s");
+	case CHILD_SERVING:
+		break;
+	case CHILD_DRAINING:
+		return ("it did not exit at the deadline");
+	case CHILD_ENDING:
+		return ("it did not exit when it was told to");
+	}
+	return ("it stands still");
+}
+
+/*
+ * Kills a worker that stands still; returns when to look again. It takes two
+ * looks, a heartbeat apart: after a pause of the machine we may run before
+ * the worker does, and a pause must not cost a tunnel.
+ */
+static int64_t
+watch_heartbeat(struct master *m, struct child *c, int64_t now)
+{
+	int64_t watchdog = c->generation->conf->timeouts.watchdog;
+	int64_t alive = beat(m, c), doubt = alive + watchdog - watchdog / 4;
+
+	if (now < doubt) {
+		c->doubted = CLOCK_NEVER;
+		return (doubt);
+	}
+	/* A beat since the first look makes this one the first. */
+	if (c->doubted == CLOCK_NEVER || c->doubted < alive)
+		c->doubted = now;
+	if (now < c->doubted + watchdog / 4)
+		return (c->doubted + watchdog / 4);
+	kill_child(m, c, "its heartbeat stood still for timeouts.watchdog");
+	return (CLOCK_NEVER);
+}
+
+/* Returns when the child has to be looked at again. */
+static int64_t
+watch(struct master *m, struct child *c, int64_t now)
+{
+	int64_t due = CLOCK_NEVER;
+
+	if (c->killed != NULL)
+		return (CLOCK_NEVER);
+	if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
+		due = watch_heartbeat(m, c, now);
+	if (c->killed == NULL && c->kill_at <= now)
+		kill_child(m, c, impatience(c));
+	return (c->kill_at < due ? c->kill_at : due);
+}
+
+/* Fills the seat when it is time; returns when that will be. */
+static int64_t
+fill(struct master *m, unsigned worker, int64_t now)
+{
+	struct seat *seat = &m->current->seats[worker];
+	const char *step;
+	int error;
+
+	if (seat->child != NULL)
+		return (CLOCK_NEVER);
+	if (seat->spawn_at > now)
+		return (seat->spawn_at);
+	error = supervise_start(m, m->current, worker, now, &step);
+	if (error == 0)
+		return (seat->child->kill_at);
+	seat->spawn_at = now + BACKOFF_FIRST;
+	log_write(m->log, LOG_LEVEL_ERROR, "worker %u: replace: %s: %s", worker,
+	    step, strerror(-error));
+	return (seat->spawn_at);
+}
+
+int64_t
+supervise_tick(struct master *m, int64_t now)
+{
+	int64_t due, next = CLOCK_NEVER;
+	struct generation *g;
+	struct child *c;
+
+	if (m->current != NULL && m->phase == MASTER_RUNNING) {
+		for (size_t i = 0; i < m->current->nworkers; i++) {
+			due = fill(m, (unsigned)i, now);
+			next = due < next ? due : next;
+		}
+	}
+	TAILQ_FOREACH (g, &m->generations, entry) {
+		TAILQ_FOREACH (c, &g->children, entry) {
+			due = watch(m, c, now);
+			next = due < next ? due : next;
+		}
+	}
+	return (next);
+}
+
+bool
+supervise_healthy(const struct master *m, int64_t now)
+{
+	const struct child *c;
+
+	if (m->current == NULL)
+		return (false);
+	TAILQ_FOREACH (c, &m->current->children, entry) {
+		if (c->doubted != CLOCK_NEVER &&
+		    now - c->doubted > m->current->conf->timeouts.watchdog)
+			return (false);
+	}
+	return (true);
+}

@@ -1,0 +1,88 @@
+#include "master/tls_load.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "common/conf.h"
+#include "master/certificate.h"
+#include "master/client_ca.h"
+#include "master/findings.h"
+
+/*
+ * What every connection gets (OpenSSL 3.0). SSL_OP_IGNORE_UNEXPECTED_EOF stays
+ * off: a cut stream must be told from a finished one. AUTO_RETRY has to go, or
+ * one SSL_read() swallows a flood of records that carry no data.
+ */
+static void
+set_behaviour(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(ctx,
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				  SSL_MODE_RELEASE_BUFFERS |
+				  SSL_MODE_NO_AUTO_CHAIN);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	/* The cache of a worker would not know the others' sessions; tickets
+	 * are all that is needed, and one per handshake. */
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, 1);
+	/* A relay cannot judge whether early data may be replayed: no ticket
+	 * invites it. What a client sends on another server's ticket is skipped
+	 * up to OpenSSL's default; 0 there (3.0) would end the handshake. */
+	SSL_CTX_set_max_early_data(ctx, 0);
+}
+
+static int
+set_parameters(SSL_CTX *ctx, const struct conf_tls *conf, struct findings *f)
+{
+	int result = 0;
+
+	if (SSL_CTX_set_min_proto_version(ctx, conf->min_version) != 1) {
+		certificate_finding(f, "tls", "set up");
+		result = -EINVAL;
+	}
+	if (SSL_CTX_set_cipher_list(ctx, conf->ciphers) != 1) {
+		certificate_finding(f, "tls.ciphers", conf->ciphers);
+		result = -EINVAL;
+	}
+	if (SSL_CTX_set1_groups_list(ctx, conf->groups) != 1) {
+		/* OpenSSL 3.0 leaves no reason behind for an unknown group. */
+		ERR_clear_error();
+		findings_add(f, LOG_LEVEL_ERROR,
+		    "tls.groups: %s: not a list of groups that OpenSSL knows",
+		    conf->groups);
+		result = -EINVAL;
+	}
+	return (result);
+}
+
+int
+tls_load(
+    struct ssl_ctx_st **out, const struct conf_tls *conf, struct findings *f)
+{
+	SSL_CTX *ctx;
+	int result;
+
+	ERR_clear_error();
+	ctx = SSL_CTX_new(TLS_server_method());
+	if (ctx == NULL) {
+		certificate_finding(f, "tls", "set up");
+		return (-EINVAL);
+	}
+	set_behaviour(ctx);
+	result = set_parameters(ctx, conf, f);
+	if (client_ca_load(ctx, conf, f) != 0)
+		result = -EINVAL;
+	for (size_t i = 0; i < conf->ncertificates; i++) {
+		if (certificate_load(ctx, &conf->certificates[i], f) != 0)
+			result = -EINVAL;
+	}
+	if (result != 0)
+		SSL_CTX_free(ctx);
+	else
+		*out = ctx;
+	return (result);
+}

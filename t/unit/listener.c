@@ -1,0 +1,408 @@
+/* Listening sockets over starts, reloads and changes that fail. */
+#include "master/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "master/findings.h"
+#include "master/socket.h"
+#include "t/unit/tap.h"
+
+#define SOCKETS_MAX 8
+#define CLIENTS	    60
+#define NOW	    (1000 * CLOCK_SEC)
+#define LATER	    (NOW + BOOT_SURPLUS_TIME + 2 * CLOCK_SEC)
+
+/* A loopback port that was free a moment ago. */
+static uint16_t
+free_port(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(fd, (struct sockaddr *)&sin, len) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
+		abort();
+	close(fd);
+	return (ntohs(sin.sin_port));
+}
+
+static struct conf_listener
+on_loopback(uint16_t port)
+{
+	static char name[] = "127.0.0.1:port";
+
+	return ((struct conf_listener){ .address = name,
+	    .addr = {
+		.family = AF_INET, .port = port, .ip = { 127, 0, 0, 1 } } });
+}
+
+static struct conf
+conf_of(struct conf_listener *listeners, size_t n)
+{
+	return ((struct conf){ .listeners = listeners, .nlisteners = n });
+}
+
+static int
+prepare(struct listener_set *set, const struct conf *conf, size_t nworkers)
+{
+	struct findings f;
+	int error;
+
+	findings_init(&f);
+	error = listener_prepare(set, conf, nworkers, &f);
+	findings_fini(&f);
+	return (error);
+}
+
+static void
+change(struct listener_set *set, const struct conf *conf, size_t nworkers)
+{
+	is_int(prepare(set, conf, nworkers), 0, "prepare");
+	listener_commit(set, nworkers, NOW);
+	listener_close_removed(set);
+}
+
+static const struct listener_group *
+only_group(const struct listener_set *set)
+{
+	return (TAILQ_FIRST(&set->groups));
+}
+
+/* Connects, accepts all, counts what came to each socket. Returns the sum. */
+static int
+connect_many(const struct listener_group *g, int came[SOCKETS_MAX])
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(&g->addr, &ss);
+	struct pollfd pfd[SOCKETS_MAX];
+	int clients[CLIENTS], fd, sum = 0;
+
+	memset(came, 0, SOCKETS_MAX * sizeof(*came));
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+		if (connect(clients[i], (struct sockaddr *)&ss, len) != 0)
+			return (-1);
+	}
+	for (size_t i = 0; i < g->nfds; i++)
+		pfd[i] = (struct pollfd){ .fd = g->fds[i], .events = POLLIN };
+	while (sum < CLIENTS && poll(pfd, g->nfds, 5000) > 0) {
+		for (size_t i = 0; i < g->nfds; i++) {
+			fd = accept(g->fds[i], NULL, NULL);
+			if (fd < 0)
+				continue;
+			close(fd);
+			came[i]++;
+			sum++;
+		}
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		close(clients[i]);
+	return (sum);
+}
+
+static void
+starting(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct boot_socket *sockets;
+	struct listener_set set;
+	int came[SOCKETS_MAX];
+	size_t n;
+
+	listener_init(&set);
+	change(&set, &conf, 3);
+	is_int(only_group(&set)->nfds, 3, "one socket per worker");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	ok(came[0] > 0 && came[1] > 0 && came[2] > 0,
+	    "and every socket takes part");
+	is_int(listener_sockets(&set, &conf, 1, 3, NOW, &sockets, &n), 0,
+	    "sockets of worker 1");
+	ok(n == 1 && sockets[0].fd == only_group(&set)->fds[1] &&
+		sockets[0].listener == 0 && !sockets[0].surplus,
+	    "are the second of each group alone");
+	free(sockets);
+	is_int(listener_tick(&set, LATER), CLOCK_NEVER, "nothing is surplus");
+	listener_fini(&set);
+	is_int(socket_probe(&l.addr, false), 0, "in the end the port is free");
+}
+
+static int
+option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return (getsockopt(fd, level, name, &value, &len) == 0 ? value : -1);
+}
+
+static void
+inheritance(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct pollfd pfd = { .events = POLLIN };
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(&l.addr, &ss);
+	const char *step;
+	int client, fd;
+
+	pfd.fd = socket_listen(&l.addr, false, &step);
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	is_int(connect(client, (struct sockaddr *)&ss, len), 0, "connect");
+	poll(&pfd, 1, 5000);
+	fd = accept(pfd.fd, NULL, NULL);
+	is_int(option(fd, IPPROTO_TCP, TCP_NODELAY), 1,
+	    "an accepted socket inherits TCP_NODELAY");
+	is_int(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1, "and SO_KEEPALIVE");
+	is_int(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60, "its idle time");
+	is_int(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10, "its interval");
+	is_int(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 6, "and its count");
+	close(pfd.fd);
+	is_int(socket_probe(&l.addr, false), 0,
+	    "a tunnel that is open does not keep the port from us");
+	close(fd);
+	close(client);
+}
+
+static void
+shrinking(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct boot_socket *sockets;
+	struct listener_set set;
+	int came[SOCKETS_MAX];
+	size_t n;
+
+	listener_init(&set);
+	change(&set, &conf, 4);
+	change(&set, &conf, 2);
+	is_int(only_group(&set)->nfds, 4, "surplus sockets stay for a while");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(came[2] + came[3], 0, "and nobody comes to the surplus");
+	ok(came[0] > 0 && came[1] > 0, "but to both of the others");
+	is_int(listener_sockets(&set, &conf, 1, 2, NOW, &sockets, &n), 0,
+	    "sockets of worker 1");
+	ok(n == 2 && sockets[0].fd == only_group(&set)->fds[1] &&
+		!sockets[0].surplus &&
+		sockets[1].fd == only_group(&set)->fds[3] && sockets[1].surplus,
+	    "are its own, and the surplus one of worker 3");
+	free(sockets);
+	is_int(listener_tick(&set, NOW), NOW + BOOT_SURPLUS_TIME + CLOCK_SEC,
+	    "they are closed a second after the workers have closed them");
+	is_int(only_group(&set)->nfds, 4, "and not before");
+	is_int(listener_tick(&set, LATER), CLOCK_NEVER, "then");
+	is_int(only_group(&set)->nfds, 2, "they are gone");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	listener_fini(&set);
+}
+
+/* A worker that still holds a surplus socket must not get connections. */
+static void
+late_worker(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct listener_set set;
+	int came[SOCKETS_MAX], held;
+
+	listener_init(&set);
+	change(&set, &conf, 2);
+	held = dup(only_group(&set)->fds[1]);
+	change(&set, &conf, 1);
+	listener_tick(&set, LATER);
+	is_int(connect_many(only_group(&set), came), CLIENTS,
+	    "none goes to a closed surplus socket of which a copy is held");
+	change(&set, &conf, 2);
+	is_int(connect_many(only_group(&set), came), CLIENTS,
+	    "nor does its place confuse the group when it grows again");
+	ok(came[0] > 0 && came[1] > 0, "both are used");
+	close(held);
+	listener_fini(&set);
+}
+
+static void
+growing(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct listener_set set;
+	int came[SOCKETS_MAX];
+
+	listener_init(&set);
+	change(&set, &conf, 2);
+	is_int(prepare(&set, &conf, 4), 0, "more workers: prepare");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(came[2] + came[3], 0, "by the old sockets until the commit");
+	listener_rollback(&set);
+	is_int(only_group(&set)->nfds, 2, "a change that fails leaves nothing");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	change(&set, &conf, 4);
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	ok(came[0] > 0 && came[1] > 0 && came[2] > 0 && came[3] > 0,
+	    "after the commit by all sockets");
+	listener_fini(&set);
+}
+
+static void
+growing_again(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct boot_socket *sockets;
+	struct listener_set set;
+	int came[SOCKETS_MAX], fds[4];
+	size_t n;
+
+	listener_init(&set);
+	change(&set, &conf, 4);
+	memcpy(fds, only_group(&set)->fds, sizeof(fds));
+	change(&set, &conf, 1);
+	is_int(prepare(&set, &conf, 3), 0, "more again within the time");
+	is_int(listener_tick(&set, LATER), CLOCK_NEVER,
+	    "what a change reuses is not closed beneath it");
+	is_int(listener_sockets(&set, &conf, 0, 3, NOW, &sockets, &n), 0,
+	    "sockets of worker 0");
+	ok(n == 2 && sockets[1].fd == fds[3] && sockets[1].surplus,
+	    "the fourth is still surplus");
+	free(sockets);
+	listener_commit(&set, 3, NOW);
+	ok(memcmp(only_group(&set)->fds, fds, sizeof(fds)) == 0,
+	    "the sockets are the same ones");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	ok(came[1] > 0 && came[2] > 0 && came[3] == 0, "by the first three");
+	listener_tick(&set, LATER);
+	is_int(only_group(&set)->nfds, 3, "then the fourth is closed");
+	listener_fini(&set);
+}
+
+static void
+shrink_that_fails(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct listener_set set;
+	int came[SOCKETS_MAX];
+
+	listener_init(&set);
+	change(&set, &conf, 3);
+	is_int(prepare(&set, &conf, 1), 0, "fewer workers: prepare");
+	listener_rollback(&set);
+	is_int(listener_tick(&set, LATER), CLOCK_NEVER, "nothing is surplus");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	ok(came[0] > 0 && came[1] > 0 && came[2] > 0, "by all three again");
+	listener_fini(&set);
+}
+
+static void
+removing(void)
+{
+	struct conf_listener old[] = { on_loopback(free_port()),
+		on_loopback(free_port()) };
+	struct conf_listener new[] = { old[1] };
+	struct conf conf_old = conf_of(old, 2), conf_new = conf_of(new, 1);
+	struct listener_set set;
+
+	listener_init(&set);
+	change(&set, &conf_old, 1);
+	is_int(prepare(&set, &conf_new, 1), 0, "an address less: prepare");
+	listener_commit(&set, 1, NOW);
+	is_int(socket_probe(&old[0].addr, false), -EADDRINUSE,
+	    "it is open until the old workers have been told");
+	listener_close_removed(&set);
+	is_int(socket_probe(&old[0].addr, false), 0, "then it is closed");
+	is_int(socket_probe(&old[1].addr, false), -EADDRINUSE,
+	    "and the other is not");
+	listener_fini(&set);
+}
+
+static void
+gone(void)
+{
+	struct conf_listener a[] = { on_loopback(1), on_loopback(2),
+		on_loopback(3) };
+	struct conf_listener b[] = { on_loopback(3), on_loopback(1),
+		on_loopback(4) };
+	struct conf old = conf_of(a, 3), new = conf_of(b, 3);
+
+	is_int(listener_gone(&old, &new), 1 << 1,
+	    "a bit for each address that is gone, in the old one's order");
+	is_int(listener_gone(&old, &old), 0, "none where all are kept");
+	b[1].dual_stack = true;
+	is_int(listener_gone(&old, &new), 1 << 0 | 1 << 1,
+	    "the same port in another way is another listener");
+}
+
+static void
+in_use(void)
+{
+	struct conf_listener l[] = { on_loopback(free_port()),
+		on_loopback(free_port()) };
+	struct conf one = conf_of(l, 1), both = conf_of(l, 2);
+	struct listener_set set;
+	struct findings f;
+	const char *step;
+	int fd;
+
+	/* As a second sniport of the same uid would have it. */
+	fd = socket_listen(&l[1].addr, false, &step);
+	listener_init(&set);
+	change(&set, &one, 2);
+	findings_init(&f);
+	is_int(listener_prepare(&set, &both, 3, &f), -EADDRINUSE,
+	    "SO_REUSEPORT does not make us share a port with others");
+	is_str(findings_first_error(&f),
+	    "listener 127.0.0.1:port: bind: Address already in use",
+	    "which is said with the address");
+	findings_fini(&f);
+	ok(only_group(&set)->nfds == 2 &&
+		TAILQ_NEXT(only_group(&set), entry) == NULL,
+	    "and the set is as before");
+	close(fd);
+	is_int(prepare(&set, &both, 3), 0, "once it is free it is ours");
+	listener_fini(&set);
+}
+
+static void
+overlapping(void)
+{
+	struct conf_listener l = on_loopback(free_port()), any = l;
+	struct conf conf = conf_of(&l, 1), conf_any = conf_of(&any, 1);
+	struct listener_set set;
+	int came[SOCKETS_MAX];
+
+	memset(any.addr.ip, 0, sizeof(any.addr.ip));
+	listener_init(&set);
+	change(&set, &conf, 1);
+	change(&set, &conf_any, 1);
+	is_int(connect_many(only_group(&set), came), CLIENTS,
+	    "from one address to all of them on the same port");
+	change(&set, &conf, 1);
+	is_int(connect_many(only_group(&set), came), CLIENTS, "and back");
+	listener_fini(&set);
+}
+
+int
+main(void)
+{
+	starting();
+	inheritance();
+	shrinking();
+	late_worker();
+	growing();
+	growing_again();
+	shrink_that_fails();
+	removing();
+	gone();
+	in_use();
+	overlapping();
+	return (done_testing());
+}

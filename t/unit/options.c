@@ -1,0 +1,80 @@
+/* The command line. */
+#include "master/options.h"
+
+#include <errno.h>
+
+#include "common/conf.h"
+#include "t/unit/tap.h"
+
+static struct options parsed;
+static char error[256];
+
+static int
+parse(char *a, char *b, char *c, char *d)
+{
+	char name[] = "sniport";
+	char *argv[] = { name, a, b, c, d, NULL };
+	int argc = 1;
+
+	while (argv[argc] != NULL)
+		argc++;
+	error[0] = '\0';
+	return (options_parse(&parsed, argc, argv, error, sizeof(error)));
+}
+
+#define ARG(s) ((char[]){ s })
+
+int
+main(void)
+{
+	is_int(parse(NULL, NULL, NULL, NULL), 0, "no option");
+	is_int(parsed.mode, OPTIONS_RUN, "runs");
+	is_str(parsed.file, CONF_DEFAULT_FILE, "with the default file");
+	is_int(parse(ARG("-tc"), ARG("x"), NULL, NULL), 0, "-tc x");
+	is_int(parsed.mode, OPTIONS_CHECK, "checks");
+	is_str(parsed.file, "x", "that file");
+	is_int(parse(ARG("-T"), NULL, NULL, NULL), 0, "-T");
+	is_int(parsed.mode, OPTIONS_PRINT, "prints");
+	is_int(parse(ARG("-V"), NULL, NULL, NULL), 0, "-V");
+	is_int(parsed.mode, OPTIONS_VERSION, "prints versions");
+	is_int(parse(ARG("-h"), NULL, NULL, NULL), 0, "-h");
+	is_int(parsed.mode, OPTIONS_HELP, "helps");
+	is_int(parse(ARG("-q"), ARG("a:1"), ARG("-s"), ARG("192.0.2.1")), 0,
+	    "-q with -s");
+	is_int(parsed.mode, OPTIONS_QUERY, "asks");
+	is_str(parsed.query, "a:1", "for the target");
+	is_int(parsed.nclients, 1, "from one client");
+	is_str(parsed.clients[0], "192.0.2.1", "which is that");
+	ok(!parsed.explain, "without explanations");
+	is_int(parse(ARG("-q"), ARG("a:1"), ARG("-sx"), ARG("-sy")), 0,
+	    "-s twice");
+	is_int(parsed.nclients, 2, "is two names of a client");
+	is_str(parsed.clients[1], "y", "in their order");
+	is_int(parse(ARG("-q"), ARG("a:1"), ARG("--explain"), NULL), 0,
+	    "--explain");
+	ok(parsed.explain, "explains");
+	is_int(parse(ARG("-eqa:1"), NULL, NULL, NULL), 0, "-e");
+	ok(parsed.explain, "explains, too");
+	is_int(parse(ARG("-t"), ARG("-t"), NULL, NULL), 0,
+	    "the same twice is harmless");
+
+	is_int(parse(ARG("-t"), ARG("-T"), NULL, NULL), -EINVAL, "-t -T");
+	is_str(error, "-t and -T exclude each other", "is said so");
+	is_int(parse(ARG("-x"), NULL, NULL, NULL), -EINVAL, "-x");
+	is_str(error, "unknown option -x", "is said so");
+	is_int(parse(ARG("-c"), NULL, NULL, NULL), -EINVAL, "-c alone");
+	is_str(error, "-c needs a value", "is said so");
+	is_int(parse(ARG("-s"), ARG("192.0.2.1"), NULL, NULL), -EINVAL,
+	    "-s without -q");
+	is_str(error, "-s only goes with -q", "is said so");
+	is_int(
+	    parse(ARG("-t"), ARG("-e"), NULL, NULL), -EINVAL, "-e without -q");
+	is_str(error, "-e only goes with -q", "is said so");
+	is_int(parse(ARG("--explode"), NULL, NULL, NULL), -EINVAL, "--explode");
+	is_str(error, "unknown option --explode", "is said so");
+	is_int(parse(ARG("-t"), ARG("status"), NULL, NULL), -EINVAL,
+	    "a word after the options");
+	is_str(error, "unknown word \"status\": only options are known",
+	    "is said to be unknown");
+	return (done_testing());
+}

@@ -1,0 +1,289 @@
+/* Certificates and keys from files: what is taken, refused and warned of. */
+#include "master/tls_load.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+#include "master/findings.h"
+#include "t/unit/tap.h"
+
+#define YEAR (365 * 24 * 60 * 60)
+#define DAY  (24 * 60 * 60)
+
+static char dir[] = "/tmp/sniport-tls-XXXXXX";
+
+/* A path in the directory; four may be in use at once. */
+static char *
+path(const char *name)
+{
+	static char text[4][64];
+	static unsigned turn;
+
+	turn = (turn + 1) % 4;
+	snprintf(text[turn], sizeof(text[turn]), "%s/%s", dir, name);
+	return (text[turn]);
+}
+
+static EVP_PKEY *
+write_key(const char *name, const char *type, const EVP_CIPHER *cipher)
+{
+	EVP_PKEY *key = strcmp(type, "RSA") == 0
+			    ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048)
+			    : EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	unsigned char pass[] = "secret";
+	FILE *f = fopen(path(name), "w");
+
+	if (key == NULL || f == NULL ||
+	    PEM_write_PrivateKey(f, key, cipher, cipher != NULL ? pass : NULL,
+		cipher != NULL ? 6 : 0, NULL, NULL) != 1)
+		abort();
+	fclose(f);
+	chmod(path(name), 0600);
+	return (key);
+}
+
+static void
+set_name(X509_NAME *n, const char *cn)
+{
+	X509_NAME_add_entry_by_txt(
+	    n, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
+}
+
+/* Appends a certificate for cn, valid from now + from to now + to. */
+static void
+write_cert(const char *name, const char *cn, const char *issuer, EVP_PKEY *key,
+    EVP_PKEY *issuer_key, long from, long to)
+{
+	FILE *f = fopen(path(name), "a");
+	X509 *cert = X509_new();
+
+	if (f == NULL || cert == NULL)
+		abort();
+	X509_set_version(cert, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	set_name(X509_get_subject_name(cert), cn);
+	set_name(X509_get_issuer_name(cert), issuer);
+	X509_gmtime_adj(X509_getm_notBefore(cert), from);
+	X509_gmtime_adj(X509_getm_notAfter(cert), to);
+	X509_set_pubkey(cert, key);
+	if (X509_sign(cert, issuer_key, EVP_sha256()) == 0 ||
+	    PEM_write_X509(f, cert) != 1)
+		abort();
+	X509_free(cert);
+	fclose(f);
+}
+
+static void
+write_text(const char *name, const char *text)
+{
+	FILE *f = fopen(path(name), "w");
+
+	if (f == NULL)
+		abort();
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+make_files(void)
+{
+	EVP_PKEY *ec = write_key("ec.key", "EC", NULL);
+	EVP_PKEY *ec2 = write_key("ec2.key", "EC", NULL);
+	EVP_PKEY *rsa = write_key("rsa.key", "RSA", NULL);
+	EVP_PKEY *locked = write_key("locked.key", "EC", EVP_aes_128_cbc());
+
+	write_cert("ec.pem", "a", "a", ec, ec, -DAY, YEAR);
+	write_cert("ec2.pem", "a", "a", ec2, ec2, -DAY, YEAR);
+	write_cert("rsa.pem", "a", "a", rsa, rsa, -DAY, YEAR);
+	write_cert("locked.pem", "a", "a", locked, locked, -DAY, YEAR);
+	write_cert("chain.pem", "a", "ca", ec, rsa, -DAY, YEAR);
+	write_cert("chain.pem", "ca", "root", rsa, ec2, -DAY, YEAR);
+	write_cert("order.pem", "a", "ca", ec, rsa, -DAY, YEAR);
+	write_cert("order.pem", "root", "root", ec2, ec2, -DAY, YEAR);
+	write_cert("order.pem", "ca", "root", rsa, ec2, -DAY, YEAR);
+	write_cert("expired.pem", "a", "a", ec, ec, -YEAR, -DAY);
+	write_cert("early.pem", "a", "a", ec, ec, DAY, YEAR);
+	write_cert("soon.pem", "a", "a", ec, ec, -YEAR, 13 * DAY);
+	write_text("empty.pem", "");
+	write_text("broken.pem",
+	    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+	EVP_PKEY_free(ec);
+	EVP_PKEY_free(ec2);
+	EVP_PKEY_free(rsa);
+	EVP_PKEY_free(locked);
+}
+
+/* Text of the last load: the first finding without the directory. */
+static char said[1024];
+
+static SSL_CTX *
+load_as(const char *chain, const char *key, const char *chain2,
+    const char *key2, char *ciphers, char *groups)
+{
+	struct conf_certificate c[2] = {
+		{ .chain = path(chain), .key = path(key) },
+	};
+	struct conf_tls conf = { .certificates = c,
+		.ncertificates = chain2 != NULL ? 2 : 1,
+		.min_version = TLS1_2_VERSION,
+		.ciphers = ciphers,
+		.groups = groups };
+	const struct finding *first;
+	SSL_CTX *ctx = NULL;
+	struct findings f;
+
+	if (chain2 != NULL) {
+		c[1].chain = path(chain2);
+		c[1].key = path(key2);
+	}
+	findings_init(&f);
+	if (tls_load(&ctx, &conf, &f) != 0)
+		ctx = NULL;
+	first = STAILQ_FIRST(&f.list);
+	said[0] = '\0';
+	if (first != NULL) {
+		const char *text = first->text;
+
+		if (strncmp(text, dir, strlen(dir)) == 0)
+			text += strlen(dir) + 1;
+		snprintf(said, sizeof(said), "%s%s",
+		    first->level == LOG_LEVEL_ERROR ? "" : "warning: ", text);
+	}
+	findings_fini(&f);
+	return (ctx);
+}
+
+static SSL_CTX *
+load(const char *chain, const char *key, const char *chain2, const char *key2)
+{
+	char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256", groups[] = "X25519";
+
+	return (load_as(chain, key, chain2, key2, ciphers, groups));
+}
+
+static void
+taken(const char *chain, const char *key, const char *chain2, const char *key2,
+    const char *want)
+{
+	SSL_CTX *ctx = load(chain, key, chain2, key2);
+
+	ok(ctx != NULL, "%s is taken", chain);
+	is_str(said, want, "and what is said about it");
+	SSL_CTX_free(ctx);
+}
+
+static void
+refused(const char *chain, const char *key, const char *chain2,
+    const char *key2, const char *want)
+{
+	SSL_CTX *ctx = load(chain, key, chain2, key2);
+
+	ok(ctx == NULL, "%s with %s is refused", chain, key);
+	ok(strstr(said, want) != NULL, "and this is said: %s", want);
+	if (strstr(said, want) == NULL)
+		printf("#   said %s\n", said);
+	SSL_CTX_free(ctx);
+}
+
+static void
+settings(void)
+{
+	const uint64_t options =
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
+	const long modes = SSL_MODE_ENABLE_PARTIAL_WRITE |
+			   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN;
+	char bad_ciphers[] = "NO-SUCH-CIPHER", bad_groups[] = "nonsense";
+	char good_ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256";
+	char good_groups[] = "X25519:P-256:P-384";
+	SSL_CTX *ctx = load("ec.pem", "ec.key", NULL, NULL);
+
+	is_int(SSL_CTX_get_options(ctx) & options, (int64_t)options, "options");
+	ok((SSL_CTX_get_options(ctx) & SSL_OP_IGNORE_UNEXPECTED_EOF) == 0,
+	    "a cut stream is told from a finished one");
+	is_int(SSL_CTX_get_mode(ctx) & modes, modes, "modes");
+	ok((SSL_CTX_get_mode(ctx) & SSL_MODE_AUTO_RETRY) == 0,
+	    "SSL_read() returns after a record without data");
+	is_int(SSL_CTX_get_session_cache_mode(ctx), SSL_SESS_CACHE_OFF,
+	    "no session cache");
+	is_int(SSL_CTX_get_num_tickets(ctx), 1, "one ticket");
+	is_int(SSL_CTX_get_max_early_data(ctx), 0, "no early data");
+	is_int(SSL_CTX_get_min_proto_version(ctx), TLS1_2_VERSION,
+	    "the oldest version");
+	SSL_CTX_free(ctx);
+	ok(load_as("ec.pem", "ec.key", NULL, NULL, bad_ciphers, good_groups) ==
+		NULL,
+	    "ciphers that do not exist are refused");
+	is_str(said, "tls.ciphers: NO-SUCH-CIPHER: no cipher match", "and why");
+	ok(load_as("ec.pem", "ec.key", NULL, NULL, good_ciphers, bad_groups) ==
+		NULL,
+	    "groups that do not exist are refused");
+	is_str(said,
+	    "tls.groups: nonsense: not a list of groups that OpenSSL knows",
+	    "and why");
+}
+
+static void
+remove_files(void)
+{
+	static const char *const names[] = { "ec.key", "ec2.key", "rsa.key",
+		"locked.key", "ec.pem", "ec2.pem", "rsa.pem", "locked.pem",
+		"chain.pem", "order.pem", "expired.pem", "early.pem",
+		"soon.pem", "empty.pem", "broken.pem" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(path(names[i]));
+	rmdir(dir);
+}
+
+int
+main(void)
+{
+	if (mkdtemp(dir) == NULL)
+		abort();
+	make_files();
+	taken("ec.pem", "ec.key", NULL, NULL, "");
+	taken("chain.pem", "ec.key", NULL, NULL, "");
+	taken("ec.pem", "ec.key", "rsa.pem", "rsa.key", "");
+	taken("expired.pem", "ec.key", NULL, NULL,
+	    "warning: expired.pem: check dates: certificate 1 has expired");
+	taken("early.pem", "ec.key", NULL, NULL,
+	    "warning: early.pem: check dates: certificate 1 is not valid yet");
+	taken("soon.pem", "ec.key", NULL, NULL,
+	    "warning: soon.pem: check dates: certificate 1 expires within 14 "
+	    "days");
+	refused("ec.pem", "ec.key", "ec2.pem", "ec2.key",
+	    "ec2.pem: use: another certificate has the same type of key");
+	refused("ec.pem", "ec2.key", NULL, NULL,
+	    "ec2.key: check key: it does not belong to the first certificate");
+	refused("ec.pem", "rsa.key", NULL, NULL,
+	    "rsa.key: check key: it does not belong to the first certificate");
+	refused("locked.pem", "locked.key", NULL, NULL,
+	    "locked.key: read key: it is encrypted");
+	refused("order.pem", "ec.key", NULL, NULL,
+	    "order.pem: check chain: certificate 2 is not the issuer of "
+	    "certificate 1");
+	refused("empty.pem", "ec.key", NULL, NULL,
+	    "empty.pem: read certificates: no PEM certificate in it");
+	refused("broken.pem", "ec.key", NULL, NULL,
+	    "broken.pem: read certificates: ");
+	refused("ec.pem", "ec.pem", NULL, NULL,
+	    "ec.pem: read key: no PEM private key in it");
+	refused("absent.pem", "ec.key", NULL, NULL,
+	    "absent.pem: read: No such file or directory");
+	chmod(path("ec.key"), 0644);
+	taken("ec.pem", "ec.key", NULL, NULL,
+	    "warning: ec.key: the key can be read or written by every user "
+	    "(mode 0644); make it 0600");
+	settings();
+	remove_files();
+	return (done_testing());
+}
