@@ -1,0 +1,239 @@
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/stats.h"
+#include "t/unit/tap.h"
+#include "worker/limits.h"
+
+#define WORKERS 2
+#define TURNS	400000
+#define LIMIT	1
+
+static struct addr
+address(const char *text)
+{
+	struct addr addr;
+
+	if (addr_parse_ip(&addr, text, strlen(text)) != 0)
+		addr = (struct addr){ 0 };
+	return (addr);
+}
+
+/* May this client have one more tunnel, of two? It is not kept. */
+static bool
+has_room(struct limits *l, const char *text)
+{
+	struct addr client = address(text);
+
+	if (limits_client(l, &client) != REASON_NONE)
+		return (false);
+	limits_client_done(l, &client);
+	return (true);
+}
+
+static void
+test_clients(struct stats *s, int slot)
+{
+	struct conf_limits conf = { .tunnels_per_client = 2,
+		.lookups_per_client = 1 };
+	struct addr v4 = address("192.0.2.1");
+	struct addr v6 = address("2001:db8::1");
+	struct limits l;
+
+	limits_init(&l, &conf, s, slot);
+	limits_client(&l, &v4);
+	is_int(limits_client(&l, &v4), REASON_NONE, "two of two");
+	is_int(limits_client(&l, &v4), REASON_LIMIT_CLIENT, "not three");
+	ok(has_room(&l, "192.0.2.2"), "the next address is another client");
+	ok(!has_room(&l, "::ffff:192.0.2.1"), "the same as mapped is not");
+	v4.port = 99;
+	is_int(limits_client(&l, &v4), REASON_LIMIT_CLIENT, "nor a port");
+	is_int(limits_lookup(&l, &v4), REASON_NONE, "look-ups are apart");
+	is_int(limits_lookup(&l, &v4), REASON_LIMIT_LOOKUPS, "with a limit");
+	limits_lookup_done(&l, &v4);
+	is_int(limits_lookup(&l, &v4), REASON_NONE, "until one is done");
+	limits_lookup_done(&l, &v4);
+	limits_client_done(&l, &v4);
+	ok(has_room(&l, "192.0.2.1"), "one that ends makes room");
+	limits_client_done(&l, &v4);
+
+	limits_client(&l, &v6);
+	limits_client(&l, &v6);
+	ok(!has_room(&l, "2001:db8::ffff:ffff:ffff:ffff"),
+	    "an IPv6 /64 is one client");
+	ok(has_room(&l, "2001:db8:0:1::1"), "the next /64 is another");
+	ok(has_room(&l, "32.1.13.184"), "so is IPv4 that begins like it");
+	limits_client_done(&l, &v6);
+	limits_client_done(&l, &v6);
+}
+
+static void
+test_rules(struct stats *s, int slot, int old_slot)
+{
+	struct conf_limits conf = { .tunnels = 1 };
+	struct rule a = { .name = (char *)"a", .max_tunnels = 2 };
+	struct rule b = { .name = (char *)"b", .max_tunnels = 1 };
+	struct rule free_rule = { .name = (char *)"a" };
+	struct limits l, old;
+
+	limits_init(&l, &conf, s, slot);
+	limits_init(&old, &conf, s, old_slot);
+	is_int(limits_rule(&old, &a), REASON_NONE, "one, elsewhere");
+	is_int(limits_rule(&l, &a), REASON_NONE, "two");
+	is_int(limits_rule(&l, &a), REASON_LIMIT_RULE, "not three");
+	is_int(limits_rule(&l, &b), REASON_NONE, "another rule");
+	is_int(limits_rule(&l, &free_rule), REASON_NONE, "no limit");
+	limits_rule_done(&l, &free_rule);
+	is_int(limits_rule(&l, &a), REASON_LIMIT_RULE, "nothing to give back");
+	limits_rule_done(&old, &a);
+	is_int(limits_rule(&l, &a), REASON_NONE, "one that ends elsewhere");
+	limits_rule_done(&l, &a);
+	limits_rule_done(&l, &a);
+	limits_rule_done(&l, &b);
+}
+
+/* Begins handshakes until one is refused; returns how many were not. */
+static int
+handshakes(struct limits *l, const struct addr *client)
+{
+	int n = 0;
+
+	while (limits_client(l, client) == REASON_NONE) {
+		limits_client_done(l, client);
+		n++;
+	}
+	return (n);
+}
+
+static int64_t
+second(void)
+{
+	return (clock_now() / CLOCK_SEC);
+}
+
+static void
+wait_for_second(int64_t n)
+{
+	struct timespec when = { .tv_sec = n };
+
+	while (
+	    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) != 0)
+		;
+}
+
+static void
+test_handshakes(struct stats *s, int slot)
+{
+	struct conf_limits conf = { .tunnels_per_client = 1,
+		.handshakes_per_client = 5 };
+	struct addr client = address("192.0.2.3");
+	enum reason reason;
+	struct limits l;
+	int64_t began;
+	int n;
+
+	limits_init(&l, &conf, s, slot);
+	/* A second can end meanwhile, but not every time. */
+	do {
+		client.ip[3]++;
+		began = second();
+		n = handshakes(&l, &client);
+		reason = limits_client(&l, &client);
+	} while (began != second());
+	is_int(n, 5, "five in a second");
+	is_int(reason, REASON_LIMIT_HANDSHAKES, "not six");
+	wait_for_second(began + 1);
+	is_int(limits_client(&l, &client), REASON_NONE, "the next second");
+	is_int(limits_client(&l, &client), REASON_LIMIT_CLIENT,
+	    "the refused did not stay counted as tunnels");
+	limits_client_done(&l, &client);
+}
+
+/* Without limits nothing is counted. */
+static void
+test_none(struct stats *s, int slot)
+{
+	struct conf_limits conf = { .tunnels = 1 };
+	struct addr client = address("192.0.2.1");
+	struct rule rule = { .name = (char *)"a" };
+	struct limits l;
+
+	limits_init(&l, &conf, s, slot);
+	ok(limits_client(&l, &client) == REASON_NONE &&
+		limits_lookup(&l, &client) == REASON_NONE &&
+		limits_rule(&l, &rule) == REASON_NONE,
+	    "no limit");
+	limits_client_done(&l, &client);
+	limits_lookup_done(&l, &client);
+	limits_rule_done(&l, &rule);
+	is_int(atomic_load(&stats_slot(s, slot)->tallied), 0,
+	    "nothing is touched without a limit");
+}
+
+/* Opens and ends tunnels; returns how often there were too many. */
+static int
+compete(struct stats *s, int slot, _Atomic int *open)
+{
+	struct conf_limits conf = { .tunnels_per_client = LIMIT };
+	struct addr client = address("192.0.2.9");
+	struct limits l;
+	int i, over = 0;
+
+	limits_init(&l, &conf, s, slot);
+	for (i = 0; i < TURNS; i++) {
+		if (limits_client(&l, &client) != REASON_NONE)
+			continue;
+		over += atomic_fetch_add(open, 1) >= LIMIT;
+		atomic_fetch_sub(open, 1);
+		limits_client_done(&l, &client);
+	}
+	return (over);
+}
+
+static void
+test_race(struct stats *s)
+{
+	_Atomic int *open = mmap(NULL, sizeof(*open), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int slots[WORKERS], i, status, wrong = 0;
+
+	if (!ok(open != MAP_FAILED, "maps"))
+		return;
+	for (i = 0; i < WORKERS; i++) {
+		slots[i] = stats_slot_take(s);
+		if (fork() == 0)
+			_exit(compete(s, slots[i], open) > 0);
+	}
+	for (i = 0; i < WORKERS; i++) {
+		wait(&status);
+		wrong += status != 0;
+	}
+	is_int(wrong, 0, "workers that admit at once do not overshoot");
+	for (i = 0; i < WORKERS; i++)
+		stats_slot_retire(s, slots[i]);
+	munmap(open, sizeof(*open));
+}
+
+int
+main(void)
+{
+	struct stats *s = NULL;
+	int slot, other;
+
+	if (!ok(stats_new(&s) == 0, "maps"))
+		return (done_testing());
+	slot = stats_slot_take(s);
+	other = stats_slot_take(s);
+	test_none(s, slot);
+	test_clients(s, slot);
+	test_rules(s, slot, other);
+	test_handshakes(s, slot);
+	test_race(s);
+	stats_free(s);
+	return (done_testing());
+}

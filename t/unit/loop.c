@@ -1,0 +1,146 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "t/unit/tap.h"
+#include "worker/loop.h"
+
+static struct loop *loop;
+static struct loop_fd a, b, moved;
+static struct loop_task first, second;
+static struct timer end;
+static int a_events, b_events, moved_events, first_runs, second_runs, freed;
+static int first_at_second;
+
+static void
+a_cb(struct loop_fd *lfd, uint32_t events)
+{
+	a_events++;
+	loop_del(loop, &b);
+	loop_del(loop, &a);
+}
+
+static void
+b_cb(struct loop_fd *lfd, uint32_t events)
+{
+	b_events++;
+	loop_del(loop, &a);
+	loop_del(loop, &b);
+}
+
+static void
+moved_cb(struct loop_fd *lfd, uint32_t events)
+{
+	moved_events++;
+	loop_del(loop, lfd);
+	loop_stop(loop);
+}
+
+static void
+first_cb(struct loop_task *task)
+{
+	if (++first_runs == 1)
+		loop_defer(loop, &first);
+	else
+		loop_stop(loop);
+}
+
+static void
+second_cb(struct loop_task *task)
+{
+	second_runs++;
+	first_at_second = first_runs;
+}
+
+static void
+end_cb(struct timer *t)
+{
+	loop_stop(loop);
+}
+
+static void
+free_cb(struct loop_garbage *g)
+{
+	freed++;
+}
+
+static void
+tasks(void)
+{
+	static struct loop_task withdrawn = { .cb = second_cb };
+
+	first.cb = first_cb;
+	second.cb = second_cb;
+	timer_init(&end, end_cb);
+	/* Where the task does not run again. */
+	timer_arm(loop_timers(loop), &end, loop_now(loop) + 10 * CLOCK_SEC);
+	loop_defer(loop, &first);
+	loop_defer(loop, &first);
+	loop_defer(loop, &withdrawn);
+	loop_defer(loop, &second);
+	loop_undefer(loop, &withdrawn);
+	is_int(loop_run(loop, NULL, NULL), 0, "the loop runs until it is told");
+	timer_cancel(loop_timers(loop), &end);
+	is_int(first_runs, 2, "a task that defers itself runs once more");
+	is_int(second_runs, 1, "a task that was withdrawn does not run");
+	is_int(first_at_second, 1, "what a task defers goes behind the others");
+}
+
+static void
+descriptors(void)
+{
+	static struct loop_garbage garbage = { .free = free_cb };
+	int p[2], q[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p) == -1 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, q) == -1)
+		abort();
+	a = (struct loop_fd){ .cb = a_cb };
+	b = (struct loop_fd){ .cb = b_cb };
+	is_int(loop_add(loop, &a, p[0], EPOLLIN), 0, "a descriptor is added");
+	is_int(loop_add(loop, &b, q[0], EPOLLIN), 0, "and another");
+	is_int(loop_add(loop, &moved, p[0], EPOLLIN), -EEXIST,
+	    "the same one is not added twice");
+	is_int(moved.fd, -1, "and its owner knows that it is not in the loop");
+	loop_free_later(loop, &garbage);
+	if (write(p[1], "x", 1) != 1 || write(q[1], "x", 1) != 1)
+		abort();
+	timer_arm(loop_timers(loop), &end, loop_now(loop) + CLOCK_MSEC);
+	loop_run(loop, NULL, NULL);
+	is_int(a_events + b_events, 1,
+	    "an event of this turn is dropped once its descriptor is removed");
+	is_int(freed, 1, "garbage is freed once, at the end of the turn");
+
+	loop_free(loop);
+	if (loop_new(&loop) != 0)
+		abort();
+	moved = (struct loop_fd){ .cb = moved_cb };
+	loop_add(loop, &a, p[0], EPOLLIN | EPOLLET);
+	is_int(loop_move(loop, &a, &moved, EPOLLIN | EPOLLET), 0,
+	    "a descriptor changes its owner");
+	is_int(a.fd, -1, "the first owner has it no more");
+	loop_run(loop, NULL, NULL);
+	is_int(moved_events, 1, "the new owner hears what was ready before");
+	close(p[0]);
+	close(p[1]);
+	close(q[0]);
+	close(q[1]);
+}
+
+int
+main(void)
+{
+	if (loop_new(&loop) != 0)
+		abort();
+	tasks();
+	loop_free(loop);
+	if (loop_new(&loop) != 0)
+		abort();
+	/* loop_stop() is for good: each run has a loop of its own. */
+	descriptors();
+	loop_free(loop);
+	return (done_testing());
+}

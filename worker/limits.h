@@ -1,0 +1,55 @@
+/*
+ * How much a worker takes on: tunnels, handshakes and look-ups over all
+ * workers together, and its own descriptors.
+ */
+#ifndef WORKER_LIMITS_H
+#define WORKER_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/conf.h"
+#include "common/reason.h"
+#include "common/rule.h"
+
+struct stats;
+
+struct limits {
+	const struct conf_limits *conf;
+	struct stats *stats;
+	int slot;	      /* this worker's, in stats */
+	uint64_t descriptors; /* of this process */
+};
+
+/* Reads RLIMIT_NOFILE; conf and stats are borrowed. */
+void limits_init(
+    struct limits *, const struct conf_limits *, struct stats *, int slot);
+
+/* May one more tunnel be opened? REASON_NONE, or why not. */
+enum reason limits_admit(const struct limits *);
+
+/*
+ * Are there descriptors for one more tunnel beside this worker's own ones? A
+ * tunnel has two, and races more while it connects.
+ */
+bool limits_descriptors(const struct limits *, uint64_t own_tunnels);
+
+/*
+ * Counts a tunnel, and the handshake that it begins with, of this client (its
+ * IPv4 address or IPv6 /64). REASON_NONE: counted, limits_client_done() when
+ * it ends; LIMIT_CLIENT or LIMIT_HANDSHAKES: not counted.
+ */
+enum reason limits_client(struct limits *, const struct addr *client);
+void limits_client_done(struct limits *, const struct addr *client);
+
+/* Counts a tunnel of this rule, over all generations that have a rule of that
+ * name. REASON_NONE: counted; LIMIT_RULE: not. */
+enum reason limits_rule(struct limits *, const struct rule *);
+void limits_rule_done(struct limits *, const struct rule *);
+
+/* Counts a look-up of this client. REASON_NONE: counted; LIMIT_LOOKUPS. */
+enum reason limits_lookup(struct limits *, const struct addr *client);
+void limits_lookup_done(struct limits *, const struct addr *client);
+
+#endif
