@@ -1,0 +1,341 @@
+/* Questions to a name server that lives on the same loop. */
+#include "worker/dns_channel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/sink.h"
+#include "t/unit/name_server.h"
+#include "t/unit/tap.h"
+#include "worker/loop.h"
+
+#define ASKERS 6
+
+struct test;
+
+/* One who asks, and what was answered last. */
+struct asker {
+	struct dns_question question;
+	struct test *t;
+	unsigned calls;
+	bool freed;
+	enum reason reason;
+	size_t n;
+};
+
+/* A test: steps, each of which begins when all that was asked is answered. */
+struct test {
+	struct loop *loop;
+	struct dns_channel *ch;
+	struct conf_dns conf;
+	struct dns_resolv_conf resolv_conf;
+	struct name_server sv;
+	struct asker askers[ASKERS];
+	unsigned waiting;
+	void (*const *steps)(struct test *);
+	struct loop_task task;
+};
+
+static char path[] = "/tmp/resolver-XXXXXX";
+static struct log *null_log;
+
+static void
+question_cb(struct dns_question *q, const struct dns_result *result)
+{
+	struct asker *asker = container_of(q, struct asker, question);
+	struct test *t = asker->t;
+
+	asker->calls++;
+	asker->freed = result == NULL;
+	if (result != NULL) {
+		asker->reason = result->reason;
+		asker->n = result->naddrs;
+	}
+	if (--t->waiting == 0)
+		loop_defer(t->loop, &t->task);
+}
+
+static void
+ask(struct test *t, size_t i, const char *name, int family)
+{
+	struct asker *asker = &t->askers[i];
+
+	asker->question.key = (struct dns_key){ name, family };
+	asker->question.cb = question_cb;
+	t->waiting++;
+	dns_channel_ask(t->ch, &asker->question);
+}
+
+static void
+step_cb(struct loop_task *task)
+{
+	struct test *t = container_of(task, struct test, task);
+
+	if (t->waiting != 0) /* it was 0 in between */
+		return;
+	if (*t->steps == NULL) {
+		loop_stop(t->loop);
+		return;
+	}
+	(*t->steps++)(t);
+	if (t->waiting == 0)
+		loop_defer(t->loop, &t->task);
+}
+
+static void
+write_resolv_conf(const char *text)
+{
+	FILE *f;
+
+	(void)unlink(path);
+	f = fopen(path, "w");
+	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0) {
+		printf("Bail out! %s\n", path);
+		exit(1);
+	}
+}
+
+static void
+test_open(struct test *t)
+{
+	size_t i;
+
+	memset(t, 0, sizeof(*t));
+	if (loop_new(&t->loop) != 0) {
+		printf("Bail out! no loop\n");
+		exit(1);
+	}
+	name_server_open(&t->sv, t->loop);
+	for (i = 0; i < ASKERS; i++)
+		t->askers[i].t = t;
+	t->task.cb = step_cb;
+	t->conf.timeout = 20 * CLOCK_MSEC;
+	t->conf.tries = 2;
+	t->resolv_conf.path = path;
+	t->resolv_conf.port = t->sv.port;
+}
+
+/* Runs the steps up to a NULL, or to the end of the loop. */
+static void
+test_run(struct test *t, void (*const *steps)(struct test *))
+{
+	is_int(dns_channel_new(
+		   &t->ch, t->loop, &t->conf, &t->resolv_conf, null_log),
+	    0, "a channel is made");
+	t->steps = steps;
+	loop_defer(t->loop, &t->task);
+	is_int(loop_run(t->loop, NULL, NULL), 0, "the loop ran");
+	dns_channel_free(t->ch);
+	name_server_close(&t->sv);
+	loop_free(t->loop);
+}
+
+/* resolv.conf */
+
+static void
+file_ask(struct test *t)
+{
+	ask(t, 0, "short", AF_INET);
+	ask(t, 1, "a.b", AF_INET);
+}
+
+static void
+file_change(struct test *t)
+{
+	is_int(t->sv.questions, 2, "no search list");
+	is_int(t->askers[0].n, 0, "no alias of the environment");
+	is_str(t->sv.last, "a.b", "the name as it is");
+	ask(t, 2, "drop.test", AF_INET);
+	is_int(dns_channel_count(t->ch), 1, "one set of name servers");
+	write_resolv_conf("nameserver 127.0.0.2\n"); /* none is there */
+	ask(t, 3, "a.test", AF_INET);
+	is_int(dns_channel_count(t->ch), 2, "another file, other servers");
+	ask(t, 5, "a.test", AF_INET6);
+	is_int(dns_channel_count(t->ch), 2, "once");
+	write_resolv_conf("nameserver 127.0.0.1\n");
+	ask(t, 4, "twice.test", AF_INET);
+	is_int(dns_channel_count(t->ch), 3, "and others");
+}
+
+static void
+file_gone(struct test *t)
+{
+	is_int(t->askers[2].reason, REASON_DNS_TIMEOUT,
+	    "the first ones ended their question");
+	is_int(t->askers[3].reason, REASON_DNS_FAILED,
+	    "the second ones had the next");
+	is_int(t->askers[5].reason, REASON_DNS_FAILED, "both of them");
+	is_int(t->askers[4].n, 2, "and the third ones the last");
+	(void)unlink(path);
+	ask(t, 0, "mapped.test", AF_INET6);
+	is_int(dns_channel_count(t->ch), 1, "those that are idle are freed");
+}
+
+static void
+file_end(struct test *t)
+{
+	is_int(t->askers[0].n, 1, "without the file the last ones stay");
+}
+
+static void
+test_file(struct test *t)
+{
+	static void (*const steps[])(struct test *) = { file_ask, file_change,
+		file_gone, file_end, NULL };
+
+	test_open(t);
+	/* The first line is for HOSTALIASES, which has such a file, too. */
+	write_resolv_conf("short a.test\nsearch corp.test\n"
+			  "nameserver 127.0.0.1\noptions ndots:5\n");
+	setenv("HOSTALIASES", path, 1);
+	test_run(t, steps);
+	unsetenv("HOSTALIASES");
+}
+
+static void
+missing_ask(struct test *t)
+{
+	ask(t, 0, "a.test", AF_INET);
+}
+
+static void
+missing_end(struct test *t)
+{
+	is_int(t->askers[0].n, 2, "without a file 127.0.0.1 is asked");
+	write_resolv_conf("nameserver 127.0.0.2\n");
+	ask(t, 0, "a.test", AF_INET);
+	is_int(dns_channel_count(t->ch), 1,
+	    "it is one set again: the former is idle");
+}
+
+static void
+missing_found(struct test *t)
+{
+	is_int(t->askers[0].reason, REASON_DNS_FAILED, "until there is one");
+}
+
+static void
+test_missing(struct test *t)
+{
+	static void (*const steps[])(
+	    struct test *) = { missing_ask, missing_end, missing_found, NULL };
+
+	test_open(t);
+	(void)unlink(path);
+	test_run(t, steps);
+}
+
+static void
+seldom_change(struct test *t)
+{
+	ask(t, 0, "drop.test", AF_INET);
+	write_resolv_conf("nameserver 127.0.0.2\n");
+	ask(t, 1, "a.test", AF_INET);
+	is_int(dns_channel_count(t->ch), 1, "the same servers still");
+}
+
+static void
+seldom_end(struct test *t)
+{
+	is_int(t->askers[1].n, 2, "which answer");
+}
+
+static void
+test_seldom(struct test *t)
+{
+	static void (*const steps[])(
+	    struct test *) = { seldom_change, seldom_end, NULL };
+
+	test_open(t);
+	t->resolv_conf.interval = 3600 * CLOCK_SEC;
+	write_resolv_conf("nameserver 127.0.0.1\n");
+	test_run(t, steps);
+}
+
+/* servers of the configuration */
+
+static void
+test_configured(struct test *t)
+{
+	static void (*const steps[])(
+	    struct test *) = { seldom_change, seldom_end, NULL };
+	struct addr servers[2] = {
+		{ .family = AF_INET, .port = 0, .ip = { 127, 0, 0, 2 } },
+		{ .family = AF_INET, .port = 0, .ip = { 127, 0, 0, 1 } },
+	};
+
+	test_open(t);
+	servers[0].port = servers[1].port = t->sv.port;
+	t->conf.servers = servers;
+	t->conf.nservers = 2;
+	t->resolv_conf.port = 1;
+	write_resolv_conf("nameserver 127.0.0.3\n");
+	test_run(t, steps);
+}
+
+/* many questions, and the end of the channel with them */
+
+static void
+full_ask(struct test *t)
+{
+	static struct asker askers[DNS_CHANNEL_QUESTIONS_MAX];
+	unsigned i, ended = 0;
+
+	t->sv.silent = true;
+	for (i = 0; i < DNS_CHANNEL_QUESTIONS_MAX; i++) {
+		if (dns_channel_full(t->ch))
+			break;
+		askers[i].t = t;
+		askers[i].question.key =
+		    (struct dns_key){ "drop.test", AF_INET };
+		askers[i].question.cb = question_cb;
+		t->waiting++;
+		dns_channel_ask(t->ch, &askers[i].question);
+	}
+	is_int(i, DNS_CHANNEL_QUESTIONS_MAX, "so many may be asked");
+	ok(dns_channel_full(t->ch), "and no more");
+	dns_channel_free(t->ch);
+	t->ch = NULL;
+	for (i = 0; i < DNS_CHANNEL_QUESTIONS_MAX; i++)
+		ended += askers[i].calls == 1 && askers[i].freed;
+	is_int(ended, DNS_CHANNEL_QUESTIONS_MAX, "all are told of the end");
+}
+
+static void
+test_full(struct test *t)
+{
+	static void (*const steps[])(struct test *) = { full_ask, NULL };
+
+	test_open(t);
+	write_resolv_conf("nameserver 127.0.0.1\n");
+	test_run(t, steps);
+}
+
+int
+main(void)
+{
+	static struct test t;
+	struct sink *sink;
+	int fd = mkstemp(path);
+
+	if (fd == -1 || sink_open(&sink, "/dev/null") != 0 ||
+	    log_new(&null_log, sink, LOG_LEVEL_DEBUG, "test") != 0) {
+		printf("Bail out! cannot begin\n");
+		return (1);
+	}
+	close(fd);
+	alarm(60); /* a question that never ends is a failure, too */
+	test_file(&t);
+	test_missing(&t);
+	test_seldom(&t);
+	test_configured(&t);
+	test_full(&t);
+	(void)unlink(path);
+	log_free(null_log);
+	sink_close(sink);
+	return (done_testing());
+}

@@ -1,0 +1,403 @@
+#include "worker/resolver.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/hostname.h"
+#include "common/hosts.h"
+#include "common/log.h"
+#include "worker/dns_cache.h"
+#include "worker/dns_channel.h"
+#include "worker/loop.h"
+
+#define BUCKETS 1024 /* a power of two */
+
+_Static_assert(RESOLVER_ADDRS_MAX == DNS_CHANNEL_ADDRS_MAX,
+    "an answer of the channel has as many addresses as one of ours");
+
+static const struct dns_resolv_conf resolv_conf = {
+	.path = "/etc/resolv.conf",
+	.port = 53,
+	.interval = 5 * CLOCK_SEC,
+};
+
+LIST_HEAD(query_list, resolver_query);
+LIST_HEAD(entry_list, resolver_entry);
+STAILQ_HEAD(answered_list, resolver_entry);
+
+/*
+ * A question: in a bucket while it is under way, in the answered list until
+ * the task has told those who wait. So their callbacks never run inside c-ares.
+ */
+struct resolver_entry {
+	struct dns_question question; /* its name is the one below */
+	struct resolver *r;
+	struct query_list waiters;
+	LIST_ENTRY(resolver_entry) chain;
+	STAILQ_ENTRY(resolver_entry) answered;
+	struct dns_entry *old;	  /* held, so that it is there if all fails */
+	struct dns_entry *answer; /* held; NULL: no memory */
+	bool stale;		  /* the servers failed, it is out of date */
+	char name[HOSTNAME_SIZE];
+};
+
+struct resolver {
+	struct loop *loop;
+	const struct hosts *hosts;
+	struct log *log;
+	struct stats_slot *slot;
+	struct dns_cache *cache;
+	struct hash_key key;
+	struct dns_channel *channel;
+	struct answered_list answered;
+	struct loop_task task;
+	struct log_rate failed_rate, full_rate;
+	struct entry_list buckets[BUCKETS];
+};
+
+static void
+count(struct resolver *r, enum stats_counter counter)
+{
+	if (r->slot != NULL)
+		stats_add(&r->slot->count[counter], 1);
+}
+
+/* questions and answers */
+
+static void
+entry_free(struct resolver *r, struct resolver_entry *entry)
+{
+	assert(LIST_EMPTY(&entry->waiters));
+	dns_entry_release(r->cache, entry->old);
+	dns_entry_release(r->cache, entry->answer);
+	free(entry);
+}
+
+/* stale is told apart from the time: an answer of TTL 0 is not stale. */
+static void
+answer(struct resolver *r, struct resolver_query *q, const struct dns_entry *e,
+    bool cached, bool stale)
+{
+	struct resolver_answer a = {
+		.reason = dns_entry_reason(e),
+		.cached = cached,
+		.stale = stale,
+	};
+
+	a.addrs = dns_entry_addrs(e, &a.naddrs);
+	if (stale)
+		count(r, STAT_DNS_STALE);
+	q->cb(q, &a);
+}
+
+/* The same where there is no entry. */
+static void
+answer_plain(struct resolver_query *q, enum reason reason,
+    const struct addr *addrs, size_t naddrs)
+{
+	const struct resolver_answer a = {
+		.reason = reason,
+		.addrs = addrs,
+		.naddrs = naddrs,
+		.cached = true,
+	};
+
+	q->cb(q, &a);
+}
+
+/* Tells those who wait; whatever they ask or cancel meanwhile. */
+static void
+answer_waiters(struct resolver *r, struct resolver_entry *entry)
+{
+	struct resolver_query *q;
+
+	while ((q = LIST_FIRST(&entry->waiters)) != NULL) {
+		LIST_REMOVE(q, link);
+		q->entry = NULL;
+		if (entry->answer == NULL)
+			answer_plain(q, REASON_NO_MEMORY, NULL, 0);
+		else
+			answer(r, q, entry->answer, false, entry->stale);
+	}
+}
+
+static void
+task_cb(struct loop_task *task)
+{
+	struct resolver *r = container_of(task, struct resolver, task);
+	struct resolver_entry *entry;
+
+	while ((entry = STAILQ_FIRST(&r->answered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&r->answered, answered);
+		answer_waiters(r, entry);
+		entry_free(r, entry);
+	}
+}
+
+static void
+remember_failure(
+    struct resolver *r, struct resolver_entry *entry, enum reason reason)
+{
+	const struct dns_key *key = &entry->question.key;
+	int64_t now = loop_now(r->loop);
+
+	entry->answer = dns_cache_fail(r->cache, key, reason, now);
+	entry->stale =
+	    entry->answer != NULL && dns_entry_stale(entry->answer, now);
+	log_write_rate(r->log, &r->failed_rate, LOG_LEVEL_WARNING,
+	    "resolver: %s (%s): %s%s", key->name,
+	    key->family == AF_INET ? "A" : "AAAA", reason_text(reason),
+	    entry->stale ? "; its expired addresses are used" : "");
+}
+
+/* What the servers said, to be told to those who wait at the end of the turn;
+ * NULL: the resolver is being freed. */
+static void
+question_cb(struct dns_question *question, const struct dns_result *result)
+{
+	struct resolver_entry *entry =
+	    container_of(question, struct resolver_entry, question);
+	struct resolver *r = entry->r;
+
+	LIST_REMOVE(entry, chain);
+	if (result == NULL) {
+		entry_free(r, entry);
+		return;
+	}
+	if (result->reason == REASON_DNS_TIMEOUT ||
+	    result->reason == REASON_DNS_FAILED)
+		remember_failure(r, entry, result->reason);
+	else if (result->reason != REASON_NO_MEMORY)
+		entry->answer = dns_cache_put(
+		    r->cache, &question->key, result, loop_now(r->loop));
+	STAILQ_INSERT_TAIL(&r->answered, entry, answered);
+	loop_defer(r->loop, &r->task);
+}
+
+static struct entry_list *
+find_bucket(struct resolver *r, const char *name)
+{
+	return (&r->buckets[hash_bytes(&r->key, name, strlen(name)) % BUCKETS]);
+}
+
+static struct resolver_entry *
+find_question(struct resolver *r, const struct dns_key *key)
+{
+	struct resolver_entry *entry;
+
+	LIST_FOREACH (entry, find_bucket(r, key->name), chain) {
+		if (entry->question.key.family == key->family &&
+		    strcmp(entry->name, key->name) == 0)
+			return (entry);
+	}
+	return (NULL);
+}
+
+/* A question that is not asked yet; NULL: no memory. */
+static struct resolver_entry *
+new_question(struct resolver *r, const struct dns_key *key)
+{
+	struct resolver_entry *entry = calloc(1, sizeof(*entry));
+	size_t size = strlen(key->name) + 1;
+
+	if (entry == NULL || size > sizeof(entry->name)) {
+		free(entry);
+		return (NULL);
+	}
+	memcpy(entry->name, key->name, size);
+	entry->r = r;
+	entry->question.key.name = entry->name;
+	entry->question.key.family = key->family;
+	entry->question.cb = question_cb;
+	LIST_INIT(&entry->waiters);
+	LIST_INSERT_HEAD(find_bucket(r, key->name), entry, chain);
+	return (entry);
+}
+
+/* RFC 6761 section 6.3: nobody is asked for these. */
+static bool
+is_localhost(const char *name)
+{
+	static const char suffix[] = ".localhost";
+	size_t len = strlen(name);
+
+	return (strcmp(name, suffix + 1) == 0 ||
+		(len >= sizeof(suffix) &&
+		    strcmp(name + len - (sizeof(suffix) - 1), suffix) == 0));
+}
+
+/* True: the hosts file has the name, or needs not to. */
+static bool
+answer_from_hosts(
+    struct resolver *r, struct resolver_query *q, const struct dns_key *key)
+{
+	struct addr addrs[RESOLVER_ADDRS_MAX] = { 0 };
+	bool known = false;
+	size_t n = 0;
+
+	if (r->hosts != NULL)
+		n = hosts_find(r->hosts, key->name, key->family, addrs,
+		    RESOLVER_ADDRS_MAX, &known);
+	if (!known && is_localhost(key->name)) {
+		const char *text = key->family == AF_INET ? "127.0.0.1" : "::1";
+
+		known = true;
+		if (addr_parse_ip(&addrs[0], text, strlen(text)) == 0)
+			n = 1;
+	}
+	if (known)
+		answer_plain(
+		    q, n != 0 ? REASON_NONE : REASON_DNS_NO_ADDRESS, addrs, n);
+	return (known);
+}
+
+/* True: somebody has asked, and the answer will do for both. */
+static bool
+join_question(
+    struct resolver *r, struct resolver_query *q, const struct dns_key *key)
+{
+	struct resolver_entry *entry = find_question(r, key);
+
+	if (entry == NULL)
+		return (false);
+	LIST_INSERT_HEAD(&entry->waiters, q, link);
+	q->entry = entry;
+	return (true);
+}
+
+/* old is taken. */
+static void
+ask_question(struct resolver *r, struct resolver_query *q,
+    const struct dns_key *key, struct dns_entry *old)
+{
+	struct resolver_entry *entry = new_question(r, key);
+
+	if (entry == NULL) {
+		dns_entry_release(r->cache, old);
+		answer_plain(q, REASON_NO_MEMORY, NULL, 0);
+		return;
+	}
+	entry->old = old;
+	LIST_INSERT_HEAD(&entry->waiters, q, link);
+	q->entry = entry;
+	count(r, STAT_DNS_QUERIES);
+	dns_channel_ask(r->channel, &entry->question);
+}
+
+/* Too many are asked already: as if the servers had failed. */
+static void
+answer_full(struct resolver *r, struct resolver_query *q, struct dns_entry *old)
+{
+	log_write_rate(r->log, &r->full_rate, LOG_LEVEL_WARNING,
+	    "resolver: %d questions are under way, no more are asked",
+	    DNS_CHANNEL_QUESTIONS_MAX);
+	if (old != NULL)
+		answer(r, q, old, true, true);
+	else
+		answer_plain(q, REASON_DNS_FAILED, NULL, 0);
+}
+
+void
+resolver_ask(struct resolver *r, struct resolver_query *q, const char *name,
+    int family,
+    void (*cb)(struct resolver_query *, const struct resolver_answer *))
+{
+	const struct dns_key key = { .name = name, .family = family };
+	int64_t now = loop_now(r->loop);
+	struct dns_entry *e;
+
+	q->cb = cb;
+	q->entry = NULL;
+	if (answer_from_hosts(r, q, &key))
+		return;
+	if (dns_cache_find(r->cache, &key, now, &e) == DNS_CACHE_FRESH) {
+		count(r, STAT_DNS_HITS);
+		answer(r, q, e, true, dns_entry_stale(e, now));
+	} else if (join_question(r, q, &key)) {
+		;
+	} else if (dns_channel_full(r->channel)) {
+		answer_full(r, q, e);
+	} else {
+		ask_question(r, q, &key, e);
+		return;
+	}
+	dns_entry_release(r->cache, e);
+}
+
+bool
+resolver_knows(struct resolver *r, const char *name, int family)
+{
+	const struct dns_key key = { .name = name, .family = family };
+	struct dns_entry *e = NULL;
+	bool known = false;
+
+	if (r->hosts != NULL)
+		(void)hosts_find(r->hosts, name, family, NULL, 0, &known);
+	if (known || is_localhost(name))
+		return (true);
+	known = dns_cache_find(r->cache, &key, loop_now(r->loop), &e) ==
+		DNS_CACHE_FRESH;
+	dns_entry_release(r->cache, e);
+	return (known);
+}
+
+void
+resolver_cancel(struct resolver *r, struct resolver_query *q)
+{
+	if (q->entry == NULL)
+		return;
+	LIST_REMOVE(q, link);
+	q->entry = NULL;
+}
+
+int
+resolver_new(struct resolver **out, struct loop *loop,
+    const struct conf_dns *conf, const struct hosts *hosts, struct log *log,
+    struct stats_slot *slot)
+{
+	struct resolver *r;
+	int error;
+
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return (-ENOMEM);
+	r->loop = loop;
+	r->hosts = hosts;
+	r->log = log;
+	r->slot = slot;
+	r->task.cb = task_cb;
+	STAILQ_INIT(&r->answered); /* zeroed LISTs are empty */
+	error = hash_key_init(&r->key);
+	if (error == 0)
+		error = dns_cache_new(&r->cache, conf);
+	if (error == 0)
+		error =
+		    dns_channel_new(&r->channel, loop, conf, &resolv_conf, log);
+	if (error != 0) {
+		resolver_free(r);
+		return (error);
+	}
+	*out = r;
+	return (0);
+}
+
+void
+resolver_free(struct resolver *r)
+{
+	struct resolver_entry *entry;
+
+	if (r == NULL)
+		return;
+	loop_undefer(r->loop, &r->task);
+	dns_channel_free(r->channel);
+	while ((entry = STAILQ_FIRST(&r->answered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&r->answered, answered);
+		entry_free(r, entry);
+	}
+	dns_cache_free(r->cache);
+	free(r);
+}

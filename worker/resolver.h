@@ -1,0 +1,68 @@
+/*
+ * Names to addresses: hosts file, cache, then c-ares on the loop. One
+ * question per name and family is under way at a time; all who ask for it
+ * wait for the same answer.
+ */
+#ifndef WORKER_RESOLVER_H
+#define WORKER_RESOLVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "common/addr.h"
+#include "common/conf.h"
+#include "common/reason.h"
+#include "common/stats.h"
+
+struct hosts;
+struct log;
+struct loop;
+struct resolver;
+
+/* More addresses than that of one name and family are left out. */
+#define RESOLVER_ADDRS_MAX 32
+
+struct resolver_answer {
+	enum reason reason;	  /* NONE, or REASON_DNS_* */
+	const struct addr *addrs; /* borrowed for the call; port 0 */
+	size_t naddrs;
+	bool cached; /* no question was asked for this one */
+	bool stale;  /* the servers did not answer, this is out of date */
+};
+
+/* One who waits; embedded in its owner, set up by resolver_ask(). */
+struct resolver_query {
+	void (*cb)(struct resolver_query *, const struct resolver_answer *);
+	struct resolver_entry *entry; /* NULL: not waiting */
+	LIST_ENTRY(resolver_query) link;
+};
+
+/*
+ * conf, hosts (may be NULL), log and slot are borrowed for the resolver's
+ * life. To be called after the fork. 0 or -errno.
+ */
+int resolver_new(struct resolver **, struct loop *, const struct conf_dns *,
+    const struct hosts *, struct log *, struct stats_slot *);
+
+/* No query may be waiting. */
+void resolver_free(struct resolver *);
+
+/*
+ * Asks for the addresses of a canonical name (no address literal) in one
+ * family, AF_INET or AF_INET6. cb is called exactly once, possibly before
+ * this returns, unless the query is cancelled. Never fails otherwise: want
+ * of memory is an answer too (REASON_NO_MEMORY).
+ */
+void resolver_ask(struct resolver *, struct resolver_query *, const char *name,
+    int family,
+    void (*cb)(struct resolver_query *, const struct resolver_answer *));
+
+/* Would resolver_ask() answer at once, from the hosts file or the cache? */
+bool resolver_knows(struct resolver *, const char *name, int family);
+
+/* cb will not be called; others who wait for the same are not touched. May be
+ * called from within any callback. No-op where the query is not waiting. */
+void resolver_cancel(struct resolver *, struct resolver_query *);
+
+#endif
