@@ -1,0 +1,412 @@
+#include <assert.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "worker/tls_state.h"
+
+/* How many records without data may come before data makes up for them. Honest
+ * peers send a KeyUpdate after gigabytes (RFC 8446 section 5.5). */
+#define IDLE_RECORDS_MAX  256
+#define IDLE_RECORD_BYTES 1024
+
+/* Records below this, on the average, are small. */
+#define SMALL_RECORD 512
+
+/* What a record costs of a turn's budget, whatever is in it. */
+#define RECORD_COST 1024
+
+#define ERROR_SIZE  128
+
+static void
+set_error(struct tls *tls, const char *text)
+{
+	free(tls->error);
+	tls->error = strdup(text); /* NULL reads as "" */
+}
+
+/* What an error of OpenSSL in the handshake means; NONE: nothing special. */
+static enum reason
+handshake_reason(unsigned long e)
+{
+	if (ERR_GET_LIB(e) != ERR_LIB_SSL)
+		return (REASON_NONE);
+	switch (ERR_GET_REASON(e)) {
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_UNKNOWN_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_WRONG_SSL_VERSION:
+	case SSL_R_WRONG_VERSION_NUMBER:
+		return (REASON_TLS_VERSION);
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+		return (REASON_CLIENT_CERTIFICATE);
+	default:
+		return (REASON_NONE);
+	}
+}
+
+/* Before a call of which result() is to find the cause. */
+static void
+forget_errors(void)
+{
+	ERR_clear_error();
+	errno = 0;
+}
+
+/*
+ * Takes e and all that is left in OpenSSL's queue. Was memory missing? OpenSSL
+ * (3.0) may say so behind what it made of a NULL, or call it an internal error
+ * and leave malloc's errno.
+ */
+static bool
+take_no_memory(unsigned long e)
+{
+	bool found = false, missing = errno == ENOMEM;
+
+	for (; e != 0; e = ERR_get_error())
+		found |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE ||
+			 (missing && ERR_FATAL_ERROR(e));
+	return (found);
+}
+
+/* Takes the earliest error of OpenSSL's queue, which is the cause: -ENOMEM, or
+ * -EPROTO with its text. */
+static int
+take_error(struct tls *tls)
+{
+	unsigned long e = ERR_get_error();
+	const char *text = ERR_reason_error_string(e);
+	long verified = SSL_get_verify_result(tls->ssl);
+
+	if (tls->hello != NULL && tls->failure == REASON_NONE)
+		tls->failure = handshake_reason(e);
+	if (tls->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
+		text = X509_verify_cert_error_string(verified);
+	if (take_no_memory(e))
+		return (-ENOMEM);
+	set_error(tls, text != NULL ? text : "TLS library error");
+	return (-EPROTO);
+}
+
+int
+tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
+    struct buffers *buffers, tls_hello_cb *hello)
+{
+	struct tls_context *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return (-ENOMEM);
+	*c = (struct tls_context){
+		.ctx = ctx, .buffers = buffers, .hello = hello
+	};
+	c->bio = tls_bio_new();
+	if (c->bio == NULL) {
+		tls_context_free(c);
+		return (-ENOMEM);
+	}
+	SSL_CTX_set_client_hello_cb(ctx, tls_hello_read, NULL);
+	*out = c;
+	return (0);
+}
+
+void
+tls_context_free(struct tls_context *c)
+{
+	if (c == NULL)
+		return;
+	BIO_meth_free(c->bio);
+	free(c);
+}
+
+int
+tls_new(struct tls **out, struct tls_context *context, int fd,
+    uint64_t max_hello, void *arg)
+{
+	struct tls *tls = calloc(1, sizeof(*tls));
+	BIO *bio;
+
+	if (tls == NULL)
+		return (-ENOMEM);
+	*tls = (struct tls){ .context = context, .fd = fd, .arg = arg };
+	tls->hello = calloc(1, sizeof(*tls->hello));
+	tls->ssl = SSL_new(context->ctx);
+	bio = BIO_new(context->bio);
+	if (tls->hello == NULL || tls->ssl == NULL || bio == NULL ||
+	    SSL_set_app_data(tls->ssl, tls) != 1) {
+		BIO_free(bio);
+		tls_free(tls);
+		ERR_clear_error();
+		return (-ENOMEM);
+	}
+	tls->hello->max = max_hello;
+	BIO_set_data(bio, tls);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(tls->ssl, bio, bio);
+	SSL_set_accept_state(tls->ssl);
+	/* Our BIO takes a whole chunk, so one write need not be cut into
+	 * several, each with buffers of its own. */
+	SSL_clear_mode(tls->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);
+	*out = tls;
+	return (0);
+}
+
+void
+tls_free(struct tls *tls)
+{
+	if (tls == NULL)
+		return;
+	SSL_free(tls->ssl);
+	buffer_return(tls->context->buffers, &tls->in);
+	buffer_return(tls->context->buffers, &tls->out);
+	free(tls->hello);
+	tls_identity_free(&tls->identity);
+	free(tls->name);
+	free(tls->error);
+	free(tls);
+}
+
+int
+tls_flush(struct tls *tls)
+{
+	struct buffer *out = &tls->out;
+	ssize_t n;
+
+	while (buffer_len(out) > 0) {
+		n = send(tls->fd, out->data + out->start, buffer_len(out),
+		    MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return (-errno);
+		out->start += (size_t)n;
+	}
+	buffer_return(tls->context->buffers, out);
+	return (0);
+}
+
+bool
+tls_unsent(const struct tls *tls)
+{
+	return (tls->out.data != NULL);
+}
+
+/* What an SSL_* call that did not succeed means to our callers. */
+static int
+result(struct tls *tls, int ret)
+{
+	switch (SSL_get_error(tls->ssl, ret)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return (-EAGAIN);
+	default:
+		if (tls->io_error != 0)
+			return (tls->io_error);
+		return (take_error(tls));
+	}
+}
+
+int
+tls_handshake(struct tls *tls)
+{
+	int ret, error, flushed;
+
+	forget_errors();
+	tls->records = 0;
+	ret = SSL_accept(tls->ssl);
+	error = ret == 1 ? 0 : result(tls, ret);
+	/* The alert, if any, is on its way before the caller hears of it. */
+	flushed = tls_flush(tls);
+	if (error == -EPROTO && tls->failure == REASON_NONE && tls->eof)
+		error = -EPIPE;
+	if (error != 0 && error != -EAGAIN)
+		return (error);
+	if (flushed != 0 && flushed != -EAGAIN)
+		return (flushed);
+	if (error == 0) {
+		free(tls->hello);
+		tls->hello = NULL;
+	}
+	return (error);
+}
+
+enum reason
+tls_failure(const struct tls *tls)
+{
+	return (
+	    tls->failure != REASON_NONE ? tls->failure : REASON_TLS_HANDSHAKE);
+}
+
+/* A record with data is none without; and enough data makes up for one. */
+static void
+make_up(struct tls *tls, size_t n)
+{
+	size_t repaid;
+
+	tls->made_up += n;
+	repaid = 1 + tls->made_up / IDLE_RECORD_BYTES;
+	tls->made_up %= IDLE_RECORD_BYTES;
+	tls->idle_records -=
+	    repaid < tls->idle_records ? (unsigned)repaid : tls->idle_records;
+}
+
+/* Opens all records that are there. > 0, 0 or -errno as tls_receive(). */
+static ssize_t
+open_records(struct tls *tls, uint8_t *buf, size_t size)
+{
+	size_t n, done = 0;
+	int ret;
+
+	for (;;) {
+		ret = SSL_read_ex(tls->ssl, buf + done, size - done, &n);
+		if (ret == 1) {
+			done += n;
+			make_up(tls, n);
+			assert(done < size);
+			continue;
+		}
+		if (SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN)
+			return ((ssize_t)done);
+		ret = result(tls, ret);
+		if (ret == -EAGAIN && tls->idle_records > IDLE_RECORDS_MAX)
+			ret = -EOVERFLOW;
+		if (ret != -EAGAIN)
+			tls->broken = ret;
+		else if (buffer_len(&tls->in) > 0 || !tls->starved)
+			continue;
+		return (done > 0 ? (ssize_t)done : ret);
+	}
+}
+
+ssize_t
+tls_receive(struct tls *tls, uint8_t *buf, size_t size)
+{
+	ssize_t n;
+	int flushed;
+
+	assert(size >= tls->context->buffers->size);
+	if (tls->broken != 0)
+		return (tls->broken);
+	if (buffer_lend(tls->context->buffers, &tls->in) != 0)
+		return (-ENOMEM);
+	forget_errors();
+	/* A chunk can be smaller than a record: epoll will not tell again of
+	 * what the socket still holds. */
+	tls->records = 0;
+	do {
+		tls->starved = false;
+		n = open_records(tls, buf, size);
+		tls->small = tls->in.end < tls->records * SMALL_RECORD;
+	} while (
+	    n == -EAGAIN && !tls->drained && !tls->eof && tls->io_error == 0);
+	buffer_return(tls->context->buffers, &tls->in);
+	/* An answer to a KeyUpdate, or an alert. */
+	flushed = tls_flush(tls);
+	if (n != -EAGAIN)
+		return (n);
+	if (flushed != 0 && flushed != -EAGAIN)
+		return (flushed);
+	if (tls->io_error != 0)
+		return (tls->io_error);
+	return (tls->eof ? -EPIPE : -EAGAIN);
+}
+
+size_t
+tls_cost(const struct tls *tls, size_t len)
+{
+	size_t cost = (size_t)tls->records * RECORD_COST;
+
+	return (cost > len ? cost : len);
+}
+
+bool
+tls_drained(const struct tls *tls)
+{
+	/* What was found behind the data is still to be told. */
+	return (tls->drained && tls->broken == 0 &&
+		(SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
+}
+
+ssize_t
+tls_send(struct tls *tls, const uint8_t *buf, size_t len)
+{
+	size_t n;
+	int ret;
+
+	assert(len > 0 && len <= tls->context->buffers->chunk);
+	if (tls_unsent(tls))
+		return (-EAGAIN);
+	forget_errors();
+	ret = SSL_write_ex(tls->ssl, buf, len, &n);
+	if (ret != 1) {
+		ret = result(tls, ret);
+		/* An empty block takes a chunk: see BUFFER_SLACK. */
+		return (ret == -EAGAIN ? -EPROTO : ret);
+	}
+	assert(n == len);
+	ret = tls_flush(tls);
+	if (ret != 0 && ret != -EAGAIN)
+		return (ret);
+	return ((ssize_t)len);
+}
+
+int
+tls_finish(struct tls *tls)
+{
+	int ret;
+
+	forget_errors();
+	ret = SSL_shutdown(tls->ssl);
+	tls->finished = tls->finished || ret >= 0;
+	if (ret < 0) {
+		ret = result(tls, ret);
+		if (ret != -EAGAIN)
+			return (ret);
+	}
+	return (tls_flush(tls));
+}
+
+const uint8_t *
+tls_server_name(const struct tls *tls, size_t *len)
+{
+	*len = tls->name_len;
+	return (tls->has_name ? tls->name : NULL);
+}
+
+int
+tls_identities(struct tls *tls, const struct identity **names, size_t *n)
+{
+	int error = 0;
+
+	if (tls->identity.names == NULL)
+		error = tls_identity_read(&tls->identity, tls->ssl);
+	*names = tls->identity.names;
+	*n = tls->identity.n;
+	return (error);
+}
+
+const char *
+tls_version(const struct tls *tls)
+{
+	return (SSL_get_version(tls->ssl));
+}
+
+const char *
+tls_cipher(const struct tls *tls)
+{
+	return (SSL_get_cipher_name(tls->ssl));
+}
+
+bool
+tls_resumed(const struct tls *tls)
+{
+	return (SSL_session_reused(tls->ssl) == 1);
+}
+
+const char *
+tls_error(const struct tls *tls)
+{
+	return (tls->error != NULL ? tls->error : "");
+}

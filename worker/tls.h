@@ -1,0 +1,118 @@
+/*
+ * TLS sessions with clients, in the manner of a socket: sizes or -errno come
+ * back, error text is inside, and no caller sees OpenSSL.
+ */
+#ifndef WORKER_TLS_H
+#define WORKER_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/identity.h"
+#include "common/reason.h"
+#include "worker/buffer.h"
+
+struct ssl_ctx_st;
+struct tls;
+struct tls_context;
+
+/* What the hello callback answers: 0, or the fatal alert to send. */
+enum tls_alert {
+	TLS_ALERT_NONE = 0,
+	TLS_ALERT_ILLEGAL_PARAMETER = 47,
+	TLS_ALERT_ACCESS_DENIED = 49,
+	TLS_ALERT_DECODE_ERROR = 50,
+	TLS_ALERT_INTERNAL_ERROR = 80,
+	TLS_ALERT_UNRECOGNIZED_NAME = 112
+};
+
+/*
+ * Called while the ClientHello is read: reason is NONE (tls_server_name() has
+ * the raw name), SNI_MISSING, SNI_MALFORMED, or, after a HelloRetryRequest,
+ * SNI_CHANGED; NO_MEMORY. Not called again for a second hello with the same name.
+ */
+typedef enum tls_alert tls_hello_cb(void *arg, enum reason);
+
+/*
+ * Sets the callbacks on a context that the master made; once per worker,
+ * after the fork. ctx and buffers are borrowed. 0 or -ENOMEM.
+ */
+int tls_context_new(struct tls_context **, struct ssl_ctx_st *ctx,
+    struct buffers *, tls_hello_cb *);
+void tls_context_free(struct tls_context *);
+
+/*
+ * A session on the connected, non-blocking socket fd, which stays the
+ * caller's. max_hello: bytes to read before the handshake ends, at most. 0
+ * or -ENOMEM.
+ */
+int tls_new(
+    struct tls **, struct tls_context *, int fd, uint64_t max_hello, void *arg);
+
+/* Frees the session without a word to the peer. */
+void tls_free(struct tls *);
+
+/*
+ * Goes on with the handshake. 0: done. -EAGAIN: wait for the socket (for
+ * writing if tls_unsent(), else for reading). -EPROTO: failed, tls_failure()
+ * and tls_error() say why, an alert may be unsent. -EPIPE: the client ended
+ * its stream. Other -errno: the socket's.
+ */
+int tls_handshake(struct tls *);
+
+/* Why tls_handshake() gave -EPROTO; REASON_TLS_HANDSHAKE in general. */
+enum reason tls_failure(const struct tls *);
+
+/*
+ * One receive of at most a chunk; all records that it completes are opened
+ * into buf, which holds size bytes, at least a block's. > 0: bytes; 0: the
+ * client's close_notify; -EAGAIN; -EPIPE: end of the stream without
+ * close_notify; -EPROTO: tls_error() says what; -EOVERFLOW: too many records
+ * without data; other -errno: the socket's.
+ */
+ssize_t tls_receive(struct tls *, uint8_t *buf, size_t size);
+
+/* True: the last receive, or handshake, left the socket empty: wait for epoll.
+ * False: there is more to do, now that others have had their turn. */
+bool tls_drained(const struct tls *);
+
+/* What the last receive cost, that brought len bytes: not less than len. Many
+ * small records are more work than their bytes tell. */
+size_t tls_cost(const struct tls *, size_t len);
+
+/*
+ * Seals and sends len bytes, at most a chunk: all of them or none. len;
+ * -EAGAIN while earlier bytes are unsent; -EPROTO; other -errno.
+ */
+ssize_t tls_send(struct tls *, const uint8_t *buf, size_t len);
+
+/* Sends what is sealed and unsent. 0: nothing is left; -EAGAIN; -errno. */
+int tls_flush(struct tls *);
+bool tls_unsent(const struct tls *);
+
+/* Seals close_notify and sends what can be sent; 0, -EAGAIN or -errno. */
+int tls_finish(struct tls *);
+
+/* The raw bytes of the server name, borrowed; NULL: none came. */
+const uint8_t *tls_server_name(const struct tls *, size_t *len);
+
+/*
+ * The names of the client's certificate, verified in this handshake or in the
+ * one that is resumed, and not expired since: its SPIFFE id, if it is the one
+ * URI that an X.509-SVID may have, then its DNS names. To be called once the
+ * handshake is done. 0 with *n names, borrowed until tls_free(), none where
+ * there is no such certificate; or -ENOMEM.
+ */
+int tls_identities(struct tls *, const struct identity **, size_t *n);
+
+/* Static strings, once the handshake is done. */
+const char *tls_version(const struct tls *);
+const char *tls_cipher(const struct tls *);
+bool tls_resumed(const struct tls *);
+
+/* The text of the last -EPROTO, "" where there was none; borrowed. */
+const char *tls_error(const struct tls *);
+
+#endif

@@ -1,0 +1,163 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "worker/tls_state.h"
+
+/* What OpenSSL asks for first of every record (RFC 8446 section 5.1). */
+#define RECORD_HEADER 5
+
+#define SMALL_CHUNK   4096
+
+/* Of a handshake in one go; a record takes two. */
+#define HANDSHAKE_READS 256
+
+/* Receives, and keeps in mind what became of it. > 0, or 0: see flags. */
+static size_t
+receive(struct tls *tls, uint8_t *buf, size_t size)
+{
+	ssize_t n;
+
+	do {
+		n = recv(tls->fd, buf, size, 0);
+	} while (n == -1 && errno == EINTR);
+	if (n == 0) {
+		tls->eof = true;
+		return (0);
+	}
+	if (n == -1) {
+		if (errno == EAGAIN)
+			tls->drained = true;
+		else
+			tls->io_error = -errno;
+		return (0);
+	}
+	tls->drained = (size_t)n < size;
+	return ((size_t)n);
+}
+
+/*
+ * While the handshake goes on OpenSSL gets just what it asks for (a record's
+ * header, then its body), so that what follows the handshake stays in the
+ * kernel until the upstream is there to take it.
+ */
+static int
+read_handshake(struct tls *tls, BIO *bio, char *buf, int size)
+{
+	size_t n;
+
+	/* Others have their turn; the caller comes back. */
+	if (tls->records >= HANDSHAKE_READS) {
+		tls->drained = false;
+		BIO_set_retry_read(bio);
+		return (-1);
+	}
+	tls->records++;
+	n = receive(tls, (uint8_t *)buf, (size_t)size);
+	if (n == 0) {
+		if (tls->io_error == 0 && !tls->eof)
+			BIO_set_retry_read(bio);
+		return (-1);
+	}
+	tls->failure = client_hello_feed(
+	    &tls->hello->watch, (uint8_t *)buf, n, tls->hello->max);
+	return (tls->failure == REASON_NONE ? (int)n : -1);
+}
+
+/* Small records cost as much as large ones: a chunk of them is too much work
+ * for one go. */
+static size_t
+receive_size(const struct tls *tls)
+{
+	size_t chunk = tls->context->buffers->chunk;
+
+	return (tls->small && chunk > SMALL_CHUNK ? SMALL_CHUNK : chunk);
+}
+
+static int
+bio_read(BIO *bio, char *buf, int size)
+{
+	struct tls *tls = BIO_get_data(bio);
+	struct buffer *in = &tls->in;
+	size_t n;
+
+	BIO_clear_retry_flags(bio);
+	if (size <= 0)
+		return (0);
+	if (tls->hello != NULL)
+		return (read_handshake(tls, bio, buf, size));
+	if (buffer_len(in) == 0 && in->data != NULL && !tls->starved) {
+		tls->starved = true;
+		in->start = 0;
+		in->end = receive(tls, in->data, receive_size(tls));
+	}
+	if (buffer_len(in) == 0) {
+		/*
+		 * The end of the stream is not shown to OpenSSL: it would
+		 * break the session, whose other direction is still good.
+		 */
+		BIO_set_retry_read(bio);
+		return (-1);
+	}
+	n = buffer_len(in) < (size_t)size ? buffer_len(in) : (size_t)size;
+	memcpy(buf, in->data + in->start, n);
+	in->start += n;
+	/* OpenSSL asks for the header alone: a record begins. */
+	if (size == RECORD_HEADER) {
+		tls->idle_records++;
+		tls->records++;
+	}
+	return ((int)n);
+}
+
+static int
+bio_write(BIO *bio, const char *buf, int len)
+{
+	struct tls *tls = BIO_get_data(bio);
+	struct buffers *buffers = tls->context->buffers;
+	struct buffer *out = &tls->out;
+	size_t n;
+
+	BIO_clear_retry_flags(bio);
+	if (len <= 0)
+		return (0);
+	/* Nothing follows close_notify (RFC 8446 section 6.1), though OpenSSL
+	 * (3.0) would still answer a KeyUpdate. */
+	if (tls->finished)
+		return (len);
+	if (out->data == NULL && buffer_lend(buffers, out) != 0) {
+		tls->io_error = -ENOMEM;
+		return (-1);
+	}
+	n = buffers->size - out->end;
+	if (n == 0) {
+		BIO_set_retry_write(bio);
+		return (-1);
+	}
+	if ((size_t)len < n)
+		n = (size_t)len;
+	memcpy(out->data + out->end, buf, n);
+	out->end += n;
+	return ((int)n);
+}
+
+static long
+bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+	/* Flushing is ours to do, after the records of a turn are sealed. */
+	return (cmd == BIO_CTRL_FLUSH);
+}
+
+BIO_METHOD *
+tls_bio_new(void)
+{
+	BIO_METHOD *m =
+	    BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tunnel");
+
+	if (m != NULL && BIO_meth_set_read(m, bio_read) == 1 &&
+	    BIO_meth_set_write(m, bio_write) == 1 &&
+	    BIO_meth_set_ctrl(m, bio_ctrl) == 1)
+		return (m);
+	BIO_meth_free(m);
+	return (NULL);
+}

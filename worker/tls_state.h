@@ -1,0 +1,63 @@
+/* A session's state; private to the files of tls. */
+#ifndef WORKER_TLS_STATE_H
+#define WORKER_TLS_STATE_H
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/client_hello.h"
+#include "worker/tls.h"
+#include "worker/tls_identity.h"
+
+struct tls_context {
+	SSL_CTX *ctx;
+	BIO_METHOD *bio;
+	struct buffers *buffers;
+	tls_hello_cb *hello;
+};
+
+/* Lives from the first byte to the end of the handshake. */
+struct hello {
+	struct client_hello_watch watch;
+	uint64_t max;
+	bool seen; /* the callback has run once */
+};
+
+struct tls {
+	SSL *ssl;
+	struct tls_context *context;
+	void *arg;
+	int fd;
+	struct buffer in;  /* ciphertext, only within tls_receive() */
+	struct buffer out; /* ciphertext to be sent */
+	struct hello *hello;
+	uint8_t *name;
+	size_t name_len;
+	bool has_name;
+	bool drained;  /* the socket holds no more */
+	bool eof;      /* the client's FIN was seen */
+	bool starved;  /* tls_receive() has received */
+	bool finished; /* close_notify was sealed */
+	struct tls_identity identity;
+	enum reason failure;
+	int io_error; /* -errno of the socket */
+	int broken;   /* -EPROTO or -EOVERFLOW: the session is of no more use */
+	unsigned idle_records; /* how many more than data has made up for */
+	size_t made_up;	       /* bytes of data not yet set against one */
+	unsigned records;      /* begun since this receive, or this handshake
+				* call, began */
+	bool small;	       /* the last records were: receive less at once */
+	char *error;
+};
+
+/* tls_bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is
+ * the session. NULL: no memory. */
+BIO_METHOD *tls_bio_new(void);
+
+/* tls_hello.c: for SSL_CTX_set_client_hello_cb(). */
+int tls_hello_read(SSL *, int *alert, void *);
+
+#endif
