@@ -1,0 +1,29 @@
+/* Accepts connections: one per turn, so that a busy worker does not hoard. */
+#ifndef WORKER_ACCEPT_H
+#define WORKER_ACCEPT_H
+
+#include <stdint.h>
+
+struct acceptor;
+struct boot;
+struct loop;
+struct tunnels;
+
+/* Starts to accept. All is borrowed. 0 with *acceptor owned by the caller, or
+ * -errno. */
+int accept_start(
+    struct acceptor **, struct loop *, const struct boot *, struct tunnels *);
+
+/*
+ * Stops, and closes this worker's copies of the listening sockets. What is
+ * queued on the listeners whose bits are set is accepted first, since nobody
+ * will come after us.
+ */
+void accept_stop(struct acceptor *, uint64_t listeners);
+
+/* A tunnel has ended: there may be descriptors again. */
+void accept_resume(struct acceptor *);
+
+void accept_free(struct acceptor *);
+
+#endif

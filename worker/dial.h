@@ -1,0 +1,73 @@
+/*
+ * The way to the upstream: resolves the target, asks the guard about every
+ * address, and races connections to those that are permitted (RFC 8305).
+ */
+#ifndef WORKER_DIAL_H
+#define WORKER_DIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/audit.h"
+#include "common/conf.h"
+#include "common/reason.h"
+#include "common/rule.h"
+#include "common/target.h"
+
+struct dial;
+struct guard;
+struct loop;
+struct loop_fd;
+struct resolver;
+
+/* What all dials of a worker share; borrowed. */
+struct dial_context {
+	struct loop *loop;
+	struct resolver *resolver;
+	const struct guard *guard;
+	enum conf_family family;
+	int64_t timeout; /* for resolving and connecting together, ns */
+	void (*resolved)(void *arg); /* no answer is awaited any more; may be
+				      * called from within dial_start() */
+	uint64_t random; /* not 0; where to begin in the addresses of a name */
+};
+
+/* What is known so far. Times are -1 where a step was not reached. */
+struct dial_report {
+	enum reason reason; /* NONE: connected */
+	const char *detail; /* static, may be NULL */
+	struct addr upstream, egress;
+	const struct audit_try *tried; /* borrowed from the dial */
+	size_t ntried;
+	int64_t dns_ns, connect_ns;
+};
+
+/*
+ * Called once, never from within dial_start(). lfd: the connected socket,
+ * still in the loop and owned by the dial, to be taken with loop_move();
+ * NULL: report->reason says why there is none.
+ */
+typedef void dial_cb(
+    void *arg, const struct dial_report *report, struct loop_fd *lfd);
+
+/* Would a dial have to wait for a name server? */
+bool dial_asks(
+    struct dial_context *, const struct target *, const struct rule *);
+
+/*
+ * Starts. target and rule are borrowed until dial_free(). 0 with *dial owned
+ * by the caller, or -ENOMEM.
+ */
+int dial_start(struct dial **, struct dial_context *, const struct target *,
+    const struct rule *, dial_cb *, void *arg);
+
+/* What has happened until now, for one who gives up. */
+void dial_progress(const struct dial *, struct dial_report *);
+
+/* Gives up what is under way; the callback is not called any more. May be
+ * called from within the callback. No-op for NULL. */
+void dial_free(struct dial *);
+
+#endif

@@ -1,0 +1,22 @@
+/* The outbound line of a rule, applied to a socket; private to dial. */
+#ifndef WORKER_DIAL_EGRESS_H
+#define WORKER_DIAL_EGRESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf_egress;
+
+/* How many of the line's source addresses are of that family; 1, meaning the
+ * kernel's choice, where it has none at all. line may be NULL. */
+size_t dial_egress_sources(const struct conf_egress *line, int family);
+
+/*
+ * Makes the socket leave by the line: device, mark, and the k-th of its
+ * source addresses of that family. 0, or -errno: ENODEV speaks of the device,
+ * EPERM of the mark, EADDRNOTAVAIL and EAFNOSUPPORT of the source.
+ */
+int dial_egress_apply(
+    int fd, const struct conf_egress *line, int family, size_t k);
+
+#endif

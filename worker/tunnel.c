@@ -1,0 +1,404 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/fd.h"
+#include "common/stats.h"
+#include "worker/tunnel_state.h"
+
+/* What a refused client may still send before its socket is just closed. */
+#define LINGER_BYTES (1024 * 1024)
+#define LINGER_CHUNK 4096
+
+/* What the phases do when there is something to do, and until when. */
+struct state {
+	void (*run)(struct tunnel *);
+	int64_t (*deadline)(const struct tunnel *);
+	void (*expire)(struct tunnel *);
+};
+static const struct state states[];
+
+void
+tunnel_arm(struct tunnel *t)
+{
+	int64_t when = states[t->phase].deadline(t);
+
+	if (when == CLOCK_NEVER)
+		timer_cancel(loop_timers(t->all->loop), &t->timer);
+	else
+		timer_arm(loop_timers(t->all->loop), &t->timer, when);
+}
+
+void
+tunnel_enter(struct tunnel *t, enum phase phase)
+{
+	t->phase = phase;
+	t->phase_since = tunnel_now(t);
+	tunnel_arm(t);
+}
+
+/* Moving bytes does not touch the timer; whether it was right to fire is
+ * found out here. */
+static void
+timer_cb(struct timer *timer)
+{
+	struct tunnel *t = container_of(timer, struct tunnel, timer);
+
+	if (tunnel_now(t) < states[t->phase].deadline(t))
+		tunnel_arm(t);
+	else
+		states[t->phase].expire(t);
+}
+
+static int64_t
+hello_deadline(const struct tunnel *t)
+{
+	return (t->accepted + tunnel_timeouts(t)->client_hello);
+}
+
+static void
+hello_expire(struct tunnel *t)
+{
+	tunnel_close(t, REASON_CLIENT_HELLO_TIMEOUT);
+}
+
+static int64_t
+handshake_deadline(const struct tunnel *t)
+{
+	return (t->accepted + tunnel_timeouts(t)->handshake);
+}
+
+static void
+handshake_expire(struct tunnel *t)
+{
+	tunnel_close(t, REASON_HANDSHAKE_TIMEOUT);
+}
+
+/* The dial has a deadline of its own. */
+static int64_t
+connect_deadline(const struct tunnel *t)
+{
+	return (CLOCK_NEVER);
+}
+
+static int64_t
+relay_deadline(const struct tunnel *t)
+{
+	int64_t idle = tunnel_timeouts(t)->idle;
+
+	if (t->terms->idle_timeout >= 0)
+		idle = t->terms->idle_timeout;
+	if (tunnel_half_closed(t) &&
+	    (idle == 0 || tunnel_timeouts(t)->half_close < idle))
+		idle = tunnel_timeouts(t)->half_close;
+	return (idle == 0 ? CLOCK_NEVER : t->active + idle);
+}
+
+static void
+relay_expire(struct tunnel *t)
+{
+	tunnel_close(t, tunnel_half_closed(t) ? REASON_HALF_CLOSE_TIMEOUT
+					      : REASON_IDLE_TIMEOUT);
+}
+
+static int64_t
+flush_deadline(const struct tunnel *t)
+{
+	return (t->flush_poll);
+}
+
+static int64_t
+linger_deadline(const struct tunnel *t)
+{
+	return (t->phase_since + tunnel_timeouts(t)->shutdown);
+}
+
+static void
+garbage_free(struct loop_garbage *g)
+{
+	struct tunnel *t = container_of(g, struct tunnel, garbage);
+
+	free(t->target);
+	free(t->tried);
+	free(t);
+}
+
+/* The sockets are closed; the memory outlives this turn. */
+static void
+bury(struct tunnel *t)
+{
+	struct tunnels *all = t->all;
+
+	if (t->phase == PHASE_LINGER)
+		all->lingering--;
+	t->phase = PHASE_CLOSED;
+	timer_cancel(loop_timers(all->loop), &t->timer);
+	loop_undefer(all->loop, &t->task);
+	if (t->counted_client)
+		limits_client_done(&all->limits, &t->client_addr);
+	if (t->counted_rule)
+		limits_rule_done(&all->limits, t->terms);
+	TAILQ_REMOVE(&all->list, t, entry);
+	all->count--;
+	atomic_store_explicit(
+	    &all->slot->tunnels, all->count, memory_order_relaxed);
+	t->garbage.free = garbage_free;
+	loop_free_later(all->loop, &t->garbage);
+	all->closed(all->arg);
+}
+
+/* Does OpenSSL know more about it than we? */
+static bool
+tls_fault(enum reason reason)
+{
+	return (reason == REASON_TLS_HANDSHAKE ||
+		reason == REASON_CLIENT_CERTIFICATE ||
+		reason == REASON_TLS_VERSION || reason == REASON_CLIENT_TLS);
+}
+
+static void
+linger(struct tunnel *t)
+{
+	tls_free(t->client.tls);
+	t->client.tls = NULL;
+	/* The client sees the alert, then the end; if it is gone, so be it. */
+	(void)shutdown(t->client.lfd.fd, SHUT_WR);
+	tunnel_enter(t, PHASE_LINGER);
+	t->all->lingering++;
+	t->client.readable = true;
+	loop_defer(t->all->loop, &t->task);
+}
+
+/* The one way out: audit line, counters, sockets. */
+void
+tunnel_close(struct tunnel *t, enum reason reason)
+{
+	bool clean;
+
+	assert(t->phase < PHASE_LINGER);
+	if (t->reason == REASON_NONE)
+		t->reason = reason;
+	if (t->detail == NULL && tls_fault(t->reason))
+		t->detail = tls_error(t->client.tls);
+	tunnel_give_up_dial(t);
+	tunnel_audit(t, AUDIT_END);
+	tunnel_log_end(t);
+	stats_add(&t->all->slot->reason[t->reason], 1);
+	stats_add(&t->all->slot->count[STAT_BYTES_FROM_CLIENT],
+	    t->client.received - tunnel_prefaced(t));
+	stats_add(&t->all->slot->count[STAT_BYTES_FROM_UPSTREAM],
+	    t->upstream.received);
+	t->detail = NULL;
+	clean = reason_class(t->reason) == REASON_CLASS_GOOD;
+	half_close(&t->upstream, !clean);
+	if (t->lingers) {
+		linger(t);
+		return;
+	}
+	half_close(&t->client, !clean);
+	bury(t);
+}
+
+/* Throws away what a refused client still sends, so that its own unread
+ * bytes do not turn our close into a reset. */
+static void
+linger_run(struct tunnel *t)
+{
+	uint8_t waste[LINGER_CHUNK];
+	ssize_t n;
+
+	while (t->client.readable && t->lingered < LINGER_BYTES) {
+		n = recv(t->client.lfd.fd, waste, sizeof(waste), 0);
+		if (n == -1 && errno == EAGAIN)
+			return;
+		if (n <= 0)
+			break;
+		t->lingered += (size_t)n;
+	}
+	half_close(&t->client, false);
+	bury(t);
+}
+
+static void
+linger_expire(struct tunnel *t)
+{
+	half_close(&t->client, false);
+	bury(t);
+}
+
+/* tunnel_close() was called for whatever made it expire. */
+static void
+never_expires(struct tunnel *t)
+{
+}
+
+static const struct state states[] = {
+	[PHASE_PROXY] = { tunnel_proxy_run, hello_deadline,
+	    tunnel_proxy_expire },
+	[PHASE_HELLO] = { tunnel_handshake_run, hello_deadline, hello_expire },
+	[PHASE_HANDSHAKE] = { tunnel_handshake_run, handshake_deadline,
+	    handshake_expire },
+	[PHASE_CONNECT] = { tunnel_connect_run, connect_deadline,
+	    never_expires },
+	[PHASE_RELAY] = { tunnel_relay_run, relay_deadline, relay_expire },
+	[PHASE_FLUSH] = { tunnel_flush_run, flush_deadline,
+	    tunnel_flush_expire },
+	[PHASE_LINGER] = { linger_run, linger_deadline, linger_expire },
+};
+
+void
+tunnel_run(struct tunnel *t)
+{
+	states[t->phase].run(t);
+}
+
+static void
+client_cb(struct loop_fd *lfd, uint32_t events)
+{
+	struct half *h = container_of(lfd, struct half, lfd);
+	struct tunnel *t = container_of(h, struct tunnel, client);
+
+	half_event(h, events);
+	tunnel_run(t);
+}
+
+static void
+task_cb(struct loop_task *task)
+{
+	struct tunnel *t = container_of(task, struct tunnel, task);
+
+	tunnel_run(t);
+}
+
+int
+tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
+    struct resolver *resolver)
+{
+	const struct conf *conf = boot->conf;
+
+	all->boot = boot;
+	all->loop = loop;
+	all->slot = stats_slot(boot->stats, boot->slot);
+	TAILQ_INIT(&all->list);
+	buffers_init(&all->buffers, (size_t)conf->limits.buffer);
+	limits_init(&all->limits, &conf->limits, boot->stats, boot->slot);
+	all->dial = (struct dial_context){
+		.loop = loop,
+		.resolver = resolver,
+		.guard = boot->guard,
+		.family = conf->dns.family,
+		.timeout = conf->timeouts.connect,
+		.resolved = tunnel_resolved,
+		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
+	};
+	return (tls_context_new(
+	    &all->tls, boot->tls, &all->buffers, tunnel_hello_cb));
+}
+
+void
+tunnels_fini(struct tunnels *all)
+{
+	assert(all->count == 0);
+	tls_context_free(all->tls);
+	buffers_fini(&all->buffers);
+}
+
+void
+tunnels_end(struct tunnels *all, enum reason reason)
+{
+	struct tunnel *t, *next;
+
+	for (t = TAILQ_FIRST(&all->list); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, entry);
+		if (t->phase == PHASE_LINGER) {
+			linger_expire(t);
+			continue;
+		}
+		/* A tunnel that broke already keeps its cause; one that is
+		 * refused now gets no alert, it is ended like all others. */
+		if (t->phase <= PHASE_HANDSHAKE)
+			t->phase = PHASE_CONNECT;
+		tunnel_close(t, reason);
+	}
+}
+
+static struct tunnel *
+tunnel_new(struct tunnels *all, const struct addr *client,
+    const struct conf_listener *listener)
+{
+	struct tunnel *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return (NULL);
+	t->all = all;
+	t->number = ++all->number;
+	t->client_addr = *client;
+	t->listener = listener;
+	t->wall = clock_wall();
+	t->accepted = t->active = t->phase_since = tunnel_now(t);
+	t->hello = t->handshake = -1;
+	t->dialled.dns_ns = t->dialled.connect_ns = -1;
+	t->resumed = -1;
+	t->task.cb = task_cb;
+	timer_init(&t->timer, timer_cb);
+	half_init(&t->client, &half_tls_ops, &all->buffers, &t->upstream);
+	half_init(&t->upstream, &half_tcp_ops, &all->buffers, &t->client);
+	t->client.strict = all->boot->conf->tls.require_close_notify;
+	t->client.lfd.cb = client_cb;
+	TAILQ_INSERT_TAIL(&all->list, t, entry);
+	all->count++;
+	atomic_store_explicit(
+	    &all->slot->tunnels, all->count, memory_order_relaxed);
+	stats_add(&all->slot->count[STAT_ACCEPTED], 1);
+	return (t);
+}
+
+static bool
+speaks_for_others(const struct conf_listener *l, const struct addr *client)
+{
+	size_t i;
+
+	for (i = 0; i < l->ntrusted_proxies; i++)
+		if (cidr_contains(&l->trusted_proxies[i], client))
+			return (true);
+	return (false);
+}
+
+void
+tunnel_open(struct tunnels *all, int fd, const struct addr *client,
+    const struct conf_listener *listener)
+{
+	struct tunnel *t = tunnel_new(all, client, listener);
+	int error;
+
+	if (t == NULL) {
+		fd_close(&fd);
+		stats_add(&all->slot->reason[REASON_NO_MEMORY], 1);
+		log_write_rate(all->boot->log, &all->unborn, LOG_LEVEL_WARNING,
+		    "tunnel: accept: out of memory");
+		return;
+	}
+	error = loop_add(all->loop, &t->client.lfd, fd, TUNNEL_EVENTS);
+	if (error != 0) {
+		fd_close(&fd);
+		tunnel_close(
+		    t, error == -ENOMEM ? REASON_NO_MEMORY : REASON_INTERNAL);
+	} else if (speaks_for_others(listener, client)) {
+		tunnel_enter(t, PHASE_PROXY);
+	} else {
+		tunnel_hello_start(t);
+	}
+}
+
+void
+tunnel_refuse(struct tunnels *all, int fd, const struct addr *client,
+    const struct conf_listener *listener, enum reason reason)
+{
+	struct tunnel *t = tunnel_new(all, client, listener);
+
+	fd_close(&fd);
+	if (t != NULL)
+		tunnel_close(t, reason);
+}

@@ -1,0 +1,227 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/stats.h"
+#include "worker/limits.h"
+#include "worker/tunnel_state.h"
+
+/* Keeps the dial's findings beyond its life. */
+static void
+keep_report(struct tunnel *t, const struct dial_report *r)
+{
+	size_t size = r->ntried * sizeof(*r->tried);
+
+	t->dialled = *r;
+	t->dialled.tried = NULL;
+	t->dialled.ntried = 0;
+	if (size == 0)
+		return;
+	t->tried = malloc(size);
+	if (t->tried == NULL)
+		return;
+	memcpy(t->tried, r->tried, size);
+	t->dialled.tried = t->tried;
+	t->dialled.ntried = r->ntried;
+}
+
+/* The look-up, if there was one, is done. */
+void
+tunnel_resolved(void *arg)
+{
+	struct tunnel *t = arg;
+
+	if (t->counted_lookup)
+		limits_lookup_done(&t->all->limits, &t->client_addr);
+	t->counted_lookup = false;
+}
+
+void
+tunnel_give_up_dial(struct tunnel *t)
+{
+	struct dial_report r;
+
+	if (t->dial == NULL)
+		return;
+	dial_progress(t->dial, &r);
+	keep_report(t, &r);
+	dial_free(t->dial);
+	t->dial = NULL;
+	tunnel_resolved(t);
+}
+
+static void
+upstream_cb(struct loop_fd *lfd, uint32_t events)
+{
+	struct half *h = container_of(lfd, struct half, lfd);
+	struct tunnel *t = container_of(h, struct tunnel, upstream);
+
+	half_event(h, events);
+	if (t->phase == PHASE_RELAY || t->phase == PHASE_FLUSH)
+		tunnel_run(t);
+}
+
+static void
+dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
+{
+	struct tunnel *t = arg;
+	int error = 0;
+
+	keep_report(t, r);
+	t->upstream.lfd.cb = upstream_cb;
+	if (lfd != NULL)
+		error = loop_move(
+		    t->all->loop, lfd, &t->upstream.lfd, TUNNEL_EVENTS);
+	dial_free(t->dial);
+	t->dial = NULL;
+	tunnel_resolved(t);
+	if (lfd == NULL || error != 0) {
+		t->reason = error == -ENOMEM ? REASON_NO_MEMORY
+			    : error != 0     ? REASON_INTERNAL
+					     : r->reason;
+		t->detail = error != 0 ? strerrordesc_np(-error) : r->detail;
+	}
+	/*
+	 * Whatever came of it, the handshake goes on to its end first: a
+	 * refused handshake would be held against sniport itself.
+	 */
+	if (t->phase != PHASE_CONNECT)
+		return;
+	if (t->reason != REASON_NONE)
+		tunnel_close(t, t->reason);
+	else
+		tunnel_relay_start(t);
+}
+
+static void
+handshake_failed(struct tunnel *t, int error)
+{
+	enum reason reason;
+
+	switch (error) {
+	case -EPROTO:
+		reason = tls_failure(t->client.tls);
+		/* Those two ended it before OpenSSL saw the bytes. */
+		t->lingers = reason != REASON_NOT_TLS &&
+			     reason != REASON_CLIENT_HELLO_TOO_BIG;
+		tunnel_close(t, reason);
+		break;
+	case -EPIPE:
+		t->lingers = true;
+		/* FALLTHROUGH */
+	case -ECONNRESET:
+		t->closed_first = AUDIT_SIDE_CLIENT;
+		tunnel_close(t, REASON_CLIENT_ABANDONED);
+		break;
+	case -ENOMEM:
+		tunnel_close(t, REASON_NO_MEMORY);
+		break;
+	default:
+		t->closed_first = AUDIT_SIDE_CLIENT;
+		tunnel_close(t, tunnel_broken_reason(t, &t->client));
+	}
+}
+
+static enum reason
+count_lookup(struct tunnel *t)
+{
+	enum reason reason = REASON_NONE;
+
+	if (t->all->limits.conf->lookups_per_client != 0 &&
+	    dial_asks(&t->all->dial, t->target, t->terms)) {
+		reason = limits_lookup(&t->all->limits, &t->client_addr);
+		t->counted_lookup = reason == REASON_NONE;
+	}
+	return (reason);
+}
+
+/* Like all that befalls a tunnel after its hello, a limit is told by a reset
+ * once the handshake is done. */
+static void
+start_dial(struct tunnel *t)
+{
+	t->reason = count_lookup(t);
+	if (t->reason == REASON_NONE &&
+	    dial_start(&t->dial, &t->all->dial, t->target, t->terms, dial_done,
+		t) != 0)
+		t->reason = REASON_NO_MEMORY;
+	if (t->reason != REASON_NONE && t->phase == PHASE_CONNECT)
+		tunnel_close(t, t->reason);
+}
+
+static void
+handshake_done(struct tunnel *t)
+{
+	enum reason reason;
+
+	t->handshake = clock_now() - t->accepted;
+	t->tls_version = tls_version(t->client.tls);
+	t->tls_cipher = tls_cipher(t->client.tls);
+	t->resumed = tls_resumed(t->client.tls);
+	stats_add(&t->all->slot->count[STAT_HANDSHAKES], 1);
+	if (t->resumed)
+		stats_add(&t->all->slot->count[STAT_RESUMED], 1);
+	reason = tunnel_decide_identity(t);
+	if (reason != REASON_NONE || t->reason != REASON_NONE) {
+		tunnel_close(t, reason);
+		return;
+	}
+	if (t->upstream.lfd.fd != -1) {
+		tunnel_relay_start(t);
+		return;
+	}
+	tunnel_enter(t, PHASE_CONNECT);
+	if (t->dial == NULL)
+		start_dial(t);
+}
+
+void
+tunnel_hello_start(struct tunnel *t)
+{
+	enum reason reason = limits_client(&t->all->limits, &t->client_addr);
+
+	t->counted_client = reason == REASON_NONE;
+	/* Not before: a client that is over its limits costs no session. */
+	if (reason == REASON_NONE &&
+	    tls_new(&t->client.tls, t->all->tls, t->client.lfd.fd,
+		(uint64_t)t->all->boot->conf->limits.client_hello, t) != 0)
+		reason = REASON_NO_MEMORY;
+	if (reason != REASON_NONE)
+		tunnel_close(t, reason);
+	else
+		tunnel_enter(t, PHASE_HELLO);
+}
+
+void
+tunnel_handshake_run(struct tunnel *t)
+{
+	int error = tls_handshake(t->client.tls);
+
+	if (error != 0 && error != -EAGAIN) {
+		handshake_failed(t, error);
+		return;
+	}
+	if (t->phase == PHASE_HELLO && t->hello >= 0) {
+		/* The rest of the handshake and the dial run together, unless
+		 * the rule depends on who the client is. */
+		tunnel_enter(t, PHASE_HANDSHAKE);
+		if (!t->undecided)
+			start_dial(t);
+	}
+	if (error == 0)
+		handshake_done(t);
+	else if (!tls_drained(t->client.tls) && !tls_unsent(t->client.tls))
+		loop_defer(t->all->loop, &t->task);
+}
+
+/* Client data waits in the kernel; only a reset is of interest. */
+void
+tunnel_connect_run(struct tunnel *t)
+{
+	if (t->client.hangup && half_socket_error(&t->client) != 0) {
+		t->closed_first = AUDIT_SIDE_CLIENT;
+		t->detail = strerrordesc_np(-t->client.error);
+		tunnel_close(t, REASON_CLIENT_ABANDONED);
+	}
+}

@@ -1,0 +1,359 @@
+/* A worker from its fork to its exit: puts the parts together. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "common/boot.h"
+#include "common/audit.h"
+#include "common/clock.h"
+#include "common/control.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/sink.h"
+#include "common/stats.h"
+#include "worker/accept.h"
+#include "worker/loop.h"
+#include "worker/resolver.h"
+#include "worker/sandbox.h"
+#include "worker/tunnel.h"
+
+/* How often a log's stalled reader is tried again. */
+#define SINK_RETRY (50 * CLOCK_MSEC)
+
+/* How long a leaving worker waits for a stalled reader of its logs. */
+#define SINK_GOODBYE_MSEC 1000
+
+struct worker {
+	const struct boot *boot;
+	struct stats_slot *slot;
+	struct loop *loop;
+	struct resolver *resolver;
+	struct tunnels tunnels;
+	struct acceptor *acceptor;
+	struct loop_fd control;
+	struct timer heartbeat, sink_retry, deadline;
+	bool draining;
+	enum reason end_reason; /* of those whom the deadline meets */
+	uint64_t busy;		/* what was done until the last heartbeat */
+	/* Audit lines that are lost, of which the error log and the audit log
+	 * do not tell yet, and when they may. */
+	uint64_t untold, missing;
+	int64_t report_at;
+	bool trimmed;
+};
+
+/* jemalloc (5.3): one arena for the one thread of a worker. Read before
+ * main(); without jemalloc, as under a sanitizer, nobody reads it. */
+const char *const malloc_conf = "narenas:1";
+
+extern int mallctl(const char *name, void *old, size_t *old_len, void *new,
+    size_t new_len) __attribute__((weak));
+
+/* Gives what a burst has left behind back to the kernel: an idle worker makes
+ * no allocations, and only those would make jemalloc do it. */
+static void
+trim(struct worker *w)
+{
+	buffers_trim(&w->tunnels.buffers);
+	if (mallctl == NULL)
+		return;
+	/* Only memory is at stake, and the next idle time tries again. */
+	(void)mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	(void)mallctl("arena.0.purge", NULL, NULL, NULL, 0);
+}
+
+static uint64_t
+work_done(const struct worker *w)
+{
+	return (atomic_load_explicit(
+		    &w->slot->count[STAT_ACCEPTED], memory_order_relaxed) +
+		w->tunnels.count);
+}
+
+static int64_t
+heartbeat_interval(const struct worker *w)
+{
+	return (w->boot->conf->timeouts.watchdog / 4);
+}
+
+static void
+heartbeat_cb(struct timer *t)
+{
+	struct worker *w = container_of(t, struct worker, heartbeat);
+	uint64_t busy = work_done(w);
+
+	if (busy != w->busy)
+		w->trimmed = false;
+	else if (!w->trimmed) {
+		trim(w);
+		w->trimmed = true;
+	}
+	w->busy = busy;
+	timer_arm(
+	    loop_timers(w->loop), t, loop_now(w->loop) + heartbeat_interval(w));
+}
+
+/*
+ * Reports lines that a stalled reader or a full disk has cost, once a second:
+ * to the error log at once, to the audit log when it takes lines again. On a
+ * disk that is still full that report is lost, which is no line to be reported;
+ * it is tried again.
+ */
+static void
+report_dropped(struct worker *w, bool flushed)
+{
+	const struct boot *boot = w->boot;
+	uint64_t n = sink_take_dropped(boot->audit);
+
+	if (n > 0)
+		stats_add(&w->slot->count[STAT_AUDIT_DROPPED], n);
+	w->untold += n;
+	w->missing += n;
+	if (w->untold == 0 && (w->missing == 0 || !flushed))
+		return;
+	if (clock_now() < w->report_at)
+		return;
+	w->report_at = clock_now() + CLOCK_SEC;
+	if (w->untold > 0)
+		log_write(boot->log, LOG_LEVEL_ERROR,
+		    "audit log: %llu lines dropped: its reader stalled or its "
+		    "disk is full",
+		    (unsigned long long)w->untold);
+	w->untold = 0;
+	if (!flushed)
+		return;
+	if (audit_write_dropped(boot->audit, boot->conf->log.format,
+		boot->worker, boot->generation, w->missing) == 0)
+		w->missing = 0;
+	else
+		(void)sink_take_dropped(boot->audit);
+}
+
+static bool
+flush_logs(struct worker *w)
+{
+	bool flushed = sink_flush(w->boot->audit);
+
+	report_dropped(w, flushed);
+	return (sink_flush(log_sink(w->boot->log)) && flushed);
+}
+
+static void
+sink_retry_cb(struct timer *t)
+{
+	/* Waking the loop is all: every turn flushes. */
+}
+
+static void
+before_wait(void *arg)
+{
+	struct worker *w = arg;
+
+	atomic_store_explicit(&w->slot->heartbeat, (uint64_t)loop_now(w->loop),
+	    memory_order_relaxed);
+	if (!flush_logs(w))
+		timer_arm(loop_timers(w->loop), &w->sink_retry,
+		    loop_now(w->loop) + SINK_RETRY);
+	if (w->draining && w->tunnels.count == w->tunnels.lingering)
+		loop_stop(w->loop);
+}
+
+static void
+tunnel_closed(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->acceptor != NULL)
+		accept_resume(w->acceptor);
+}
+
+static void
+deadline_cb(struct timer *t)
+{
+	struct worker *w = container_of(t, struct worker, deadline);
+
+	tunnels_end(&w->tunnels, w->end_reason);
+}
+
+static void
+drain(struct worker *w, uint64_t listeners)
+{
+	if (w->draining)
+		return;
+	w->draining = true;
+	log_write(w->boot->log, LOG_LEVEL_INFO, "draining: %llu tunnels open",
+	    (unsigned long long)w->tunnels.count);
+	accept_stop(w->acceptor, listeners);
+}
+
+static void
+reopen(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
+{
+	struct sink *sinks[CONTROL_FDS_MAX] = { log_sink(w->boot->log),
+		w->boot->audit };
+	size_t i, k = 0;
+
+	for (i = 0; i < CONTROL_FDS_MAX; i++)
+		if ((msg->fd_mask & 1U << i) != 0 && k < nfds)
+			sink_adopt(sinks[i], fds[k++]);
+	for (; k < nfds; k++)
+		fd_close(&fds[k]);
+}
+
+static enum reason
+sane_reason(uint32_t reason)
+{
+	return (reason < REASON_COUNT ? (enum reason)reason : REASON_STOPPED);
+}
+
+static void
+obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
+{
+	switch (msg->type) {
+	case CONTROL_REOPEN:
+		reopen(w, msg, fds, nfds);
+		return;
+	case CONTROL_DRAIN:
+		drain(w, msg->listeners);
+		w->end_reason = sane_reason(msg->reason);
+		if (msg->deadline != CLOCK_NEVER)
+			timer_arm(
+			    loop_timers(w->loop), &w->deadline, msg->deadline);
+		break;
+	case CONTROL_END:
+		drain(w, 0);
+		tunnels_end(&w->tunnels, sane_reason(msg->reason));
+		break;
+	default:
+		log_write(w->boot->log, LOG_LEVEL_ERROR,
+		    "control: unknown message %u ignored", msg->type);
+	}
+	for (; nfds > 0; nfds--)
+		fd_close(&fds[nfds - 1]);
+}
+
+/* Nobody would pass a signal on any more: it shall work directly. */
+static void
+orphaned(struct worker *w)
+{
+	loop_del(w->loop, &w->control);
+	log_write(w->boot->log, LOG_LEVEL_ERROR, "master is gone");
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	drain(w, UINT64_MAX);
+}
+
+static void
+control_cb(struct loop_fd *lfd, uint32_t events)
+{
+	struct worker *w = container_of(lfd, struct worker, control);
+	struct control_msg msg;
+	int fds[CONTROL_FDS_MAX], n;
+	size_t nfds;
+
+	while (lfd->fd != -1) {
+		n = control_recv(lfd->fd, &msg, fds, &nfds);
+		if (n == 1)
+			obey(w, &msg, fds, nfds);
+		else if (n == -EAGAIN)
+			return;
+		else if (n != -EINTR)
+			orphaned(w);
+	}
+}
+
+/* A signal to the whole process group (Ctrl-C, pkill) is the master's to
+ * answer; it tells us what it means. */
+static void
+ignore_signals(void)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM,
+		SIGUSR1, SIGUSR2, SIGPIPE };
+	size_t i;
+
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+static int
+start(struct worker *w)
+{
+	const struct boot *boot = w->boot;
+	struct control_msg ready = { .type = CONTROL_READY };
+	int error;
+
+	w->slot = stats_slot(boot->stats, boot->slot);
+	w->control = (struct loop_fd){ .fd = -1, .cb = control_cb };
+	timer_init(&w->heartbeat, heartbeat_cb);
+	timer_init(&w->sink_retry, sink_retry_cb);
+	timer_init(&w->deadline, deadline_cb);
+	w->tunnels.closed = tunnel_closed;
+	w->tunnels.arg = w;
+	error = loop_new(&w->loop);
+	if (error == 0)
+		error = resolver_new(&w->resolver, w->loop, &boot->conf->dns,
+		    boot->hosts, boot->log, w->slot);
+	if (error == 0)
+		error = tunnels_init(&w->tunnels, boot, w->loop, w->resolver);
+	if (error == 0)
+		error = accept_start(&w->acceptor, w->loop, boot, &w->tunnels);
+	if (error == 0)
+		error =
+		    loop_add(w->loop, &w->control, boot->control_fd, EPOLLIN);
+	if (error != 0)
+		return (error);
+	timer_arm(loop_timers(w->loop), &w->heartbeat,
+	    loop_now(w->loop) + heartbeat_interval(w));
+	before_wait(w);
+	error = sandbox_enter(boot);
+	if (error != 0)
+		return (error);
+	return (control_send(boot->control_fd, &ready, NULL, 0));
+}
+
+static void
+wait_for_logs(struct worker *w)
+{
+	int waited;
+
+	w->report_at = 0;
+	for (waited = 0; !flush_logs(w) && waited < SINK_GOODBYE_MSEC;
+	     waited += 10)
+		(void)poll(NULL, 0, 10);
+}
+
+static void
+finish(struct worker *w)
+{
+	accept_free(w->acceptor);
+	w->acceptor = NULL; /* tunnel_closed() asks for it */
+	if (w->loop != NULL && w->resolver != NULL) {
+		tunnels_end(&w->tunnels, REASON_INTERNAL);
+		tunnels_fini(&w->tunnels);
+	}
+	resolver_free(w->resolver);
+	loop_free(w->loop);
+	wait_for_logs(w);
+}
+
+int
+worker_main(const struct boot *boot)
+{
+	struct worker w = { .boot = boot };
+	int error;
+
+	ignore_signals();
+	error = start(&w);
+	if (error == 0)
+		error = loop_run(w.loop, before_wait, &w);
+	if (error != 0)
+		log_write(boot->log, LOG_LEVEL_ERROR, "worker: %s",
+		    strerrordesc_np(-error));
+	finish(&w);
+	return (error == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
