@@ -1,0 +1,503 @@
+/*
+ * Preloaded into sniport: what a worker does that was broken into. A client
+ * that asks for the server name "WORD.violate.test:443" has the worker do what
+ * the table at the end has under that word; standard error tells how it went,
+ * if anything comes back from it.
+ *
+ * While the file that the environment names exists, a call fails: NO_LANDLOCK,
+ * landlock_create_ruleset(2) as if it were unknown; NO_SECCOMP, seccomp_load().
+ * DEV_LOG names the socket that stands for /dev/log.
+ */
+#include <assert.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int connect(int, const struct sockaddr *, socklen_t);
+ssize_t recv(int, void *, size_t, int);
+long syscall(long, ...);
+int seccomp_load(const void *);
+
+/* Each returns -1 with errno, or what is not negative. */
+
+static int
+try_execve(void)
+{
+	static char name[] = "/bin/true";
+	char *argv[] = { name, NULL };
+
+	return (execve(name, argv, NULL));
+}
+
+static int
+try_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return (pid);
+}
+
+static int
+try_thread(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	return (clone((int (*)(void *))(void *)_exit, stack + sizeof(stack),
+	    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
+	    NULL));
+}
+
+static int
+try_ptrace(void)
+{
+	return ((int)ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+}
+
+static int
+try_write(void)
+{
+	return (open("/dev/null", O_WRONLY));
+}
+
+static int
+try_read_write(void)
+{
+	return (open("/dev/null", O_RDWR));
+}
+
+static int
+try_create(void)
+{
+	return (open("/dev/null", O_RDONLY | O_CREAT, 0600));
+}
+
+static int
+try_truncate(void)
+{
+	return (open("/dev/null", O_RDONLY | O_TRUNC));
+}
+
+static int
+try_unlink(void)
+{
+	return (unlink("/nowhere/file"));
+}
+
+static int
+try_rename(void)
+{
+	return (rename("/nowhere/a", "/nowhere/b"));
+}
+
+static int
+try_chmod(void)
+{
+	return (chmod("/nowhere/file", 0777));
+}
+
+static int
+try_netlink(void)
+{
+	return (socket(AF_NETLINK, SOCK_RAW, 0));
+}
+
+static int
+try_packet(void)
+{
+	return (socket(AF_PACKET, SOCK_RAW, 0));
+}
+
+static int
+try_raw(void)
+{
+	return (socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+}
+
+static int
+try_ping(void)
+{
+	return (socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+}
+
+static int
+try_sctp(void)
+{
+	return (socket(AF_INET6, SOCK_STREAM, IPPROTO_SCTP));
+}
+
+static int
+try_listen(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return (listen(fd, 1));
+}
+
+static int
+map(int protection, int more)
+{
+	size_t size = 4096;
+	void *at =
+	    mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return (-1);
+	return (more == 0 ? 0 : mprotect(at, size, more));
+}
+
+static int
+try_map_code(void)
+{
+	return (map(PROT_READ | PROT_WRITE | PROT_EXEC, 0));
+}
+
+static int
+try_protect_code(void)
+{
+	return (map(PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC));
+}
+
+static int
+try_protect_data(void)
+{
+	return (map(PROT_READ | PROT_WRITE, PROT_READ));
+}
+
+static int
+try_memfd(void)
+{
+	return (memfd_create("code", 0));
+}
+
+static int
+try_setuid(void)
+{
+	return ((int)syscall(SYS_setuid, 0));
+}
+
+static int
+try_prctl(void)
+{
+	return (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+}
+
+static int
+try_unshare(void)
+{
+	return (unshare(CLONE_NEWUSER));
+}
+
+static int
+try_mount(void)
+{
+	return ((int)syscall(SYS_mount, "none", "/mnt", "tmpfs", 0, NULL));
+}
+
+static int
+try_bpf(void)
+{
+	return ((int)syscall(SYS_bpf, 0, NULL, 0));
+}
+
+static int
+try_io_uring(void)
+{
+	return ((int)syscall(SYS_io_uring_setup, 0, NULL));
+}
+
+static int
+try_kill(void)
+{
+	return (kill(getppid(), 0));
+}
+
+static int
+try_kill_thread(void)
+{
+	int master = getppid();
+
+	return ((int)syscall(SYS_tgkill, master, master, 0));
+}
+
+static int
+try_terminal(void)
+{
+	return (ioctl(STDIN_FILENO, TIOCSTI, "x"));
+}
+
+static int
+try_owner(void)
+{
+	return (fcntl(STDIN_FILENO, F_SETOWN, getpid()));
+}
+
+static int
+try_seccomp(void)
+{
+	return ((int)syscall(SYS_seccomp, 0, 0, NULL));
+}
+
+static int
+try_local(void)
+{
+	return (socket(AF_UNIX, SOCK_DGRAM, 0));
+}
+
+static int
+try_interface(void)
+{
+	return (if_nametoindex("lo") == 0 ? -1 : 0);
+}
+
+static int
+read_file(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	int c;
+
+	if (file == NULL)
+		return (-1);
+	c = fgetc(file);
+	fclose(file);
+	return (c == EOF ? -1 : 0);
+}
+
+static int
+try_random(void)
+{
+	return (read_file("/dev/urandom"));
+}
+
+static int
+try_password(void)
+{
+	return (read_file("/etc/passwd"));
+}
+
+static int
+try_program(void)
+{
+	return (read_file("/bin/true"));
+}
+
+static int
+try_process(void)
+{
+	return (read_file("/proc/self/maps"));
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	return (*(const int *)a - *(const int *)b);
+}
+
+static int
+try_sort(void)
+{
+	size_t n = 65536;
+	int *all = calloc(n, sizeof(*all));
+
+	if (all == NULL)
+		return (-1);
+	qsort(all, n, sizeof(*all), compare);
+	free(all);
+	return (0);
+}
+
+/* All that there is. */
+static int
+try_memory(void)
+{
+	void *list = NULL, **one;
+
+	while ((one = malloc(64 * 1024)) != NULL) {
+		*one = list;
+		list = one;
+	}
+	while ((one = list) != NULL) {
+		list = *one;
+		free(one);
+	}
+	return (0);
+}
+
+static int
+try_wait(void)
+{
+	dprintf(STDERR_FILENO, "violate wait: begins\n");
+	return (poll(NULL, 0, 1000));
+}
+
+static int
+try_abort(void)
+{
+	abort();
+}
+
+static int
+try_check(void)
+{
+	assert(getpid() == 0);
+	return (0);
+}
+
+static const struct {
+	const char *word;
+	int (*call)(void);
+} table[] = {
+	{ "execve", try_execve },
+	{ "fork", try_fork },
+	{ "thread", try_thread },
+	{ "ptrace", try_ptrace },
+	{ "write", try_write },
+	{ "read-write", try_read_write },
+	{ "create", try_create },
+	{ "truncate", try_truncate },
+	{ "unlink", try_unlink },
+	{ "rename", try_rename },
+	{ "chmod", try_chmod },
+	{ "netlink", try_netlink },
+	{ "packet", try_packet },
+	{ "raw", try_raw },
+	{ "ping", try_ping },
+	{ "sctp", try_sctp },
+	{ "listen", try_listen },
+	{ "map-code", try_map_code },
+	{ "protect-code", try_protect_code },
+	{ "protect-data", try_protect_data },
+	{ "memfd", try_memfd },
+	{ "setuid", try_setuid },
+	{ "prctl", try_prctl },
+	{ "unshare", try_unshare },
+	{ "mount", try_mount },
+	{ "bpf", try_bpf },
+	{ "io-uring", try_io_uring },
+	{ "kill", try_kill },
+	{ "kill-thread", try_kill_thread },
+	{ "terminal", try_terminal },
+	{ "owner", try_owner },
+	{ "seccomp", try_seccomp },
+	{ "local", try_local },
+	{ "interface", try_interface },
+	{ "random", try_random },
+	{ "password", try_password },
+	{ "program", try_program },
+	{ "process", try_process },
+	{ "sort", try_sort },
+	{ "memory", try_memory },
+	{ "wait", try_wait },
+	{ "abort", try_abort },
+	{ "check", try_check },
+};
+
+static void
+violate(const char *word, size_t len)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (strlen(table[i].word) != len ||
+		    memcmp(table[i].word, word, len) != 0)
+			continue;
+		r = table[i].call();
+		dprintf(STDERR_FILENO, "violate %s: %s\n", table[i].word,
+		    r < 0 ? strerrorname_np(errno) : "done");
+	}
+}
+
+/* The bytes of a ClientHello hold the name as it is. */
+ssize_t
+recv(int fd, void *buf, size_t size, int flags)
+{
+	static const char tail[] = ".violate.test";
+	ssize_t n = recvfrom(fd, buf, size, flags, NULL, NULL);
+	int saved = errno;
+	const char *at, *word;
+
+	at = n <= 0 ? NULL : memmem(buf, (size_t)n, tail, strlen(tail));
+	for (word = at;
+	     word != NULL && word > (const char *)buf &&
+	     ((word[-1] >= 'a' && word[-1] <= 'z') || word[-1] == '-');
+	     word--)
+		;
+	if (word != NULL)
+		violate(word, (size_t)(at - word));
+	errno = saved;
+	return (n);
+}
+
+int
+connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+	int (*real)(int, const struct sockaddr *, socklen_t) = (int (*)(int,
+	    const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	const char *path = getenv("DEV_LOG");
+
+	if (to->sa_family != AF_UNIX || path == NULL ||
+	    strcmp(((const struct sockaddr_un *)to)->sun_path, "/dev/log") != 0)
+		return (real(fd, to, len));
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	return (real(fd, (const struct sockaddr *)&sun, sizeof(sun)));
+}
+
+static bool
+fails(const char *variable)
+{
+	const char *path = getenv(variable);
+
+	return (path != NULL && access(path, F_OK) == 0);
+}
+
+int
+seccomp_load(const void *filter)
+{
+	int (*real)(const void *) =
+	    (int (*)(const void *))dlsym(RTLD_NEXT, "seccomp_load");
+
+	return (fails("NO_SECCOMP") ? -EPERM : real(filter));
+}
+
+long
+syscall(long number, ...)
+{
+	long (*real)(long, ...) =
+	    (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	long a[6];
+	va_list ap;
+	size_t i;
+
+	/* There is always something to be taken: registers and the stack. */
+	va_start(ap, number);
+	for (i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_landlock_create_ruleset && fails("NO_LANDLOCK")) {
+		errno = ENOSYS;
+		return (-1);
+	}
+	return (real(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+}

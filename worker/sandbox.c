@@ -1,0 +1,220 @@
+#include "worker/sandbox.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/boot.h"
+#include "common/log.h"
+#include "worker/sandbox_files.h"
+
+#define ALL	   UINT32_MAX /* bits of an int, whatever is above them */
+#define CONDITIONS 3
+
+/* That bits of an argument have a value. */
+struct condition {
+	unsigned arg;
+	uint32_t mask, value;
+};
+
+struct rule_call {
+	int call;
+	struct condition when[CONDITIONS]; /* up to one without a mask */
+};
+
+/* Permitted whatever their arguments are. */
+static const int calls[] = {
+	/* tunnels, listeners and name servers; bind: to a source */
+	SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(connect),
+	SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg), SCMP_SYS(sendto),
+	/* descriptors */
+	SCMP_SYS(close), SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write),
+	SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	/* the loop and the time; the vDSO has not every clock of every host */
+	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(epoll_wait), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+	/* memory, of jemalloc and of glibc */
+	SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(munmap),
+	/* locks and once-only calls in libraries */
+	SCMP_SYS(futex), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(getrandom),
+	/* qsort(3) of glibc before 2.37, of more than 1 KiB */
+	SCMP_SYS(sysinfo),
+	/* a stop and its continuation, abort(3), the end */
+	SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group)
+};
+
+/* What tells reading from all else that open(2) does. */
+#define OPEN_BITS (O_ACCMODE | O_CREAT | O_TRUNC)
+
+/* Permitted when all conditions of a line hold. */
+static const struct rule_call conditional[] = {
+	/* No new code. OpenSSL has loaded what it uses before the fork. */
+	{ SCMP_SYS(mmap), { { 2, PROT_EXEC, 0 } } },
+	{ SCMP_SYS(mprotect), { { 2, PROT_EXEC, 0 } } },
+	{ SCMP_SYS(openat), { { 2, OPEN_BITS, O_RDONLY } } },
+	{ SCMP_SYS(fcntl), { { 1, ALL, F_GETFD } } },
+	{ SCMP_SYS(fcntl), { { 1, ALL, F_SETFD } } },
+	{ SCMP_SYS(fcntl), { { 1, ALL, F_GETFL } } },
+	{ SCMP_SYS(fcntl), { { 1, ALL, F_SETFL } } },
+	{ SCMP_SYS(ioctl), { { 1, ALL, SIOCOUTQ } } },
+	{ SCMP_SYS(ioctl), { { 1, ALL, FIONREAD } } },
+	/* isatty(3), which stdio asks when it reads a device */
+	{ SCMP_SYS(ioctl), { { 1, ALL, TCGETS } } },
+	/* if_nametoindex(3), for a name server such as fe80::1%eth0 */
+	{ SCMP_SYS(ioctl), { { 1, ALL, SIOCGIFINDEX } } },
+};
+
+/* With SOCK_NONBLOCK and SOCK_CLOEXEC or without. */
+#define TYPE(type)                                                   \
+	{                                                            \
+		1, ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC), (type) \
+	}
+
+/* No raw sockets, and no protocol whose module is then loaded. */
+static const struct condition sockets[][2] = {
+	{ TYPE(SOCK_STREAM), { 2, ALL, 0 } },
+	{ TYPE(SOCK_STREAM), { 2, ALL, IPPROTO_TCP } },
+	{ TYPE(SOCK_DGRAM), { 2, ALL, 0 } },
+	{ TYPE(SOCK_DGRAM), { 2, ALL, IPPROTO_UDP } },
+};
+
+static int
+add_rule(scmp_filter_ctx filter, uint32_t action, const struct rule_call *rule)
+{
+	struct scmp_arg_cmp args[CONDITIONS];
+	unsigned n;
+
+	for (n = 0; n < CONDITIONS && rule->when[n].mask != 0; n++)
+		args[n] = (struct scmp_arg_cmp){ .arg = rule->when[n].arg,
+			.op = SCMP_CMP_MASKED_EQ,
+			.datum_a = rule->when[n].mask,
+			.datum_b = rule->when[n].value };
+	return (seccomp_rule_add_array(filter, action, rule->call, n, args));
+}
+
+static int
+add_sockets(scmp_filter_ctx filter)
+{
+	static const uint32_t families[] = { AF_INET, AF_INET6 };
+	/* Not for us, but if_nametoindex(3) tries it first; syslog's socket
+	 * is there already. */
+	static const struct rule_call local = { SCMP_SYS(socket),
+		{ { 0, ALL, AF_UNIX } } };
+	size_t i;
+	int error;
+
+	error = add_rule(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), &local);
+	for (i = 0; error == 0 && i < 2 * sizeof(sockets) / sizeof(sockets[0]);
+	     i++) {
+		const struct rule_call rule = { SCMP_SYS(socket),
+			{ { 0, ALL, families[i % 2] }, sockets[i / 2][0],
+			    sockets[i / 2][1] } };
+
+		error = add_rule(filter, SCMP_ACT_ALLOW, &rule);
+	}
+	return (error);
+}
+
+static int
+add_rules(scmp_filter_ctx filter)
+{
+	/* abort(3); nobody else is to be sent a signal. */
+	const struct rule_call self = { SCMP_SYS(tgkill),
+		{ { 0, ALL, (uint32_t)getpid() } } };
+	size_t i;
+	int error = 0;
+
+	for (i = 0; error == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	for (i = 0;
+	     error == 0 && i < sizeof(conditional) / sizeof(conditional[0]);
+	     i++)
+		error = add_rule(filter, SCMP_ACT_ALLOW, &conditional[i]);
+	if (error == 0)
+		error = add_rule(filter, SCMP_ACT_ALLOW, &self);
+	return (error == 0 ? add_sockets(filter) : error);
+}
+
+static int
+restrict_calls(const char **step)
+{
+	scmp_filter_ctx filter;
+	int error;
+
+	*step = "seccomp_init";
+	/* Linux before 4.14 has only the second; of one thread it is the same.
+	 */
+	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	if (filter == NULL)
+		filter = seccomp_init(SCMP_ACT_KILL);
+	if (filter == NULL)
+		return (-ENOMEM);
+	/* Before 5.16 the kernel slows down speculation of who has a filter,
+	 * since it may run code of strangers beside its secrets. We do not, and
+	 * where this cannot be had we are merely slower. */
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+	/* Let seccomp_load() say what the kernel has said. */
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
+	*step = "seccomp_rule_add";
+	error = add_rules(filter);
+	if (error == 0) {
+		*step = "seccomp_load";
+		error = seccomp_load(filter);
+	}
+	seccomp_release(filter);
+	return (error);
+}
+
+/* Who runs beside us, and makes system calls of its own; NULL: nobody. */
+static const char *
+companion(void)
+{
+	static const struct {
+		const char *symbol, *name;
+	} table[] = {
+		{ "__sanitizer_set_death_callback", "a sanitizer" },
+		{ "_vgnU_freeres", "valgrind" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (dlsym(RTLD_DEFAULT, table[i].symbol) != NULL)
+			return (table[i].name);
+	return (NULL);
+}
+
+int
+sandbox_enter(const struct boot *boot)
+{
+	const char *who = companion(), *step = NULL;
+	int error;
+
+	if (who != NULL) {
+		log_write(boot->log, LOG_LEVEL_DEBUG,
+		    "sandbox: left out: %s is there", who);
+		return (0);
+	}
+	/* In this order, since seccomp forbids what Landlock takes. */
+	error = sandbox_restrict_files(boot, &step);
+	if (error == 0)
+		error = restrict_calls(&step);
+	if (error != 0)
+		log_write(boot->log, LOG_LEVEL_ERROR, "sandbox: %s: %s", step,
+		    strerrordesc_np(-error));
+	return (error);
+}
