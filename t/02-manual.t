@@ -1,0 +1,167 @@
+#!/usr/bin/perl
+# The manual and the sample configuration have every setting and every reason
+# of the tables that sniport is made from, and nothing else.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Authority;
+use Sniport::Test qw(certificate run sniport temporary top);
+
+chdir top() or die;
+
+sub slurp {
+	my ($name) = @_;
+
+	open my $file, '<', $name or die "$name: $!";
+	local $/;
+	return scalar <$file>;
+}
+
+# The arguments of every NAME(...) of a table: C's strings without their
+# quotes, all else as it stands.
+sub table {
+	my ($text, $name) = @_;
+	my @rows;
+
+	$text =~ s{/\*.*?\*/}{}gs;
+	$text =~ s{^#.*\n}{}mg;
+	while ($text =~ /^$name\(((?:"(?:[^"\\]|\\.)*"|[^"()]|\([^()]*\))*)\)/mg) {
+		my $arguments = $1;
+		my @row = ('');
+		while ($arguments =~ /\G\s*(?:(,)|"((?:[^"\\]|\\.)*)"|([^\s",]+))/g) {
+			if ($1) {
+				push @row, '';
+			} else {
+				$row[-1] .= defined $2 ? $2 : $3;
+			}
+		}
+		push @rows, \@row;
+	}
+	return @rows;
+}
+
+# Both lists have the same members.
+sub same {
+	my ($got, $want, $name) = @_;
+	my %got = map { $_ => 1 } @$got;
+	my %want = map { $_ => 1 } @$want;
+	my @wrong = ((map { "missing: $_" } grep { !$got{$_} } sort keys %want),
+		(map { "unknown: $_" } grep { !$want{$_} } sort keys %got));
+
+	ok(!@wrong, $name) or diag(join "\n", @wrong);
+	return;
+}
+
+my $directives = slurp('common/directives.def');
+my %section = map { $_->[0] => $_->[1] } table($directives, 'SECTION');
+my %default;
+my @settings;
+
+sub path {
+	my ($section, $name) = @_;
+
+	return join '.', grep { $_ ne '' } $section{$section}, $name;
+}
+
+for my $row (table($directives, '(?:SETTING|LIST|GROUPS?)')) {
+	push @settings, path(@$row);
+}
+for my $row (table($directives, 'SETTING')) {
+	my $initial = $row->[6];
+	$default{ path(@$row) } = $initial
+	    if $initial !~ /^CONF_(?:ABSENT|REQUIRED)$/;
+}
+my @reasons = map { $_->[1] } table(slurp('common/reason.def'), 'REASON');
+cmp_ok(scalar(@settings), '>', 40, 'the table of settings was read');
+cmp_ok(scalar(@reasons), '>', 40, 'the table of reasons was read');
+cmp_ok(scalar(keys %default), '>', 20, 'so were the defaults');
+
+my $page = slurp('etc/man/sniport.conf.5');
+my %entry = $page =~ /^\.It Ic ([\w.]+)\n(.*?)(?=^\.(?:It|El)\b)/msg;
+same([ keys %entry ], \@settings, 'sniport.conf(5) has every setting');
+same([ $page =~ /^\.It Cm (\w+)$/mg ], \@reasons,
+	'sniport.conf(5) has every reason');
+is(join("\n", grep { ($entry{$_} // '') !~ /\bdefault\s+\Q$default{$_}\E[.;]/ }
+	sort keys %default), '', 'sniport.conf(5) has every default');
+
+# Paths of all settings in a text that libconfig would read.
+sub paths {
+	my ($text) = @_;
+	my (@path, %seen);
+	my $name = '';
+
+	while ($text =~ /\G(?:\s+|#[^\n]*|"(?:[^"\\]|\\.)*"|(\w+)\s*[=:]|([({\[])|([)}\]])|[^\s])/g) {
+		if (defined $1) {
+			$name = $1;
+			$seen{ join '.', grep { $_ ne '' } @path, $name } = 1;
+		} elsif (defined $2) {
+			push @path, $name;
+			$name = '';
+		} elsif (defined $3) {
+			pop @path;
+		}
+	}
+	return sort keys %seen;
+}
+
+# A setting that is commented out has no blank, or only its indentation,
+# between '#' and its name.
+my $sample = slurp('etc/sniport.conf');
+my $whole = $sample =~ s/^(\s*)#(?=\s*(?:[{}]|\w+\s*=))/$1/mgr;
+same([ paths($whole) ], \@settings, 'the sample has every setting');
+
+my $dir = temporary();
+my ($chain, $key) = certificate($dir, 'tls');
+my $clients = Sniport::Authority->new($dir, 'clients');
+
+# Runs the program on a configuration with files, user and group of this
+# machine.
+sub configured {
+	my ($option, $text) = @_;
+
+	$text =~ s/"[^"]*\/chain\.pem"/"$chain"/g;
+	$text =~ s/"[^"]*\/key\.pem"/"$key"/g;
+	$text =~ s/"[^"]*\/clients\.pem"/'"' . $clients->file . '"'/ge;
+	$text =~ s/"[^"]*\/clients\.crl"/'"' . $clients->crl . '"'/ge;
+	$text =~ s/^(user = ")[^"]*/$1nobody/m;
+	$text =~ s/^(group = ")[^"]*/$1nogroup/m;
+	open my $file, '>', "$dir/sniport.conf" or die;
+	print $file $text;
+	close $file;
+	return run(sniport(), '-c', "$dir/sniport.conf", $option);
+}
+
+for ([ 'the sample', $sample ], [ 'the whole sample', $whole ]) {
+	my ($name, $text) = @$_;
+	my ($status, $said) = configured('-t', $text);
+	is($status, 0, "sniport -t accepts $name") or diag($said);
+}
+
+# Settings that have no default are all that the two have in common.
+my ($need) = $sample =~ /^(listeners = .*?^\);)/ms;
+my ($least, $most) = map { [ configured('-T', $_) ] } qq($need
+	tls = { certificates = ( { chain = "/chain.pem"; key = "/key.pem"; } ); };),
+	$sample;
+is($most->[0], 0, 'sniport -T prints the sample') or diag($most->[1]);
+is($most->[1], $least->[1], 'what is not commented out in it is the default');
+
+for my $page (glob 'etc/man/*.[58]') {
+	SKIP: {
+		skip "mandoc is not installed: $page is not checked", 1
+		    if (run('sh', '-c', 'command -v mandoc'))[0];
+		my ($status, $text) = run(qw(mandoc -Tlint -W warning), $page);
+		is($text, '', "mandoc has nothing to say about $page");
+	}
+}
+
+my ($status, $usage) = run(sniport(), '-h');
+my ($known) = slurp('etc/man/sniport.8') =~ /^\.Sh DESCRIPTION\n(.*?)^\.Sh/ms;
+same([ $known =~ /^\.It Fl (\w)/mg ], [ $usage =~ /^\s+-(\w)[\s,]/mg ],
+	'sniport(8) has every option');
+
+done_testing;

@@ -1,0 +1,199 @@
+#!/usr/bin/perl
+# Workers have no privileges, and sniport works without any.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Daemon;
+use Sniport::Test qw(run);
+use Sniport::Tunnel qw(finish tunnel_open works);
+use Sniport::Upstream;
+
+plan skip_all => 'SKIPPED LOUDLY: only root has privileges to drop' if $>;
+
+my $upstream = Sniport::Upstream->new('echo');
+my @hosts = (hosts => "127.0.0.1 peer.test\n");
+# Somebody whom no system has.
+my $UID = 61234;
+
+# A line of /proc/PID/status, its words joined by blanks.
+sub status {
+	my ($pid, $name) = @_;
+
+	open my $file, '<', "/proc/$pid/status" or die "status of $pid: $!";
+	my ($value) = map { /^$name:\s*(.*?)\s*$/ } <$file>;
+	return join ' ', split ' ', $value // 'none';
+}
+
+sub limit {
+	my ($pid, $name) = @_;
+
+	open my $file, '<', "/proc/$pid/limits" or die "limits of $pid: $!";
+	return +(map { /^\Q$name\E\s+(\S+)\s+(\S+)/ ? "$1 $2" : () } <$file>)[0];
+}
+
+# What no worker has, whoever it is.
+sub harmless_ok {
+	my ($pid, $who) = @_;
+
+	is(status($pid, "Cap$_"), '0' x 16, "$who: no capabilities ($_)")
+	    for qw(Eff Prm Inh Amb);
+	is(status($pid, 'NoNewPrivs'), 1, "$who: no new privileges");
+	is(status($pid, 'Groups'), '', "$who: no supplementary groups");
+	# What is not dumpable belongs to root.
+	is((stat "/proc/$pid/environ")[4], 0, "$who: is not dumpable");
+	is(limit($pid, 'Max core file size'), '0 0', "$who: leaves no core");
+	return;
+}
+
+sub identity_ok {
+	my ($pid, $uid, $gid, $who) = @_;
+
+	# Real, effective, saved, and of the file system.
+	is(status($pid, 'Uid'), "$uid $uid $uid $uid", "$who: user");
+	is(status($pid, 'Gid'), "$gid $gid $gid $gid", "$who: group");
+	return;
+}
+
+sub works_ok {
+	my ($daemon) = @_;
+	my $client = tunnel_open($daemon, $upstream);
+
+	ok(works($client) && finish($client), 'a tunnel comes about');
+	is($daemon->wait_audit->{reason}, 'done', 'and its audit line is written');
+	return;
+}
+
+my ($nobody, $nogroup) = ((getpwnam 'nobody')[2], (getgrnam 'nogroup')[2]);
+
+subtest 'no user' => sub {
+	# The groups of the shell that starts it must not be inherited.
+	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+		wrapper => [ 'setpriv', '--groups', '4,24' ]);
+	my @workers = $daemon->workers;
+	is(scalar @workers, 2, 'two workers');
+	for my $pid (@workers) {
+		identity_ok($pid, $nobody, $nogroup, 'worker');
+		harmless_ok($pid, 'worker');
+	}
+	is(status($daemon->pid, 'Uid'), '0 0 0 0', 'the master stays root');
+	is((stat '/proc/' . $daemon->pid . '/environ')[4], 0,
+		'the master is root\'s');
+	is(limit($daemon->pid, 'Max core file size'), '0 0', 'and leaves no core');
+	like($daemon->log,
+		qr/ warning master.*: user: not set and started as root: workers become nobody \(uid $nobody, gid $nogroup\)$/m,
+		'the error log warns');
+	works_ok($daemon);
+
+	# A reload may make them somebody else; also a replacement is.
+	$daemon->reload(top => 'workers = 1; user = "daemon"; group = "games";');
+	my $pid = $daemon->worker(0);
+	my ($uid, $gid) = ((getpwnam 'daemon')[2], (getgrnam 'games')[2]);
+	identity_ok($pid, $uid, $gid, 'worker after a reload');
+	harmless_ok($pid, 'worker after a reload');
+	kill 'KILL', $pid;
+	$daemon->wait_log(qr/worker 0\[$pid\].*died.*worker 0\[\d+\]: ready/s);
+	$pid = $daemon->worker(0);
+	identity_ok($pid, $uid, $gid, 'its replacement');
+	harmless_ok($pid, 'its replacement');
+	works_ok($daemon);
+	$daemon->stop_ok;
+};
+
+subtest 'user alone' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts,
+		top => 'workers = 1; user = "daemon";');
+	identity_ok($daemon->worker(0), (getpwnam 'daemon')[2, 3],
+		'the group is the user\'s');
+	unlike($daemon->log, qr/user: /, 'there is no warning');
+	$daemon->stop_ok;
+};
+
+subtest 'group alone' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts,
+		top => 'workers = 1; group = "games";');
+	identity_ok($daemon->worker(0), $nobody, (getgrnam 'games')[2], 'nobody');
+	$daemon->stop_ok;
+};
+
+subtest 'root' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts,
+		top => 'workers = 1; user = "root";');
+	my $pid = $daemon->worker(0);
+	identity_ok($pid, 0, 0, 'worker');
+	harmless_ok($pid, 'worker');
+	like($daemon->log,
+		qr/ warning master.*: user: workers stay root, without capabilities$/m,
+		'the error log warns');
+	works_ok($daemon);
+	$daemon->stop_ok;
+};
+
+# Runs sniport as that user from the start; setpriv is given these options too,
+# and is run by the command `outer`.
+sub unprivileged {
+	my (%option) = @_;
+
+	return Sniport::Daemon->new(@hosts, %option,
+		wrapper => [ @{ $option{outer} // [] }, 'setpriv',
+			"--reuid=$UID", "--regid=$UID", '--clear-groups',
+			@{ $option{setpriv} // [] } ],
+		before => sub {
+			my ($daemon) = @_;
+
+			chown $UID, $UID, glob($daemon->dir . '/*'), $daemon->dir;
+		});
+}
+
+subtest 'started by somebody else' => sub {
+	my $daemon = unprivileged();
+	for my $pid ($daemon->pid, $daemon->workers) {
+		my $who = $pid == $daemon->pid ? 'master' : 'worker';
+		identity_ok($pid, $UID, $UID, $who);
+	}
+	harmless_ok($daemon->worker(0), 'worker');
+	unlike($daemon->log, qr/user: /, 'there is no warning');
+	works_ok($daemon);
+	like($daemon->reload, qr/^Serving: .* generation 2$/, 'it reloads');
+	works_ok($daemon);
+	my $key = $daemon->dir . '/tls.key';
+	chown 0, 0, $key;
+	like($daemon->reload, qr/^Reload failed, .*tls\.key: .*Permission denied/,
+		'what it may not read is an error');
+	chown $UID, $UID, $key;
+
+	# One that cannot be obeyed.
+	$daemon->reload(top => 'workers = 1; user = "daemon";');
+	like($daemon->log, qr/ warning master.*: user: not started as root: workers stay uid $UID$/m,
+		'a user that it cannot become is a warning');
+	identity_ok($daemon->worker(0), $UID, $UID, 'worker')
+	    if $daemon->wait_log(qr/generation 2: gone/);
+	$daemon->stop_ok;
+};
+
+subtest 'a privileged port' => sub {
+	# In a network of its own, where it is free and privileged.
+	my @outer = (qw(unshare --net sh -c), 'ip link set lo up && exec "$@"', '-');
+	my ($status) = run(@outer, 'true');
+	plan skip_all => 'SKIPPED LOUDLY: no network of its own' if $status;
+	my @with = (listeners => '{ address = "127.0.0.1:443"; }',
+		outer => \@outer);
+	my $daemon = unprivileged(@with, may_fail => 1);
+	is($daemon->wait_end, 1, 'without a capability it does not start');
+	like($daemon->log,
+		qr/^sniport: listener 127\.0\.0\.1:443: bind: Permission denied$/m,
+		'and says why');
+
+	$daemon = unprivileged(@with, setpriv => [ qw(--inh-caps
+		+net_bind_service --ambient-caps +net_bind_service) ]);
+	like(status($daemon->pid, 'CapEff'), qr/^0*400$/,
+		'with that capability it does');
+	harmless_ok($daemon->worker(0), 'worker');
+	$daemon->stop_ok;
+};
+
+done_testing;

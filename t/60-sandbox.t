@@ -1,0 +1,314 @@
+#!/usr/bin/perl
+# A worker that does what it has no business to do is ended by the kernel, and
+# all that it has to do goes on inside the sandbox.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Sniport::Alone qw(alone bind_file);
+use IO::Socket::UNIX;
+use Socket;
+use Test::More;
+
+use Sniport::Client;
+use Sniport::DNS;
+use Sniport::Daemon;
+use Sniport::Dialled qw(ended_ok line_of);
+use Sniport::Test qw(build deadline poll readable run slow temporary);
+use Sniport::Tunnel qw(finish name_of tunnel_open works);
+use Sniport::Upstream;
+
+my $upstream = Sniport::Upstream->new('echo');
+my $port = $upstream->port;
+my @hosts = (hosts => "127.0.0.1 peer.test\n");
+my @debug = (log => 'level = "debug";');
+my $killed = qr/ error master\[\d+\]: worker 0\[\d+\] of generation 1: died: signal \d+ \(Bad system call\)$/m;
+
+# A sniport whose worker can be told to do wrong.
+sub corrupted {
+	my (%option) = @_;
+
+	return Sniport::Daemon->new(@hosts, @debug, %option, environment => {
+		LD_PRELOAD => build() . '/preload/violate.so',
+		%{ $option{environment} // {} } });
+}
+
+# Has the worker do it; returns the client.
+sub bid {
+	my ($daemon, $word) = @_;
+
+	return Sniport::Client->new(port => $daemon->port,
+		name => "$word.violate.test:443");
+}
+
+# One test: what came of it, as the worker says.
+sub survives_ok {
+	my ($daemon, $word, $want) = @_;
+
+	bid($daemon, $word);
+	my ($got) = @{ poll(sub { $daemon->log =~ /^violate \Q$word\E: ((?!begins).*)/m ?
+		[ $1 ] : undef }) || [] };
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($got, $want, "$word: " . ($want eq 'done' ? 'goes on' : $want))
+	    or diag($daemon->log);
+	return;
+}
+
+sub serves {
+	my ($daemon) = @_;
+	my $client = tunnel_open($daemon, $upstream);
+
+	return works($client) && finish($client);
+}
+
+sub status {
+	my ($pid) = @_;
+
+	open my $file, '<', "/proc/$pid/status" or return {};
+	return { map { /^(\w+):\s*(.*)/ ? ($1 => $2) : () } <$file> };
+}
+
+# A file appears whole, in the place of another, as those who manage
+# resolv.conf do it.
+sub replace {
+	my ($path, $text) = @_;
+
+	open my $file, '>', "$path.new" or die "$path: $!";
+	print $file $text;
+	close $file or die "$path: $!";
+	rename "$path.new", $path or die "$path: $!";
+	return;
+}
+
+my $dns = Sniport::DNS->new(zone => {
+	'udp.test' => { A => ['127.0.0.1'] },
+	'tcp.test' => { A => ['127.0.0.1'], truncate => 1 },
+});
+my $daemon = Sniport::Daemon->new(@hosts, @debug, top => 'workers = 2;',
+	dns => 'servers = [ "' . $dns->server . '" ];');
+if (slow()) {
+	# A sanitizer and valgrind make calls of their own.
+	like($daemon->log, qr/debug worker 0\[\d+\]: sandbox: left out: /,
+		'there is no sandbox, and the log says so');
+	$daemon->stop_ok;
+	done_testing;
+	exit;
+}
+my $landlock = $daemon->log !~ /sandbox: without Landlock/;
+diag('SKIPPED LOUDLY: this kernel has no Landlock') if !$landlock;
+
+sub states_ok {
+	my ($title) = @_;
+
+	for my $pid ($daemon->workers) {
+		my $status = status($pid);
+		is_deeply([ @$status{qw(Seccomp NoNewPrivs CapPrm CapEff)} ],
+			[ 2, 1, ('0' x 16) x 2 ],
+			"$title: a worker is filtered and has no privileges");
+	}
+	return;
+}
+
+# What a worker has to do.
+is(scalar(() = $daemon->log =~ /sandbox: files are restricted by Landlock/g),
+	$landlock ? 2 : 0, 'files are guarded, where the kernel can');
+states_ok('start');
+# A container has a filter of its own.
+my ($master, $one) = map { status($_)->{Seccomp_filters} // 0 } $daemon->pid,
+    $daemon->workers;
+isnt($one, $master, 'the master is not') if $one;
+ok(serves($daemon), 'a tunnel');
+ended_ok($daemon, "udp.test:$port", 'DNS by UDP', reason => 'done');
+ended_ok($daemon, "tcp.test:$port", 'DNS by TCP', reason => 'done');
+is(scalar(grep { /^tcp/ } $dns->questions('tcp')), 2, 'which it was');
+ended_ok($daemon, "gone.test:$port", 'a name that is not there',
+	reason => 'dns_not_found');
+my $old = tunnel_open($daemon, $upstream);
+like($daemon->reload, qr/^Serving: 2 workers,/, 'a reload');
+states_ok('reload');
+ok(serves($daemon), 'the next generation serves');
+ok(works($old, 1_000_000) && finish($old), 'a tunnel of the first one lives');
+
+rename $daemon->dir . '/audit.log', $daemon->dir . '/audit.1' or die;
+$daemon->signal('USR1');
+ok(poll(sub { -e $daemon->dir . '/audit.log' }), 'log files are reopened');
+my $client;
+ok(poll(sub {
+	$client = tunnel_open($daemon, $upstream);
+	return works($client) && finish($client) &&
+	    line_of($daemon, $client, deadline(0.2));
+}), 'and written to');
+$daemon->stop_ok;
+
+# A syslog daemon comes anew.
+my $dir = temporary();
+my $syslog;
+$daemon = corrupted(log => 'access = "syslog"; format = "text";',
+	environment => { DEV_LOG => "$dir/log" },
+	before => sub { bind_syslog(); });
+
+sub bind_syslog {
+	close $syslog if $syslog;
+	unlink "$dir/log";
+	$syslog = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "$dir/log")
+	    or die "bind: $!";
+	chmod 0777, "$dir/log" or die "chmod: $!";
+	return;
+}
+
+for my $title ('a line for syslog', 'and for the next one') {
+	ok(serves($daemon), 'a tunnel');
+	readable($syslog, deadline());
+	recv($syslog, my $text, 4096, MSG_DONTWAIT);
+	like($text, qr/^<\d+>.* sniport\[\d+\]: .* done /, $title);
+	bind_syslog();
+}
+$daemon->stop_ok;
+
+# What it must not do.
+my @forbidden = qw(execve fork thread ptrace write read-write create truncate
+	unlink rename chmod netlink packet raw ping sctp listen map-code
+	protect-code memfd setuid prctl unshare mount bpf io-uring kill kill-thread
+	terminal owner seccomp);
+for my $word (@forbidden) {
+	my $corrupted = corrupted();
+	my $kept = tunnel_open($corrupted, $upstream);
+	my ($first) = $corrupted->workers;
+	is(bid($corrupted, $word)->wait_end, 'reset', "$word: a reset");
+	ok($corrupted->wait_log($killed), "$word: the kernel ends the worker")
+	    or diag($corrupted->log);
+	unlike($corrupted->log, qr/^violate/m, "$word: at once");
+	is($kept->wait_end, 'reset', "$word: no stream is made to look whole");
+	ok(serves($corrupted), "$word: another worker serves");
+	my ($second) = $corrupted->workers;
+	isnt($second, $first, "$word: in place of it");
+	is(status($second)->{Seccomp}, 2, "$word: filtered as well");
+	$corrupted->stop_ok(name => "$word: sniport stops");
+}
+
+# Seldom needed, and harmless.
+$daemon = corrupted(wrapper => [ qw(prlimit --as=2800000000) ]);
+my ($worker) = $daemon->workers;
+survives_ok($daemon, $_, 'done')
+    for qw(protect-data random interface sort memory);
+survives_ok($daemon, 'local', 'EAFNOSUPPORT');
+for my $word (qw(password program process)) {
+	survives_ok($daemon, $word, $landlock ? 'EACCES' : 'done');
+}
+bid_later($daemon, 'wait');
+ok($daemon->wait_log(qr/^violate wait: begins/m), 'a call that waits');
+kill 'STOP', $worker;
+ok(poll(sub { status($worker)->{State} =~ /^T/ }), 'is stopped');
+kill 'CONT', $worker;
+ok($daemon->wait_log(qr/^violate wait: done/m), 'and goes on');
+$client->reset;
+ok(serves($daemon), 'the worker serves');
+is(($daemon->workers)[0], $worker, 'it has been one all the time');
+$daemon->stop_ok;
+
+# Does not wait for the handshake.
+sub bid_later {
+	my ($daemon, $word) = @_;
+
+	$client = Sniport::Client->open(port => $daemon->port,
+		name => "$word.violate.test:443");
+	$client->socket->blocking(0);
+	$client->start_tls;
+	Net::SSLeay::connect($client->{ssl});
+	return;
+}
+
+# A worker's own end can be told from the kernel's.
+for (['abort', qr/^$/m], ['check', qr/Assertion `getpid\(\) == 0' failed/]) {
+	my ($word, $text) = @$_;
+	$daemon = corrupted();
+	bid($daemon, $word);
+	ok($daemon->wait_log(qr/ died: signal 6 \(Aborted\)$/m),
+		"$word: it ends itself") or diag($daemon->log);
+	like($daemon->log . "\n\n", $text, "$word: and says why");
+	ok(serves($daemon), "$word: another worker serves");
+	$daemon->signal('TERM');
+	is($daemon->wait_end, 0, "$word: sniport stops");
+}
+
+# Without the filter there is no service.
+my %fails = map { ($_ => "$dir/$_") } qw(NO_SECCOMP NO_LANDLOCK);
+replace($fails{NO_SECCOMP}, '');
+$daemon = corrupted(may_fail => 1, environment => \%fails);
+is($daemon->wait_end, 1, 'no filter: no start');
+like($daemon->log, qr/ error worker 0\[\d+\]: sandbox: seccomp_load: Operation not permitted$/m,
+	'the log says why');
+unlink $fails{NO_SECCOMP};
+$daemon = corrupted(environment => \%fails);
+replace($fails{NO_SECCOMP}, '');
+like($daemon->reload, qr/failed/i, 'no filter: no reload');
+ok(serves($daemon), 'the old generation serves');
+unlink $fails{NO_SECCOMP};
+like($daemon->reload, qr/^Serving/, 'until it can be');
+$daemon->stop_ok;
+
+# Without Landlock there is one.
+replace($fails{NO_LANDLOCK}, '');
+$daemon = corrupted(environment => \%fails, top => 'workers = 2;',
+	log => 'level = "info";');
+is(scalar(() = $daemon->log =~ / info worker \d+\[\d+\]: sandbox: without Landlock, /g),
+	1, 'no Landlock: it is said once');
+ok(serves($daemon), 'no Landlock: a tunnel');
+survives_ok($daemon, 'password', 'done');
+$daemon->stop_ok;
+
+# resolv.conf is read while it serves, whatever has become of it.
+SKIP: {
+	skip 'SKIPPED LOUDLY: root is needed for a resolv.conf of its own', 1
+	    unless alone;
+	my @own = map { Sniport::DNS->new(host => "127.0.0.5$_", port => 53,
+		zone => { "own$_.test" => { A => ['127.0.0.1'] } }) } 0, 1;
+	my $conf = sub { return 'nameserver ' . $own[ $_[0] ]->host . "\n" };
+	my ($status, $text) = run('cp', '-a', '/etc/.', "$dir/etc");
+	die "cp: $text" if $status;
+	mkdir "$dir/$_" or die for qw(one two);
+	symlink '../two/resolv.conf', "$dir/one/resolv.conf" or die;
+	unlink "$dir/etc/resolv.conf";
+	replace("$dir/etc/resolv.conf", $conf->(0));
+	replace("$dir/two/resolv.conf", $conf->(0));
+	bind_file("$dir/etc", '/etc');
+
+	$daemon = corrupted(dns => 'servers = [ ]; negative_ttl = "0";
+		cache_size = 0;');
+	my $reason = sub {
+		my $client = Sniport::Client->new(port => $daemon->port,
+			name => "own$_[0].test:$port");
+		finish($client);
+		return (line_of($daemon, $client) // {})->{reason} // 'none';
+	};
+	# Until the worker looks again, which is when it is asked.
+	my $used_ok = sub {
+		my ($n, $title) = @_;
+		ok(poll(sub { $reason->($n) eq 'done' }), $title)
+		    or diag($daemon->log);
+		return;
+	};
+	survives_ok($daemon, 'password', 'done');
+	survives_ok($daemon, 'program', $landlock ? 'EACCES' : 'done');
+	$used_ok->(0, 'resolv.conf');
+	replace('/etc/resolv.conf', $conf->(1));
+	$used_ok->(1, 'it is replaced');
+	symlink "$dir/one/resolv.conf", '/etc/link' or die;
+	rename '/etc/link', '/etc/resolv.conf' or die;
+	if ($landlock) {
+		ok(poll(sub {
+			$reason->(1);
+			return $daemon->log =~ /resolv\.conf: Permission denied; its former name servers stay in use/;
+		}), 'it is somewhere else now: the log says that it cannot be read');
+		$used_ok->(1, 'the former name server stays in use');
+	}
+	$daemon->reload;
+	$used_ok->(0, 'by a reload it is read there');
+	replace("$dir/two/resolv.conf", $conf->(1));
+	$used_ok->(1, 'and when it is replaced there');
+	$daemon->stop_ok;
+}
+
+done_testing;

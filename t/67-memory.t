@@ -1,0 +1,161 @@
+#!/usr/bin/perl
+# A worker that is given no more memory: tunnels are refused with a reason, the
+# worker neither dies nor spins, and all is well when there is memory again.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Client;
+use Sniport::Daemon;
+use Sniport::Test qw(deadline poll readable run slow usage);
+use Sniport::Tunnel qw(finish is_open works);
+use Sniport::Upstream;
+
+plan skip_all => 'SKIPPED: the limit is on address space, of which a ' .
+    'sanitizer and valgrind take what they like' if slow();
+plan skip_all => 'SKIPPED LOUDLY: root is needed to limit a worker'
+    if $> != 0;
+plan skip_all => 'SKIPPED LOUDLY: prlimit and setpriv are needed'
+    if grep { (run($_, '--version'))[0] } qw(prlimit setpriv);
+
+# More than fits into what is left to the worker.
+my $MOST = 3000;
+my $LEFT = 16 * 1024 * 1024;
+
+my $upstream = Sniport::Upstream->new('echo');
+my $name = 'peer.test:' . $upstream->port;
+my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
+	files => 20000, limits => 'tunnels = 100000; buffer = "64KiB";',
+	timeouts => 'client_hello = "60s"; handshake = "60s";');
+my ($worker) = $daemon->workers;
+
+sub status_of {
+	my ($match) = @_;
+
+	return (run('cat', "/proc/$worker/status"))[1] =~ $match ? $1 : die;
+}
+
+# A container's root may not do it, but the worker's user itself may.
+my ($uid, $gid) = (status_of(qr/^Uid:\t(\d+)/m), status_of(qr/^Gid:\t(\d+)/m));
+sub limit {
+	my ($bytes) = @_;
+
+	my ($status, $text) = run('setpriv', "--reuid=$uid", "--regid=$gid",
+		'--clear-groups', 'prlimit', "--pid=$worker", "--as=$bytes:");
+	$status == 0 or die "prlimit: $text";
+	return;
+}
+
+# Leaves it so many bytes more than it has.
+sub leave { return limit(1024 * status_of(qr/^VmSize:\s*(\d+)/m) + $_[0]); }
+
+# Refused for want of memory, as the audit log and the error log have it.
+sub refused {
+	return scalar(grep { $_->{reason} eq 'no_memory' } $daemon->audit) ||
+	    $daemon->log =~ /out of memory/i;
+}
+
+# One test: CPU time of the worker in the next second.
+sub idle_ok {
+	my ($title) = @_;
+	my $before = usage($worker)->{cpu};
+
+	select(undef, undef, undef, 1);
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	cmp_ok(usage($worker)->{cpu} - $before, '<', 0.1, $title);
+	return;
+}
+
+sub client { return Sniport::Client->new(port => $daemon->port, name => $name); }
+
+sub serves_ok {
+	my ($title) = @_;
+	my $good = grep { my $c = client(); works($c, 200_000) && finish($c) }
+	    1 .. 10;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($good, 10, $title);
+	return;
+}
+
+serves_ok('before');
+
+# Connections that send nothing: each costs a session of OpenSSL.
+leave($LEFT);
+my (@half, $n);
+for $n (1 .. $MOST) {
+	push @half, Sniport::Client->open(port => $daemon->port, name => $name);
+	last if $half[-1]->ended || !($n % 50) && refused();
+}
+ok(poll(\&refused, deadline(5)), 'half-open: refused for want of memory') or
+    diag(scalar @half . ' connections');
+note(scalar @half . ' half-open connections');
+idle_ok('half-open: the worker does not spin');
+my @waiting = grep { !readable($_->socket, deadline(0)) } @half;
+cmp_ok(scalar @waiting, '>', 10, 'half-open: those that are there remain');
+is_deeply([ $daemon->workers ], [$worker], 'half-open: the worker lives');
+limit('unlimited');
+is(($waiting[0]->handshake && works($waiting[0]) && finish($waiting[0]) ? 1 : 0),
+	1, 'half-open: one of them is served later');
+my @ports = map { $_->local_port } @waiting;
+$_->close for @half;
+serves_ok('half-open: service as before');
+
+# Tunnels: bytes that nobody reads take buffers, too.
+my $held = Sniport::Upstream->new('held');
+my $held_name = 'peer.test:' . $held->port;
+my $before = grep { $_->{reason} eq 'no_memory' } $daemon->audit;
+leave($LEFT);
+my (@open, @lost);
+my $bytes = 'x' x 16384;
+for (1 .. 300) {
+	my $client = Sniport::Client->new(port => $daemon->port,
+		name => $held_name);
+	if (!$client->established) {
+		push @lost, $client;
+		last if @lost > 20;
+		next;
+	}
+	push @open, $client;
+	# As much as goes at once.
+	local $SIG{PIPE} = 'IGNORE';
+	for (1 .. 200) {
+		defined $client->operate(
+			sub { Net::SSLeay::write($_[0], $bytes) }, deadline(0))
+		    or last;
+	}
+}
+my @refused = grep { $_->{reason} eq 'no_memory' } $daemon->audit;
+note(@open . ' tunnels, ' . @lost . ' without handshake, ' .
+	(@refused - $before) . ' lines');
+ok(@refused > $before || (@lost && $daemon->log =~ /accept: out of memory/),
+	'tunnels: refused for want of memory');
+is_deeply([ grep { ($_->{reason} // '') !~
+	/^(?:done|no_memory|client_abandoned)$/ } $daemon->audit ], [],
+	'tunnels: and for nothing else');
+is_deeply([ grep { $_->{closed_first} ne 'sniport' } @refused ], [],
+	'by sniport');
+idle_ok('tunnels: the worker does not spin');
+is_deeply([ $daemon->workers ], [$worker], 'tunnels: the worker lives');
+cmp_ok(scalar(grep { is_open($_) } @open), '>', 0, 'tunnels: some go on');
+limit('unlimited');
+push @ports, map { $_->local_port } @open;
+$_->reset for @open, @lost;
+$held->stop;
+serves_ok('tunnels: service as before');
+is_deeply([ $daemon->workers ], [$worker], 'it is the same worker');
+# Where there was no memory for the tunnel itself, the error log alone tells.
+my %lines;
+poll(sub {
+	%lines = ();
+	$lines{ $_->{client_port} } = 1 for $daemon->audit;
+	return !grep { !$lines{$_} } @ports;
+});
+is_deeply([ grep { !$lines{$_} } @ports ], [],
+	'each that was there has left its audit line');
+$daemon->stop_ok;
+done_testing;
