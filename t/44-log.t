@@ -109,12 +109,12 @@ sub whole_ok {
 
 	my @all = decoded(@lines);
 	is_deeply([ map { $_->{broken} // () } @all ], [], 'all lines are whole');
-	my (%ports, %workers);
+	my (%tunnels, %workers);
 	for (@all) {
-		$ports{ $_->{client} }++;
+		$tunnels{ $_->{tunnel} }++;
 		$workers{ $_->{worker} }++;
 	}
-	is(scalar keys %ports, $n, 'each connection has one');
+	is(scalar keys %tunnels, $n, 'each connection has one');
 	is(scalar @all, $n, 'and no more');
 	is_deeply([ sort keys %workers ], [ 0 .. 3 ], 'all workers wrote');
 	cmp_ok(length $lines[0], '>', 1500, 'they were long');
