@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/alloc.h"
 #include "common/conf.h"
 #include "master/findings.h"
 #include "master/generation.h"
@@ -136,6 +137,9 @@ main(int argc, char **argv)
 	int result;
 
 	if (fill_standard_streams() != 0)
+		return (EXIT_FAILURE);
+	/* Before the library's first allocation: it takes no other later. */
+	if (CRYPTO_set_mem_functions(alloc_get, alloc_resize, alloc_free) != 1)
 		return (EXIT_FAILURE);
 	if (options_parse(&o, argc, argv, error, sizeof(error)) != 0) {
 		fprintf(stderr, "sniport: %s (sniport -h helps)\n", error);

@@ -174,10 +174,11 @@ none('worker uses nothing of master', uses('worker', 'master'),
 none('common uses nothing of master and worker', uses('common', 'master'),
 	uses('common', 'main'), uses('common', 'worker'));
 
-# jemalloc reads its options from that name. Instrumentation has data too.
+# jemalloc reads its options from that name, OpenSSL hands no argument of ours
+# to the allocator that counts there. Instrumentation has data too.
 none('no variable outlives the call of its function', map {
 	my $part = $_;
-	map { "$part: $_" } grep { !/^(?:malloc_conf$|__|\.L|_ZTS)/ }
+	map { "$part: $_" } grep { !/^(?:malloc_conf$|alloc_failed$|__|\.L|_ZTS)/ }
 	    @{ $object{$part}{changeable} };
 } sort keys %object);
 none('no symbol of glibc\'s resolver is linked', grep {

@@ -112,7 +112,7 @@ my $before = grep { $_->{reason} eq 'no_memory' } $daemon->audit;
 leave($LEFT);
 my (@open, @lost);
 my $bytes = 'x' x 16384;
-for (1 .. 300) {
+for (1 .. 600) {
 	my $client = Sniport::Client->new(port => $daemon->port,
 		name => $held_name);
 	if (!$client->established) {
@@ -134,7 +134,8 @@ note(@open . ' tunnels, ' . @lost . ' without handshake, ' .
 	(@refused - $before) . ' lines');
 ok(@refused > $before || (@lost && $daemon->log =~ /accept: out of memory/),
 	'tunnels: refused for want of memory');
-is_deeply([ grep { ($_->{reason} // '') !~
+is_deeply([ map { ($_->{reason} // '?') . ': ' . ($_->{detail} // '') }
+	grep { ($_->{reason} // '') !~
 	/^(?:done|no_memory|client_abandoned)$/ } $daemon->audit ], [],
 	'tunnels: and for nothing else');
 is_deeply([ grep { $_->{closed_first} ne 'sniport' } @refused ], [],

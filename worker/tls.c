@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/alloc.h"
 #include "worker/tls_state.h"
 
 /* How many records without data may come before data makes up for them. Honest
@@ -50,21 +51,22 @@ handshake_reason(unsigned long e)
 
 /* Before a call of which result() is to find the cause. */
 static void
-forget_errors(void)
+forget_errors(struct tls *tls)
 {
 	ERR_clear_error();
-	errno = 0;
+	tls->context->failures = alloc_failures();
 }
 
 /*
  * Takes e and all that is left in OpenSSL's queue. Was memory missing? OpenSSL
- * (3.0) may say so behind what it made of a NULL, or call it an internal error
- * and leave malloc's errno.
+ * (3.0) may say so behind what it made of a NULL, or just call it an internal
+ * error.
  */
 static bool
-take_no_memory(unsigned long e)
+take_no_memory(const struct tls *tls, unsigned long e)
 {
-	bool found = false, missing = errno == ENOMEM;
+	bool found = false;
+	bool missing = alloc_failures() != tls->context->failures;
 
 	for (; e != 0; e = ERR_get_error())
 		found |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE ||
@@ -85,7 +87,7 @@ take_error(struct tls *tls)
 		tls->failure = handshake_reason(e);
 	if (tls->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
 		text = X509_verify_cert_error_string(verified);
-	if (take_no_memory(e))
+	if (take_no_memory(tls, e))
 		return (-ENOMEM);
 	set_error(tls, text != NULL ? text : "TLS library error");
 	return (-EPROTO);
@@ -213,7 +215,7 @@ tls_handshake(struct tls *tls)
 {
 	int ret, error, flushed;
 
-	forget_errors();
+	forget_errors(tls);
 	tls->records = 0;
 	ret = SSL_accept(tls->ssl);
 	error = ret == 1 ? 0 : result(tls, ret);
@@ -291,7 +293,7 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 		return (tls->broken);
 	if (buffer_lend(tls->context->buffers, &tls->in) != 0)
 		return (-ENOMEM);
-	forget_errors();
+	forget_errors(tls);
 	/* A chunk can be smaller than a record: epoll will not tell again of
 	 * what the socket still holds. */
 	tls->records = 0;
@@ -338,7 +340,7 @@ tls_send(struct tls *tls, const uint8_t *buf, size_t len)
 	assert(len > 0 && len <= tls->context->buffers->chunk);
 	if (tls_unsent(tls))
 		return (-EAGAIN);
-	forget_errors();
+	forget_errors(tls);
 	ret = SSL_write_ex(tls->ssl, buf, len, &n);
 	if (ret != 1) {
 		ret = result(tls, ret);
@@ -357,7 +359,7 @@ tls_finish(struct tls *tls)
 {
 	int ret;
 
-	forget_errors();
+	forget_errors(tls);
 	ret = SSL_shutdown(tls->ssl);
 	tls->finished = tls->finished || ret >= 0;
 	if (ret < 0) {

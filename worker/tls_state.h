@@ -17,6 +17,7 @@ struct tls_context {
 	BIO_METHOD *bio;
 	struct buffers *buffers;
 	tls_hello_cb *hello;
+	uint64_t failures; /* alloc_failures() before the call */
 };
 
 /* Lives from the first byte to the end of the handshake. */

@@ -1,0 +1,21 @@
+/*
+ * Memory for a library that takes its allocator from us, and hides from its
+ * caller that it got none: failures are counted here.
+ */
+#ifndef COMMON_ALLOC_H
+#define COMMON_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* As malloc(3), realloc(3) and free(3), but that nothing is NULL: for a size
+ * of 0 nothing is allocated, and alloc_resize() to it frees. The rest of the
+ * arguments is not used: these are for CRYPTO_set_mem_functions(3). */
+void *alloc_get(size_t, const char *file, int line);
+void *alloc_resize(void *, size_t, const char *file, int line);
+void alloc_free(void *, const char *file, int line);
+
+/* How many of them this process, or its parent before it, was refused. */
+uint64_t alloc_failures(void);
+
+#endif

@@ -1,0 +1,42 @@
+#include <stddef.h>
+#include <string.h>
+
+#include "common/alloc.h"
+#include "t/unit/tap.h"
+
+/* More than any address space has. */
+#define HUGE_SIZE ((size_t)1 << 62)
+
+/* AddressSanitizer asks this, and would abort otherwise. */
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+	return ("allocator_may_return_null=1");
+}
+
+int
+main(void)
+{
+	char *memory = alloc_get(5, __FILE__, __LINE__);
+	/* Not a constant: the compiler knows that there is not so much. */
+	volatile size_t huge = HUGE_SIZE;
+
+	ok(memory != NULL, "memory");
+	memcpy(memory, "kept", 5);
+	memory = alloc_resize(memory, 100000, __FILE__, __LINE__);
+	ok(memory != NULL && strcmp(memory, "kept") == 0, "more of it");
+	ok(alloc_get(0, __FILE__, __LINE__) == NULL, "nothing is NULL");
+	ok(alloc_failures() == 0, "which is no failure");
+	ok(alloc_get(huge, __FILE__, __LINE__) == NULL, "there is not so much");
+	ok(alloc_failures() == 1, "which is one");
+	ok(alloc_resize(memory, huge, __FILE__, __LINE__) == NULL, "nor more");
+	ok(alloc_failures() == 2, "which is another");
+	ok(strcmp(memory, "kept") == 0, "what was there is untouched");
+	ok(alloc_resize(memory, 0, __FILE__, __LINE__) == NULL, "given back");
+	alloc_free(
+	    alloc_resize(NULL, 7, __FILE__, __LINE__), __FILE__, __LINE__);
+	alloc_free(NULL, __FILE__, __LINE__);
+	ok(alloc_failures() == 2, "so it stays");
+	return (done_testing());
+}
