@@ -77,7 +77,7 @@ tls_half_receive(struct half *h, uint8_t *buf, size_t size)
 	ssize_t n = tls_receive(h->tls, buf, size);
 
 	if (n == -EAGAIN)
-		h->readable = false;
+		h->readable = !tls_drained(h->tls);
 	else if (n == -EPIPE && (h->error != 0 || h->strict))
 		return (h->error != 0 ? h->error : -ECONNABORTED);
 	else if (n > 0)

@@ -21,8 +21,9 @@ struct half_ops {
 	/*
 	 * Receives up to a chunk into buf, which holds a block. > 0; 0: the
 	 * peer ended its stream as it should; -EPIPE: it ended without the
-	 * goodbye that the protocol has; -EAGAIN; other -errno: broken. Sets
-	 * h->cost to what it cost of a turn's budget, in bytes.
+	 * goodbye that the protocol has; -EAGAIN, with h->readable where
+	 * there is more, after others; other -errno: broken. Sets h->cost to
+	 * what it cost of a turn's budget, in bytes.
 	 */
 	ssize_t (*receive)(struct half *, uint8_t *buf, size_t size);
 	/* Sends or takes over up to len bytes, a chunk at most. > 0; -EAGAIN;

@@ -9,7 +9,11 @@
 #include "common/fd.h"
 #include "worker/loop.h"
 
-#define EVENTS_PER_TURN 256
+#define EVENTS_PER_TURN 32
+#define TIMERS_PER_TURN 16
+
+/* For so long tasks may run in any turn; a handshake takes some 0.3 ms. */
+#define TASK_TIME CLOCK_MSEC
 
 TAILQ_HEAD(task_list, loop_task);
 SLIST_HEAD(garbage_list, loop_garbage);
@@ -162,21 +166,29 @@ loop_free_later(struct loop *loop, struct loop_garbage *garbage)
 	SLIST_INSERT_HEAD(&loop->garbage, garbage, entry);
 }
 
-/* Runs the tasks that are queued now; those that they queue wait a turn. */
+/*
+ * Runs the tasks that are queued now; those that they queue wait a turn. So do
+ * the rest of them when tasks have had half of the time of this turn.
+ */
 static void
 run_tasks(struct loop *loop)
 {
 	struct loop_task *task;
 	struct loop_task *mark = &loop->mark;
+	int64_t begun, share;
 
 	if (TAILQ_EMPTY(&loop->tasks))
 		return;
+	begun = clock_now();
+	share = begun - loop->now > TASK_TIME ? begun - loop->now : TASK_TIME;
 	/* A mark, and not the last of now, since a task may withdraw another. */
 	loop_defer(loop, mark);
-	while ((task = TAILQ_FIRST(&loop->tasks)) != mark) {
+	do {
+		task = TAILQ_FIRST(&loop->tasks);
 		loop_undefer(loop, task);
 		task->cb(task);
-	}
+	} while (
+	    TAILQ_FIRST(&loop->tasks) != mark && clock_now() - begun < share);
 	loop_undefer(loop, mark);
 }
 
@@ -243,7 +255,7 @@ turn(struct loop *loop)
 		if (lfd->fd != -1)
 			lfd->cb(lfd, events[i].events);
 	}
-	timer_run(&loop->timers, loop->now);
+	timer_run(&loop->timers, loop->now, TIMERS_PER_TURN);
 	run_tasks(loop);
 	collect(loop);
 	return (0);

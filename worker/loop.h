@@ -1,6 +1,8 @@
 /*
  * The event loop of a worker: epoll, timers, deferred tasks, deferred free.
- * One turn is: wait, descriptors, timers, tasks, free.
+ * One turn is: wait, descriptors, timers, tasks, free. Turns are short, whatever
+ * there is to do: some descriptors and timers, and tasks for as long as those
+ * took, so that what has become ready meanwhile need not wait for the rest.
  */
 #ifndef WORKER_LOOP_H
 #define WORKER_LOOP_H
@@ -62,9 +64,9 @@ int loop_move(
  * that nobody else has a copy of: close(2) takes it out of epoll. */
 void loop_forget(struct loop_fd *);
 
-/* Runs the task once, after the descriptors and timers of this turn; a task
- * that is deferred by a task runs in the next turn, which then does not
- * wait. */
+/* Runs the task once, after the descriptors and timers of this turn, or in a
+ * later one if there are many; a task that is deferred by a task runs in the
+ * next turn at the earliest. No turn waits while there is a task. */
 void loop_defer(struct loop *, struct loop_task *);
 void loop_undefer(struct loop *, struct loop_task *);
 

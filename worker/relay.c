@@ -83,6 +83,8 @@ relay_pump(struct half *src, size_t *budget)
 		if (*budget == 0)
 			return (RELAY_MORE);
 		error = pull(src, budget);
+		if (error == -EAGAIN && src->readable)
+			return (RELAY_MORE);
 		if (error != 0)
 			return (broken(src, error));
 	}

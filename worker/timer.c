@@ -108,11 +108,11 @@ timer_next(const struct timers *ts)
 }
 
 void
-timer_run(struct timers *ts, int64_t now)
+timer_run(struct timers *ts, int64_t now, unsigned max)
 {
 	struct timer *t;
 
-	while ((t = ts->root) != NULL && t->when <= now) {
+	while (max-- > 0 && (t = ts->root) != NULL && t->when <= now) {
 		timer_cancel(ts, t);
 		t->cb(t);
 	}

@@ -32,8 +32,8 @@ void timer_cancel(struct timers *, struct timer *);
 /* When the first timer is due; CLOCK_NEVER: none is armed. */
 int64_t timer_next(const struct timers *);
 
-/* Runs the callbacks of all that are due, unarmed beforehand. A callback may
- * arm and cancel any timer. */
-void timer_run(struct timers *, int64_t now);
+/* Runs the callbacks of those that are due, the earliest first, unarmed
+ * beforehand, but no more than max. A callback may arm and cancel any timer. */
+void timer_run(struct timers *, int64_t now, unsigned max);
 
 #endif

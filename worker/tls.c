@@ -13,9 +13,6 @@
 #define IDLE_RECORDS_MAX  256
 #define IDLE_RECORD_BYTES 1024
 
-/* Records below this, on the average, are small. */
-#define SMALL_RECORD 512
-
 /* What a record costs of a turn's budget, whatever is in it. */
 #define RECORD_COST 1024
 
@@ -216,7 +213,7 @@ tls_handshake(struct tls *tls)
 	int ret, error, flushed;
 
 	forget_errors(tls);
-	tls->records = 0;
+	tls->work = 0;
 	ret = SSL_accept(tls->ssl);
 	error = ret == 1 ? 0 : result(tls, ret);
 	/* The alert, if any, is on its way before the caller hears of it. */
@@ -259,12 +256,16 @@ static ssize_t
 open_records(struct tls *tls, uint8_t *buf, size_t size)
 {
 	size_t n, done = 0;
+	unsigned before;
 	int ret;
 
 	for (;;) {
+		before = tls->work;
 		ret = SSL_read_ex(tls->ssl, buf + done, size - done, &n);
 		if (ret == 1) {
 			done += n;
+			if (tls->work >= before + TLS_WORK_IDLE)
+				tls->work -= TLS_WORK_IDLE - TLS_WORK_DATA;
 			make_up(tls, n);
 			assert(done < size);
 			continue;
@@ -276,7 +277,8 @@ open_records(struct tls *tls, uint8_t *buf, size_t size)
 			ret = -EOVERFLOW;
 		if (ret != -EAGAIN)
 			tls->broken = ret;
-		else if (buffer_len(&tls->in) > 0 || !tls->starved)
+		else if (!tls_sated(tls) &&
+			 (buffer_len(&tls->in) > 0 || !tls->starved))
 			continue;
 		return (done > 0 ? (ssize_t)done : ret);
 	}
@@ -291,19 +293,23 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 	assert(size >= tls->context->buffers->size);
 	if (tls->broken != 0)
 		return (tls->broken);
-	if (buffer_lend(tls->context->buffers, &tls->in) != 0)
+	if (tls->in.data == NULL &&
+	    buffer_lend(tls->context->buffers, &tls->in) != 0)
 		return (-ENOMEM);
 	forget_errors(tls);
-	/* A chunk can be smaller than a record: epoll will not tell again of
-	 * what the socket still holds. */
-	tls->records = 0;
-	do {
+	tls->work = 0;
+	/* What an earlier call saw of the socket holds no more. */
+	tls->drained = false;
+	/* buf holds a chunk's plaintext, the rest of one or a new one. */
+	tls->starved = buffer_len(&tls->in) > 0;
+	while ((n = open_records(tls, buf, size)) == -EAGAIN &&
+	       !tls_sated(tls) && !tls->drained && !tls->eof &&
+	       tls->io_error == 0)
+		/* A chunk can be smaller than a record: epoll will not tell
+		 * again of what the socket still holds. */
 		tls->starved = false;
-		n = open_records(tls, buf, size);
-		tls->small = tls->in.end < tls->records * SMALL_RECORD;
-	} while (
-	    n == -EAGAIN && !tls->drained && !tls->eof && tls->io_error == 0);
-	buffer_return(tls->context->buffers, &tls->in);
+	if (buffer_len(&tls->in) == 0)
+		buffer_return(tls->context->buffers, &tls->in);
 	/* An answer to a KeyUpdate, or an alert. */
 	flushed = tls_flush(tls);
 	if (n != -EAGAIN)
@@ -318,7 +324,7 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 size_t
 tls_cost(const struct tls *tls, size_t len)
 {
-	size_t cost = (size_t)tls->records * RECORD_COST;
+	size_t cost = (size_t)tls->work * RECORD_COST;
 
 	return (cost > len ? cost : len);
 }
@@ -327,7 +333,7 @@ bool
 tls_drained(const struct tls *tls)
 {
 	/* What was found behind the data is still to be told. */
-	return (tls->drained && tls->broken == 0 &&
+	return (tls->drained && tls->in.data == NULL && tls->broken == 0 &&
 		(SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
 }
 

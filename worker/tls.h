@@ -74,8 +74,8 @@ enum reason tls_failure(const struct tls *);
  */
 ssize_t tls_receive(struct tls *, uint8_t *buf, size_t size);
 
-/* True: the last receive, or handshake, left the socket empty: wait for epoll.
- * False: there is more to do, now that others have had their turn. */
+/* True: the last receive, or handshake, left nothing to open and the socket
+ * empty: wait for epoll. False: there is more to do, after others. */
 bool tls_drained(const struct tls *);
 
 /* What the last receive cost, that brought len bytes: not less than len. Many

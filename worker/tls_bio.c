@@ -7,11 +7,6 @@
 /* What OpenSSL asks for first of every record (RFC 8446 section 5.1). */
 #define RECORD_HEADER 5
 
-#define SMALL_CHUNK   4096
-
-/* Of a handshake in one go; a record takes two. */
-#define HANDSHAKE_READS 256
-
 /* Receives, and keeps in mind what became of it. > 0, or 0: see flags. */
 static size_t
 receive(struct tls *tls, uint8_t *buf, size_t size)
@@ -46,13 +41,8 @@ read_handshake(struct tls *tls, BIO *bio, char *buf, int size)
 {
 	size_t n;
 
-	/* Others have their turn; the caller comes back. */
-	if (tls->records >= HANDSHAKE_READS) {
-		tls->drained = false;
-		BIO_set_retry_read(bio);
-		return (-1);
-	}
-	tls->records++;
+	/* A record takes two. */
+	tls->work++;
 	n = receive(tls, (uint8_t *)buf, (size_t)size);
 	if (n == 0) {
 		if (tls->io_error == 0 && !tls->eof)
@@ -62,16 +52,6 @@ read_handshake(struct tls *tls, BIO *bio, char *buf, int size)
 	tls->failure = client_hello_feed(
 	    &tls->hello->watch, (uint8_t *)buf, n, tls->hello->max);
 	return (tls->failure == REASON_NONE ? (int)n : -1);
-}
-
-/* Small records cost as much as large ones: a chunk of them is too much work
- * for one go. */
-static size_t
-receive_size(const struct tls *tls)
-{
-	size_t chunk = tls->context->buffers->chunk;
-
-	return (tls->small && chunk > SMALL_CHUNK ? SMALL_CHUNK : chunk);
 }
 
 static int
@@ -84,12 +64,18 @@ bio_read(BIO *bio, char *buf, int size)
 	BIO_clear_retry_flags(bio);
 	if (size <= 0)
 		return (0);
+	if (tls_sated(tls)) {
+		/* Others have their turn; the caller comes back. */
+		tls->drained = false;
+		BIO_set_retry_read(bio);
+		return (-1);
+	}
 	if (tls->hello != NULL)
 		return (read_handshake(tls, bio, buf, size));
 	if (buffer_len(in) == 0 && in->data != NULL && !tls->starved) {
 		tls->starved = true;
 		in->start = 0;
-		in->end = receive(tls, in->data, receive_size(tls));
+		in->end = receive(tls, in->data, tls->context->buffers->chunk);
 	}
 	if (buffer_len(in) == 0) {
 		/*
@@ -105,7 +91,7 @@ bio_read(BIO *bio, char *buf, int size)
 	/* OpenSSL asks for the header alone: a record begins. */
 	if (size == RECORD_HEADER) {
 		tls->idle_records++;
-		tls->records++;
+		tls->work += TLS_WORK_IDLE;
 	}
 	return ((int)n);
 }

@@ -32,7 +32,8 @@ struct tls {
 	struct tls_context *context;
 	void *arg;
 	int fd;
-	struct buffer in;  /* ciphertext, only within tls_receive() */
+	struct buffer in;  /* ciphertext; lent beyond tls_receive() only where
+			    * that had enough before all of it was opened */
 	struct buffer out; /* ciphertext to be sent */
 	struct hello *hello;
 	uint8_t *name;
@@ -48,11 +49,23 @@ struct tls {
 	int broken;   /* -EPROTO or -EOVERFLOW: the session is of no more use */
 	unsigned idle_records; /* how many more than data has made up for */
 	size_t made_up;	       /* bytes of data not yet set against one */
-	unsigned records;      /* begun since this receive, or this handshake
-				* call, began */
-	bool small;	       /* the last records were: receive less at once */
+	unsigned work;	       /* of this call; see TLS_WORK_MAX */
 	char *error;
 };
+
+/* Units of tls->work. A record without data can cost as much as some with:
+ * a KeyUpdate derives keys. */
+#define TLS_WORK_DATA 1
+#define TLS_WORK_IDLE 8
+
+/* No more is done in one call. Handshakes count their reads instead. */
+#define TLS_WORK_MAX 256
+
+static inline bool
+tls_sated(const struct tls *tls)
+{
+	return (tls->work >= TLS_WORK_MAX);
+}
 
 /* tls_bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is
  * the session. NULL: no memory. */

@@ -261,7 +261,12 @@ client_cb(struct loop_fd *lfd, uint32_t events)
 	struct tunnel *t = container_of(h, struct tunnel, client);
 
 	half_event(h, events);
-	tunnel_run(t);
+	/* A handshake is long work, and waits its turn behind those who have
+	 * little to do. */
+	if (t->phase <= PHASE_HANDSHAKE)
+		loop_defer(t->all->loop, &t->task);
+	else if (!tunnel_waits(t))
+		tunnel_run(t);
 }
 
 static void

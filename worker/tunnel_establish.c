@@ -58,7 +58,8 @@ upstream_cb(struct loop_fd *lfd, uint32_t events)
 	struct tunnel *t = container_of(h, struct tunnel, upstream);
 
 	half_event(h, events);
-	if (t->phase == PHASE_RELAY || t->phase == PHASE_FLUSH)
+	if (!tunnel_waits(t) &&
+	    (t->phase == PHASE_RELAY || t->phase == PHASE_FLUSH))
 		tunnel_run(t);
 }
 

@@ -99,6 +99,13 @@ tunnel_prefaced(const struct tunnel *t)
 	    t->preface < t->client.received ? t->preface : t->client.received);
 }
 
+/* It has work left over, and its turn comes when others have had theirs. */
+static inline bool
+tunnel_waits(const struct tunnel *t)
+{
+	return (t->task.queued);
+}
+
 /* Changes the phase and arms its deadline. */
 void tunnel_enter(struct tunnel *, enum phase);
 

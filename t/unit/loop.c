@@ -130,6 +130,56 @@ descriptors(void)
 	close(q[1]);
 }
 
+static int ready_fd, runs_at_event = -1;
+
+static void
+slow_cb(struct loop_task *task)
+{
+	int64_t begun = clock_now();
+
+	while (clock_now() - begun < 5 * CLOCK_MSEC)
+		continue;
+	if (write(ready_fd, "x", 1) != 1)
+		abort();
+}
+
+static void
+event_cb(struct loop_fd *lfd, uint32_t events)
+{
+	runs_at_event = second_runs;
+	loop_del(loop, lfd);
+}
+
+static void
+last_cb(struct loop_task *task)
+{
+	loop_stop(loop);
+}
+
+static void
+slices(void)
+{
+	static struct loop_task slow = { .cb = slow_cb };
+	static struct loop_task last = { .cb = last_cb };
+	struct loop_fd lfd = { .cb = event_cb };
+	int p[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p) == -1 ||
+	    loop_add(loop, &lfd, p[0], EPOLLIN) != 0)
+		abort();
+	ready_fd = p[1];
+	second_runs = 0;
+	loop_defer(loop, &slow);
+	loop_defer(loop, &second);
+	loop_defer(loop, &last);
+	loop_run(loop, NULL, NULL);
+	is_int(runs_at_event, 0,
+	    "what is ready after a long task comes before the next task");
+	is_int(second_runs, 1, "which runs nevertheless");
+	close(p[0]);
+	close(p[1]);
+}
+
 int
 main(void)
 {
@@ -141,6 +191,10 @@ main(void)
 		abort();
 	/* loop_stop() is for good: each run has a loop of its own. */
 	descriptors();
+	loop_free(loop);
+	if (loop_new(&loop) != 0)
+		abort();
+	slices();
 	loop_free(loop);
 	return (done_testing());
 }

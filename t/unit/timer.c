@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -5,6 +6,9 @@
 #include "worker/timer.h"
 
 #define N 2000
+
+/* No bound on how many fire at once. */
+#define ALL UINT_MAX
 
 struct item {
 	struct timer timer;
@@ -56,13 +60,13 @@ random_operations(void)
 			timer_arm(&timers, &items[k].timer, items[k].want);
 		}
 	}
-	timer_run(&timers, 499);
+	timer_run(&timers, 499, ALL);
 	for (i = 0; i < N; i++)
 		if (items[i].fired !=
 		    (items[i].want_fired && items[i].want <= 499))
 			right = false;
 	ok(right, "what is due fires, what is not due or cancelled does not");
-	timer_run(&timers, 1000);
+	timer_run(&timers, 1000, ALL);
 	for (i = 0; i < N; i++)
 		if (items[i].fired != items[i].want_fired)
 			right = false;
@@ -83,12 +87,18 @@ main(void)
 	is_int(timer_next(&timers), 5, "the armed timer is next");
 	timer_arm(&timers, &t, 7);
 	is_int(timer_next(&timers), 7, "arming again moves it");
-	timer_run(&timers, 6);
+	timer_run(&timers, 6, ALL);
 	is_int(rearmed, 0, "it does not fire early");
-	timer_run(&timers, 8);
+	timer_run(&timers, 8, ALL);
 	is_int(rearmed, 2, "a callback may arm its timer anew");
-	timer_run(&timers, 100);
+	timer_run(&timers, 100, ALL);
 	is_int(rearmed, 3, "and that fires in turn");
+	timer_arm(&timers, &t, 0);
+	timer_run(&timers, 100, 0);
+	is_int(rearmed, 3, "no more fire than are asked for");
+	timer_run(&timers, 0, 1);
+	is_int(rearmed, 4, "as many as are");
+	timer_cancel(&timers, &t);
 	random_operations();
 	return (done_testing());
 }
