@@ -3,8 +3,8 @@
  *
  *	hostile KIND PORT NAME COUNT SECONDS
  *
- * trickle sends a byte of a ClientHello each second; half stops in the middle
- * of the handshake; deaf lets the upstream send and never reads. They come
+ * silent sends nothing; trickle a byte of a ClientHello each second; half stops
+ * in the middle of the handshake; deaf lets the upstream send and never reads. They come
  * evenly over that many seconds; then it prints "ready", waits until the last
  * of them was thrown out, and prints how many, and after how many ms of their
  * own the first and the last were.
@@ -95,6 +95,13 @@ begin_trickle(const struct victim *v, struct client *c)
 }
 
 static void
+begin_silent(const struct victim *v, struct client *c)
+{
+	dial(v, c, 0);
+	c->begun = clock_now();
+}
+
+static void
 begin_half(const struct victim *v, struct client *c)
 {
 	dial(v, c, 0);
@@ -125,6 +132,7 @@ begin_deaf(const struct victim *v, struct client *c)
 }
 
 static const struct kind kinds[] = {
+	{ "silent", begin_silent, false },
 	{ "trickle", begin_trickle, true },
 	{ "half", begin_half, false },
 	{ "deaf", begin_deaf, false },
@@ -233,7 +241,8 @@ main(int argc, char **argv)
 		if (argc == 6 && strcmp(argv[1], kinds[i].name) == 0)
 			w.kind = &kinds[i];
 	if (w.kind == NULL)
-		errx(2, "trickle | half | deaf PORT NAME COUNT SECONDS");
+		errx(2,
+		    "silent | trickle | half | deaf PORT NAME COUNT SECONDS");
 	w.victim.port = (uint16_t)atoi(argv[2]);
 	w.victim.name = argv[3];
 	w.count = (unsigned)atoi(argv[4]);
