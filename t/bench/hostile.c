@@ -3,8 +3,9 @@
  *
  *	hostile KIND PORT NAME COUNT SECONDS
  *
- * silent sends nothing; trickle a byte of a ClientHello each second; half stops
- * in the middle of the handshake; deaf lets the upstream send and never reads. They come
+ * silent sends nothing; trickle a byte of a ClientHello each second; fat sends
+ * all but the last byte of the largest; half stops in the middle of the
+ * handshake; deaf lets the upstream send and never reads. They come
  * evenly over that many seconds; then it prints "ready", waits until the last
  * of them was thrown out, and prints how many, and after how many ms of their
  * own the first and the last were.
@@ -102,6 +103,28 @@ begin_silent(const struct victim *v, struct client *c)
 }
 
 static void
+begin_fat(const struct victim *v, struct client *c)
+{
+	/* Two records, the first of them whole. */
+	static uint8_t bytes[16 * 1024 - 256];
+	const size_t first = sizeof(bytes) / 2, second = sizeof(bytes) - first;
+	const size_t message = sizeof(bytes) - 2 * 5 - 4;
+
+	memcpy(bytes, "\x16\3\1", 3);
+	bytes[3] = (first - 5) >> 8;
+	bytes[4] = (first - 5) & 0xff;
+	bytes[5] = 1;
+	bytes[7] = message >> 8;
+	bytes[8] = message & 0xff;
+	memcpy(bytes + first, "\x16\3\1", 3);
+	bytes[first + 3] = (second - 5) >> 8;
+	bytes[first + 4] = (second - 5) & 0xff;
+	dial(v, c, 0);
+	c->begun = clock_now();
+	(void)send(c->fd, bytes, sizeof(bytes) - 1, MSG_NOSIGNAL);
+}
+
+static void
 begin_half(const struct victim *v, struct client *c)
 {
 	dial(v, c, 0);
@@ -134,6 +157,7 @@ begin_deaf(const struct victim *v, struct client *c)
 static const struct kind kinds[] = {
 	{ "silent", begin_silent, false },
 	{ "trickle", begin_trickle, true },
+	{ "fat", begin_fat, false },
 	{ "half", begin_half, false },
 	{ "deaf", begin_deaf, false },
 };
@@ -241,8 +265,8 @@ main(int argc, char **argv)
 		if (argc == 6 && strcmp(argv[1], kinds[i].name) == 0)
 			w.kind = &kinds[i];
 	if (w.kind == NULL)
-		errx(2,
-		    "silent | trickle | half | deaf PORT NAME COUNT SECONDS");
+		errx(2, "silent | trickle | fat | half | deaf PORT NAME COUNT "
+			"SECONDS");
 	w.victim.port = (uint16_t)atoi(argv[2]);
 	w.victim.name = argv[3];
 	w.count = (unsigned)atoi(argv[4]);
