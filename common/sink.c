@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,23 +29,75 @@ enum sink_kind {
 	SINK_SYSLOG
 };
 
-/* One line that waits, as it will be written. */
-struct sink_record {
-	STAILQ_ENTRY(sink_record) entry;
-	size_t len, done; /* done > 0: the rest is owed, or the line mangled */
-	char bytes[];
-};
-
 struct sink {
 	enum sink_kind kind;
 	int fd;
 	bool socket;
 	char *path; /* PATH: the file, SYSLOG: the socket */
-	STAILQ_HEAD(, sink_record) queue;
-	size_t queued;
+	/* A ring of SINK_QUEUE_BYTES: each line that waits, as it will be
+	 * written, after its length. It is there from the beginning, since
+	 * what has to be said when memory is out must have room; the kernel
+	 * gives it pages when it is used. */
+	char *queue;
+	size_t head, queued;
+	size_t done; /* of the first line: the rest is owed, or it is mangled */
 	uint64_t dropped;
 	pid_t owner; /* who queued and dropped */
 };
+
+static void
+ring_write(struct sink *s, const void *bytes, size_t len)
+{
+	size_t at = (s->head + s->queued) % SINK_QUEUE_BYTES;
+	size_t first = SINK_QUEUE_BYTES - at;
+
+	if (first > len)
+		first = len;
+	memcpy(s->queue + at, bytes, first);
+	memcpy(s->queue, (const char *)bytes + first, len - first);
+	s->queued += len;
+}
+
+/* Copies from so many bytes behind the head. */
+static void
+ring_read(const struct sink *s, size_t skip, void *bytes, size_t len)
+{
+	size_t at = (s->head + skip) % SINK_QUEUE_BYTES;
+	size_t first = SINK_QUEUE_BYTES - at;
+
+	if (first > len)
+		first = len;
+	memcpy(bytes, s->queue + at, first);
+	memcpy((char *)bytes + first, s->queue, len - first);
+}
+
+/* The first line that waits, of RECORD_MAX bytes at most; its length. */
+static size_t
+queue_head(const struct sink *s, char record[RECORD_MAX])
+{
+	size_t len;
+
+	ring_read(s, 0, &len, sizeof(len));
+	ring_read(s, sizeof(len), record, len);
+	return (len);
+}
+
+static void
+queue_clear(struct sink *s)
+{
+	/* From the beginning, where there are pages already. */
+	s->head = s->queued = s->done = 0;
+}
+
+static void
+queue_drop_head(struct sink *s, size_t len)
+{
+	s->queued -= sizeof(len) + len;
+	s->head = (s->head + sizeof(len) + len) % SINK_QUEUE_BYTES;
+	s->done = 0;
+	if (s->queued == 0)
+		queue_clear(s);
+}
 
 static int
 open_file(const char *path)
@@ -173,10 +224,11 @@ sink_open(struct sink **sink, const char *target)
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return (-ENOMEM);
-	STAILQ_INIT(&s->queue);
-	r = open_target(s, target);
+	s->queue = malloc(SINK_QUEUE_BYTES);
+	r = s->queue != NULL ? open_target(s, target) : -ENOMEM;
 	if (r < 0) {
 		free(s->path);
+		free(s->queue);
 		free(s);
 		return (r);
 	}
@@ -186,26 +238,15 @@ sink_open(struct sink **sink, const char *target)
 	return (0);
 }
 
-static void
-drop_head(struct sink *s)
-{
-	struct sink_record *rec = STAILQ_FIRST(&s->queue);
-
-	STAILQ_REMOVE_HEAD(&s->queue, entry);
-	s->queued -= sizeof(*rec) + rec->len;
-	free(rec);
-}
-
 void
 sink_close(struct sink *s)
 {
 	if (s == NULL)
 		return;
 	(void)sink_flush(s);
-	while (!STAILQ_EMPTY(&s->queue))
-		drop_head(s);
 	fd_close(&s->fd);
 	free(s->path);
+	free(s->queue);
 	free(s);
 }
 
@@ -218,14 +259,11 @@ sink_fd(const struct sink *s)
 void
 sink_adopt(struct sink *s, int fd)
 {
-	struct sink_record *head = STAILQ_FIRST(&s->queue);
-
 	fd_close(&s->fd);
 	s->fd = fd;
 	s->socket = is_socket(fd);
 	/* The first half is in the old file; the new one gets all of it. */
-	if (head != NULL)
-		head->done = 0;
+	s->done = 0;
 }
 
 int
@@ -244,8 +282,7 @@ forget_parent(struct sink *s)
 		return;
 	if (s->owner == getpid())
 		return;
-	while (!STAILQ_EMPTY(&s->queue))
-		drop_head(s);
+	queue_clear(s);
 	s->dropped = 0;
 }
 
@@ -322,22 +359,14 @@ is_owed(int error, size_t done)
 static int
 enqueue(struct sink *s, const char *bytes, size_t len, size_t done)
 {
-	struct sink_record *rec;
-
-	if (s->queued + sizeof(*rec) + len > SINK_QUEUE_BYTES) {
+	if (s->queued + sizeof(len) + len > SINK_QUEUE_BYTES) {
 		drop(s);
 		return (-EAGAIN);
 	}
-	rec = malloc(sizeof(*rec) + len);
-	if (rec == NULL) {
-		drop(s);
-		return (-ENOMEM);
-	}
-	rec->len = len;
-	rec->done = done;
-	memcpy(rec->bytes, bytes, len);
-	STAILQ_INSERT_TAIL(&s->queue, rec, entry);
-	s->queued += sizeof(*rec) + len;
+	if (s->queued == 0)
+		s->done = done;
+	ring_write(s, &len, sizeof(len));
+	ring_write(s, bytes, len);
 	s->owner = getpid();
 	return (0);
 }
@@ -345,17 +374,19 @@ enqueue(struct sink *s, const char *bytes, size_t len, size_t done)
 bool
 sink_flush(struct sink *s)
 {
-	struct sink_record *rec;
+	char record[RECORD_MAX];
+	size_t len;
 	int r;
 
 	forget_parent(s);
-	while ((rec = STAILQ_FIRST(&s->queue)) != NULL) {
-		r = deliver(s, rec->bytes, rec->len, &rec->done);
-		if (r < 0 && is_owed(r, rec->done))
+	while (s->queued > 0) {
+		len = queue_head(s, record);
+		r = deliver(s, record, len, &s->done);
+		if (r < 0 && is_owed(r, s->done))
 			return (false);
 		if (r < 0)
 			drop(s);
-		drop_head(s);
+		queue_drop_head(s, len);
 	}
 	return (true);
 }

@@ -13,7 +13,8 @@
  * processes never mingle in a pipe (pipe(7)). */
 #define SINK_LINE_MAX 4096
 
-/* What waits for a stalled reader before lines are dropped. */
+/* What waits for a stalled reader before lines are dropped; each sink has the
+ * room from its opening on. */
 #define SINK_QUEUE_BYTES (256 * 1024)
 
 struct sink;
@@ -45,7 +46,8 @@ int sink_reopen(const struct sink *);
 /*
  * Writes or queues one line (with its newline; severity as in syslog(3),
  * ignored elsewhere). 0; -EAGAIN: dropped since the queue is full; other
- * -errno: dropped since the write failed (disk full). Never blocks.
+ * -errno: dropped since the write failed (disk full). Never blocks, and takes
+ * no memory.
  */
 int sink_write(struct sink *, int severity, const char *line, size_t len);
 

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -237,6 +238,52 @@ test_order(void)
 	ok(len == want && in_order(buf, want - 100, 3000, &n) &&
 		in_order(buf + want - 100, 100, 100, &n),
 	    "and comes last");
+	sink_close(s);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* Memory in use; glibc's own figures, which a sanitizer leaves at 0. */
+static size_t
+in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return (info.uordblks + info.hblkhd);
+}
+
+/*
+ * A reader that is always behind: the queue is never empty, so lines go all
+ * around it. It takes no memory for them.
+ */
+static void
+test_slow_reader(void)
+{
+	static char buf[1 << 23];
+	struct sink *s = NULL;
+	unsigned n = 0, next = 0, rounds, empty = 0;
+	size_t len = 0, before;
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0 ||
+	    open_stderr(&s, fd[1]) != 0) {
+		ok(false, "a pipe as stderr opens");
+		return;
+	}
+	before = in_use();
+	for (rounds = 0; rounds < 1000; rounds++) {
+		while (write_line(s, n, 777) == 0)
+			n++;
+		len += (size_t)read(fd[0], buf + len, 1 + rounds * 7 % 9999);
+		empty += sink_flush(s);
+	}
+	is_int(
+	    (int64_t)in_use(), (int64_t)before, "lines wait in no new memory");
+	is_int(empty, 0, "there was always one that waits");
+	ok(n * 777 > 8 * SINK_QUEUE_BYTES, "%u went through", n);
+	len += drain(s, fd[0], buf + len, (size_t)n * 777 - len);
+	ok(in_order(buf, len, 777, &next) && next == n,
+	    "all come whole and in order");
 	sink_close(s);
 	close(fd[0]);
 	close(fd[1]);
@@ -504,6 +551,7 @@ main(void)
 	test_full();
 	test_pipe();
 	test_order();
+	test_slow_reader();
 	test_pipe_gone();
 	test_socket(false);
 	test_socket(true);
