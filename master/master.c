@@ -18,6 +18,7 @@
 #include "master/reload.h"
 #include "master/spawn.h"
 #include "master/supervise.h"
+#include "master/totals.h"
 
 #define EVENTS_MAX 64
 
@@ -114,7 +115,9 @@ take_signal(struct master *m, uint32_t signo)
 		m->reload_wanted = true;
 		break;
 	case SIGUSR1:
+		/* A new file begins with the totals of the one before it. */
 		order_reopen_logs(m);
+		totals_log(m->stats, m->log);
 		break;
 	case SIGTERM:
 	case SIGINT:
@@ -322,8 +325,10 @@ master_run(const char *file)
 	}
 	if (error != 0)
 		fprintf(stderr, "sniport: %s: %s\n", step, strerror(-error));
-	else if (m.current != NULL)
+	else if (m.current != NULL) {
+		totals_log(m.stats, m.log);
 		log_write(m.log, LOG_LEVEL_NOTICE, "stop: done");
+	}
 	fini(&m);
 	log_free(log);
 	sink_close(sink);

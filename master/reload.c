@@ -11,6 +11,7 @@
 #include "master/master.h"
 #include "master/order.h"
 #include "master/supervise.h"
+#include "master/totals.h"
 
 #ifndef SNIPORT_VERSION
 #define SNIPORT_VERSION "unknown"
@@ -124,8 +125,10 @@ commit(struct master *m)
 		    listener_gone(old->conf, m->current->conf));
 	listener_close_removed(&m->listeners);
 	tell_success(m, old, now);
-	if (old != NULL)
+	if (old != NULL) {
+		totals_log(m->stats, m->log);
 		drop_if_empty(m, old);
+	}
 	/* Not put off by reloads that follow each other. */
 	if (m->limit_at == CLOCK_NEVER)
 		m->limit_at = now + LIMIT_AFTER;

@@ -159,8 +159,14 @@ for my $page (glob 'etc/man/*.[58]') {
 	}
 }
 
+my $program = slurp('etc/man/sniport.8');
+my @counters = map { $_->[1] } table(slurp('common/stats.def'), 'STAT');
+cmp_ok(scalar(@counters), '>', 10, 'the table of counters was read');
+same([ $program =~ /^\.It Cm (\w+)$/mg ], \@counters,
+	'sniport(8) has every counter');
+
 my ($status, $usage) = run(sniport(), '-h');
-my ($known) = slurp('etc/man/sniport.8') =~ /^\.Sh DESCRIPTION\n(.*?)^\.Sh/ms;
+my ($known) = $program =~ /^\.Sh DESCRIPTION\n(.*?)^\.Sh/ms;
 same([ $known =~ /^\.It Fl (\w)/mg ], [ $usage =~ /^\s+-(\w)[\s,]/mg ],
 	'sniport(8) has every option');
 

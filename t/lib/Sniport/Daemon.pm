@@ -273,6 +273,25 @@ sub wait_log {
 	return poll(sub { $self->log =~ $match }, $deadline);
 }
 
+# The counters that the error log (with level "info" at least) has so far, a
+# hash by their names for each line.
+sub counters {
+	my ($self) = @_;
+
+	return map { +{ $_ eq 'none' ? () : map { split ' ' } split /, / } }
+	    $self->log =~ /^\S+Z info master\[\d+\]: counters: (.*)\n/mg;
+}
+
+# The counters now.
+sub count {
+	my ($self) = @_;
+	my $lines = () = $self->counters;
+
+	$self->signal('USR1');
+	poll(sub { $self->counters > $lines }) or die "no counters:\n" . $self->log;
+	return ($self->counters)[-1];
+}
+
 # The audit lines so far, as hashes.
 sub audit {
 	my ($self) = @_;

@@ -1,0 +1,104 @@
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/sink.h"
+#include "master/totals.h"
+#include "t/unit/tap.h"
+
+/* The line that totals_log() writes, read back from a file. */
+static void
+logged(struct stats *s, enum log_level level, char line[2 * SINK_LINE_MAX])
+{
+	char path[] = "/tmp/totals-XXXXXX";
+	int fd = mkstemp(path);
+	struct sink *sink = NULL;
+	struct log *log = NULL;
+	ssize_t n;
+
+	line[0] = '\0';
+	if (fd == -1 || sink_open(&sink, path) != 0 ||
+	    log_new(&log, sink, level, "master") != 0)
+		abort();
+	totals_log(s, log);
+	log_free(log);
+	sink_close(sink);
+	unlink(path);
+	n = read(fd, line, 2 * SINK_LINE_MAX - 1);
+	line[n > 0 ? n : 0] = '\0';
+	close(fd);
+}
+
+static void
+test_some(struct stats *s)
+{
+	char text[TOTALS_TEXT_SIZE];
+	int a = stats_slot_take(s), b = stats_slot_take(s);
+
+	totals_format(s, text);
+	is_str(text, "none", "nothing was counted");
+	stats_add(&stats_slot(s, a)->reason[REASON_NO_RULE], 3);
+	totals_format(s, text);
+	is_str(text, "no_rule 3", "one");
+	stats_add(&stats_slot(s, a)->count[STAT_ACCEPTED], 5);
+	stats_add(&stats_slot(s, b)->count[STAT_ACCEPTED], 7);
+	stats_add(&stats_slot(s, b)->count[STAT_AUDIT_DROPPED], 1);
+	stats_add(&stats_slot(s, b)->reason[REASON_DONE], 9);
+	stats_add(&stats_slot(s, b)->tunnels, 2);
+	totals_format(s, text);
+	is_str(text, "accepted 12, audit_dropped 1, done 9, no_rule 3",
+	    "sums, in the order of the tables; open tunnels are none of them");
+	stats_slot_retire(s, b);
+	totals_format(s, text);
+	is_str(text, "accepted 12, audit_dropped 1, done 9, no_rule 3",
+	    "they stay when a worker is gone");
+	stats_slot_retire(s, a);
+}
+
+/* All there are at their highest, and nothing is cut. */
+static void
+test_full(struct stats *s)
+{
+	char text[TOTALS_TEXT_SIZE], line[2 * SINK_LINE_MAX];
+	const char *at, *field = text;
+	int slot = stats_slot_take(s), n = 0;
+	unsigned i;
+
+	for (i = 0; i < STAT_COUNT; i++)
+		stats_add(&stats_slot(s, slot)->count[i],
+		    UINT64_MAX - stats_total(s, i));
+	for (i = 0; i < REASON_COUNT; i++)
+		stats_add(&stats_slot(s, slot)->reason[i],
+		    UINT64_MAX - stats_total_reason(s, i));
+	totals_format(s, text);
+	is_int((int64_t)strlen(text), TOTALS_TEXT_SIZE - sizeof("none") - 2,
+	    "the room is what all of them need");
+	while ((at = strstr(field, " 18446744073709551615")) != NULL) {
+		n++;
+		field = at + strlen(" 18446744073709551615");
+	}
+	is_int(n, STAT_COUNT + REASON_COUNT, "all of them");
+	is_str(field, "", "to the last");
+	logged(s, LOG_LEVEL_INFO, line);
+	at = strstr(line, " info master[");
+	ok(at != NULL && strstr(at, "]: counters: ") != NULL, "as a line");
+	at = at != NULL ? strstr(at, "counters: ") : NULL;
+	ok(at != NULL && strncmp(at + 10, text, strlen(text)) == 0 &&
+		strcmp(at + 10 + strlen(text), "\n") == 0,
+	    "which has the whole text");
+	logged(s, LOG_LEVEL_NOTICE, line);
+	is_str(line, "", "of level info");
+}
+
+int
+main(void)
+{
+	struct stats *s;
+
+	if (!ok(stats_new(&s) == 0, "shared memory"))
+		return (done_testing());
+	test_some(s);
+	test_full(s);
+	stats_free(s);
+	return (done_testing());
+}
