@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # Every allocation and every system call of a whole tunnel fails once: the
-# worker lives on, leaks nothing, and the tunnel ends with a reason.
+# worker lives on, leaks nothing, and the tunnel ends with a reason, which its
+# one audit line and one counter have.
 
 use strict;
 use warnings;
@@ -52,45 +53,87 @@ my $upstream = Sniport::Upstream->new('echo');
 my $port = $upstream->port;
 my $dns = Sniport::DNS->new(zone => {});
 $dns->all({ A => ['127.0.0.1'] });
-my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 known.test\n",
-	dns => 'servers = [ "' . $dns->server . '" ]; family = "ipv4"; '
-	    . 'cache_size = 0; timeout = "200ms"; tries = 1;',
-	timeouts => 'connect = "2s";',
-	environment => { LD_PRELOAD => build() . '/preload/fault.so',
-		FAULT_FILE => $file });
-my ($worker) = $daemon->workers;
+my ($daemon, $worker);
 
-# What was added to a file of the daemon since the last call: there will be
-# thousands of lines.
-my %read;
-sub added {
-	my ($name) = @_;
-
-	$read{$name} //= do { open my $f, '<', $daemon->dir . "/$name"; $f };
-	seek $read{$name}, 0, 1;
-	local $/;
-	return readline($read{$name}) // '';
+sub start {
+	$daemon = Sniport::Daemon->new(hosts => "127.0.0.1 known.test\n",
+		dns => 'servers = [ "' . $dns->server . '" ]; family = "ipv4"; '
+		    . 'cache_size = 0; timeout = "200ms"; tries = 1;',
+		timeouts => 'connect = "2s";', environment => {
+			LD_PRELOAD => build() . '/preload/fault.so',
+			FAULT_FILE => $file }, @_);
+	($worker) = $daemon->workers;
+	return;
 }
 
-# Runs a tunnel that may fail; says how it ended, once sniport has told.
+# The audit lines that were added since the last call, as they are: there will
+# be thousands.
+my ($audit, $half);
+sub added {
+	$audit //= do { open my $f, '<', $daemon->dir . '/audit.log'; $f };
+	seek $audit, 0, 1;
+	local $/;
+	$half .= readline($audit) // '';
+	return $half =~ s/\A(.*\n)//s ? split /\n/, $1 : ();
+}
+
+# How many connections were made, how often their lines have each reason, and
+# the lines that are not of the one that was made last.
+my ($made, %told, @astray);
+
+sub fresh {
+	($audit, $half, $made) = (undef, '', 0);
+	%told = @astray = ();
+	return;
+}
+
+# Why the last connection ended, once sniport has told.
+sub reason_of {
+	my ($client) = @_;
+	my $port = $client->local_port;
+
+	return poll(sub {
+		my $reason;
+		for (added()) {
+			$reason = $1 if /"reason":"(\w+)"/;
+			$told{ $reason // $_ }++;
+			push @astray, $_ unless /"client_port":$port\b/;
+		}
+		return $reason;
+	}) // 'no line';
+}
+
+# Runs a tunnel that may fail; says how it ended.
 sub tunnel {
 	my ($name) = @_;
 	my $client = Sniport::Client->open(port => $daemon->port,
 		name => "$name.test:$port");
-	my $told = '';
 
+	$made++;
 	$client->start_tls;
 	$client->handshake;
 	$client->get(4) if $client->established && $client->put('ping');
 	$client->end;
 	$client->wait_end;
-	return poll(sub {
-		$told .= added('audit.log') . added('error.log');
-		return $1 if $told =~ /^\{.*"reason":"(\w+)".*\}\n/m;
-		return $told =~ /accept: out of memory/ ? 'no_memory' : undef;
-	}) // 'no line';
+	return reason_of($client);
 }
 
+# Each connection has one line, and the counters say what the lines say.
+sub accounted_ok {
+	my $lines = 0;
+
+	$lines += $_ for values %told;
+	is($lines, $made, 'each connection has one audit line');
+	is_deeply(\@astray, [], 'when it was its turn');
+	my $count = ($daemon->counters)[-1];
+	is($count->{accepted}, $made, 'each was counted when it came');
+	is_deeply({ map { ($_ => $count->{$_}) } keys %told }, \%told,
+		'and for the reason of its line');
+	return;
+}
+
+fresh();
+start();
 for my $case ([ 'allocation', $ALLOCATION, 'known' ],
 	[ 'system call', $CALL, 'known' ],
 	[ 'allocation', $ALLOCATION, 'asked' ],
@@ -101,8 +144,11 @@ for my $case ([ 'allocation', $ALLOCATION, 'known' ],
 	tunnel($name) for 1 .. 3;
 	for ($n = 1; $n < $MOST; $n++) {
 		arm($kind, $n);
-		$reasons{ tunnel($name) }++;
+		my $reason = tunnel($name);
+		$reasons{$reason}++;
 		($fired, $live) = disarm();
+		is($reason, 'no_memory', "no memory for the tunnel itself")
+		    if $kind == $ALLOCATION && $n == 1;
 		$first //= $live;
 		last if !$fired;
 	}
@@ -118,4 +164,29 @@ for my $case ([ 'allocation', $ALLOCATION, 'known' ],
 }
 is(tunnel('known'), 'done', 'all is well afterwards');
 $daemon->stop_ok;
+accounted_ok();
+
+# Those that are over the limit.
+fresh();
+start(limits => 'tunnels = 1;');
+my $held = Sniport::Client->new(port => $daemon->port,
+	name => "known.test:$port");
+# It is not the server's handshake that fails: bytes have gone both ways.
+ok($held->established && $held->put('ping') && $held->get(4) eq 'ping',
+	'one tunnel, which is the limit');
+$made++;
+for (my ($n, $fired) = (1, 1); $fired; $n++) {
+	arm($ALLOCATION, $n);
+	my $client = Sniport::Client->open(port => $daemon->port);
+	$made++;
+	is(reason_of($client), 'limit_tunnels',
+		"allocation $n of one more: refused for the limit");
+	($fired) = disarm();
+	cmp_ok($n, '>', 1, 'there are some') if !$fired;
+}
+$held->end;
+is($held->wait_end, 'close_notify', 'the one goes on to its end');
+is(reason_of($held), 'done', 'which is its own');
+$daemon->stop_ok;
+accounted_ok();
 done_testing;

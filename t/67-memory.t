@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# A worker that is given no more memory: tunnels are refused with a reason, the
-# worker neither dies nor spins, and all is well when there is memory again.
+# A worker that is given no more memory: tunnels are refused with a reason, which
+# the audit line of each has, the worker neither dies nor spins, and all is well
+# when there is memory again.
 
 use strict;
 use warnings;
@@ -53,10 +54,27 @@ sub limit {
 # Leaves it so many bytes more than it has.
 sub leave { return limit(1024 * status_of(qr/^VmSize:\s*(\d+)/m) + $_[0]); }
 
-# Refused for want of memory, as the audit log and the error log have it.
-sub refused {
-	return scalar(grep { $_->{reason} eq 'no_memory' } $daemon->audit) ||
-	    $daemon->log =~ /out of memory/i;
+# The lines of those that were refused for want of memory.
+sub refused { return grep { $_->{reason} eq 'no_memory' } $daemon->audit; }
+
+# One test: each of those that are gone has such a line of its own, among those
+# from that number on.
+sub refused_ok {
+	my ($title, $from, @clients) = @_;
+	my @missing;
+
+	poll(sub {
+		my @lines = $daemon->audit;
+		my %left;
+		$left{ $_->{client_port} }++ for
+		    grep { $_->{reason} eq 'no_memory' } @lines[$from .. $#lines];
+		# A port can come again.
+		@missing = grep { --$left{$_} < 0 } map { $_->local_port } @clients;
+		return !@missing;
+	});
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is_deeply(\@missing, [], $title);
+	return;
 }
 
 # One test: CPU time of the worker in the next second.
@@ -70,7 +88,13 @@ sub idle_ok {
 	return;
 }
 
-sub client { return Sniport::Client->new(port => $daemon->port, name => $name); }
+# How many connections were made.
+my $made = 0;
+
+sub client {
+	$made++;
+	return Sniport::Client->new(port => $daemon->port, name => $name, @_);
+}
 
 sub serves_ok {
 	my ($title) = @_;
@@ -85,19 +109,25 @@ sub serves_ok {
 serves_ok('before');
 
 # Connections that send nothing: each costs a session of OpenSSL.
+my $from = $daemon->audit;
 leave($LEFT);
 my (@half, $n);
 for $n (1 .. $MOST) {
 	push @half, Sniport::Client->open(port => $daemon->port, name => $name);
+	$made++;
 	last if $half[-1]->ended || !($n % 50) && refused();
 }
-ok(poll(\&refused, deadline(5)), 'half-open: refused for want of memory') or
+ok(poll(sub { scalar refused() }, deadline(5)),
+	'half-open: refused for want of memory') or
     diag(scalar @half . ' connections');
 note(scalar @half . ' half-open connections');
 idle_ok('half-open: the worker does not spin');
 my @waiting = grep { !readable($_->socket, deadline(0)) } @half;
 cmp_ok(scalar @waiting, '>', 10, 'half-open: those that are there remain');
 is_deeply([ $daemon->workers ], [$worker], 'half-open: the worker lives');
+my %waiting = map { ($_ => 1) } @waiting;
+refused_ok('half-open: each that is gone was', $from,
+	grep { !$waiting{$_} } @half);
 limit('unlimited');
 is(($waiting[0]->handshake && works($waiting[0]) && finish($waiting[0]) ? 1 : 0),
 	1, 'half-open: one of them is served later');
@@ -108,13 +138,13 @@ serves_ok('half-open: service as before');
 # Tunnels: bytes that nobody reads take buffers, too.
 my $held = Sniport::Upstream->new('held');
 my $held_name = 'peer.test:' . $held->port;
-my $before = grep { $_->{reason} eq 'no_memory' } $daemon->audit;
+my $before = refused();
+$from = $daemon->audit;
 leave($LEFT);
 my (@open, @lost);
 my $bytes = 'x' x 16384;
 for (1 .. 600) {
-	my $client = Sniport::Client->new(port => $daemon->port,
-		name => $held_name);
+	my $client = client(name => $held_name);
 	if (!$client->established) {
 		push @lost, $client;
 		last if @lost > 20;
@@ -129,11 +159,11 @@ for (1 .. 600) {
 		    or last;
 	}
 }
-my @refused = grep { $_->{reason} eq 'no_memory' } $daemon->audit;
+refused_ok('tunnels: each without handshake was refused so', $from, @lost);
+my @refused = refused();
 note(@open . ' tunnels, ' . @lost . ' without handshake, ' .
 	(@refused - $before) . ' lines');
-ok(@refused > $before || (@lost && $daemon->log =~ /accept: out of memory/),
-	'tunnels: refused for want of memory');
+cmp_ok(scalar @refused, '>', $before, 'tunnels: refused for want of memory');
 is_deeply([ map { ($_->{reason} // '?') . ': ' . ($_->{detail} // '') }
 	grep { ($_->{reason} // '') !~
 	/^(?:done|no_memory|client_abandoned)$/ } $daemon->audit ], [],
@@ -149,7 +179,6 @@ $_->reset for @open, @lost;
 $held->stop;
 serves_ok('tunnels: service as before');
 is_deeply([ $daemon->workers ], [$worker], 'it is the same worker');
-# Where there was no memory for the tunnel itself, the error log alone tells.
 my %lines;
 poll(sub {
 	%lines = ();
@@ -159,4 +188,13 @@ poll(sub {
 is_deeply([ grep { !$lines{$_} } @ports ], [],
 	'each that was there has left its audit line');
 $daemon->stop_ok;
+my %reasons;
+$reasons{ $_->{reason} }++ for $daemon->audit;
+note(explain(\%reasons));
+is(scalar(my @all = $daemon->audit), $made,
+	'each connection that was made has one, and no other');
+my $count = ($daemon->counters)[-1];
+is($count->{accepted}, $made, 'each was counted when it came');
+is_deeply({ map { ($_ => $count->{$_}) } keys %reasons }, \%reasons,
+	'and for the reason of its line');
 done_testing;

@@ -329,23 +329,36 @@ tunnels_end(struct tunnels *all, enum reason reason)
 	}
 }
 
+/* Who came, where and when: all that is known of it. It is in no list. */
+static void
+tunnel_init(struct tunnel *t, struct tunnels *all, const struct addr *client,
+    const struct conf_listener *listener)
+{
+	*t = (struct tunnel){
+		.all = all,
+		.number = ++all->number,
+		.client_addr = *client,
+		.listener = listener,
+		.wall = clock_wall(),
+		.accepted = loop_now(all->loop),
+		.hello = -1,
+		.handshake = -1,
+		.dialled = { .dns_ns = -1, .connect_ns = -1 },
+		.resumed = -1,
+	};
+	stats_add(&all->slot->count[STAT_ACCEPTED], 1);
+}
+
 static struct tunnel *
 tunnel_new(struct tunnels *all, const struct addr *client,
     const struct conf_listener *listener)
 {
-	struct tunnel *t = calloc(1, sizeof(*t));
+	struct tunnel *t = malloc(sizeof(*t));
 
 	if (t == NULL)
 		return (NULL);
-	t->all = all;
-	t->number = ++all->number;
-	t->client_addr = *client;
-	t->listener = listener;
-	t->wall = clock_wall();
-	t->accepted = t->active = t->phase_since = tunnel_now(t);
-	t->hello = t->handshake = -1;
-	t->dialled.dns_ns = t->dialled.connect_ns = -1;
-	t->resumed = -1;
+	tunnel_init(t, all, client, listener);
+	t->active = t->phase_since = t->accepted;
 	t->task.cb = task_cb;
 	timer_init(&t->timer, timer_cb);
 	half_init(&t->client, &half_tls_ops, &all->buffers, &t->upstream);
@@ -356,8 +369,25 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 	all->count++;
 	atomic_store_explicit(
 	    &all->slot->tunnels, all->count, memory_order_relaxed);
-	stats_add(&all->slot->count[STAT_ACCEPTED], 1);
 	return (t);
+}
+
+/*
+ * There is no memory for a tunnel, so it is over before it could be one: no
+ * more than its audit line and its count, as tunnel_close() makes them, and
+ * neither takes memory.
+ */
+static void
+tunnel_unborn(struct tunnels *all, const struct addr *client,
+    const struct conf_listener *listener, enum reason reason)
+{
+	struct tunnel t;
+
+	tunnel_init(&t, all, client, listener);
+	t.reason = reason;
+	tunnel_audit(&t, AUDIT_END);
+	tunnel_log_end(&t);
+	stats_add(&all->slot->reason[reason], 1);
 }
 
 static bool
@@ -380,9 +410,7 @@ tunnel_open(struct tunnels *all, int fd, const struct addr *client,
 
 	if (t == NULL) {
 		fd_close(&fd);
-		stats_add(&all->slot->reason[REASON_NO_MEMORY], 1);
-		log_write_rate(all->boot->log, &all->unborn, LOG_LEVEL_WARNING,
-		    "tunnel: accept: out of memory");
+		tunnel_unborn(all, client, listener, REASON_NO_MEMORY);
 		return;
 	}
 	error = loop_add(all->loop, &t->client.lfd, fd, TUNNEL_EVENTS);
@@ -404,6 +432,8 @@ tunnel_refuse(struct tunnels *all, int fd, const struct addr *client,
 	struct tunnel *t = tunnel_new(all, client, listener);
 
 	fd_close(&fd);
-	if (t != NULL)
+	if (t == NULL)
+		tunnel_unborn(all, client, listener, reason);
+	else
 		tunnel_close(t, reason);
 }

@@ -33,7 +33,6 @@ struct tunnels {
 	uint64_t lingering; /* of these, refused: only their alert matters */
 	uint64_t number;    /* of the last one */
 	struct log_rate rate[REASON_COUNT];
-	struct log_rate unborn;	   /* for want of memory: no audit line */
 	void (*closed)(void *arg); /* one has left the list */
 	void *arg;
 };
@@ -52,8 +51,8 @@ void tunnels_fini(struct tunnels *);
 void tunnels_end(struct tunnels *, enum reason);
 
 /*
- * Takes the accepted socket fd in any case: there is a tunnel, or the reason
- * why there is none has been logged.
+ * Takes the accepted socket fd in any case: there is a tunnel, or there is its
+ * audit line, which takes no memory, with the reason why not.
  */
 void tunnel_open(struct tunnels *, int fd, const struct addr *client,
     const struct conf_listener *);
