@@ -171,6 +171,15 @@ linger(struct tunnel *t)
 	loop_defer(t->all->loop, &t->task);
 }
 
+/* Its end is seen in the audit log, the error log and the counters. */
+static void
+tell_end(struct tunnel *t)
+{
+	tunnel_audit(t, AUDIT_END);
+	tunnel_log_end(t);
+	stats_add(&t->all->slot->reason[t->reason], 1);
+}
+
 /* The one way out: audit line, counters, sockets. */
 void
 tunnel_close(struct tunnel *t, enum reason reason)
@@ -183,9 +192,7 @@ tunnel_close(struct tunnel *t, enum reason reason)
 	if (t->detail == NULL && tls_fault(t->reason))
 		t->detail = tls_error(t->client.tls);
 	tunnel_give_up_dial(t);
-	tunnel_audit(t, AUDIT_END);
-	tunnel_log_end(t);
-	stats_add(&t->all->slot->reason[t->reason], 1);
+	tell_end(t);
 	stats_add(&t->all->slot->count[STAT_BYTES_FROM_CLIENT],
 	    t->client.received - tunnel_prefaced(t));
 	stats_add(&t->all->slot->count[STAT_BYTES_FROM_UPSTREAM],
@@ -373,9 +380,8 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 }
 
 /*
- * There is no memory for a tunnel, so it is over before it could be one: no
- * more than its audit line and its count, as tunnel_close() makes them, and
- * neither takes memory.
+ * There is no memory for a tunnel, so it is over before it could be one. To
+ * tell that takes none.
  */
 static void
 tunnel_unborn(struct tunnels *all, const struct addr *client,
@@ -385,9 +391,7 @@ tunnel_unborn(struct tunnels *all, const struct addr *client,
 
 	tunnel_init(&t, all, client, listener);
 	t.reason = reason;
-	tunnel_audit(&t, AUDIT_END);
-	tunnel_log_end(&t);
-	stats_add(&all->slot->reason[reason], 1);
+	tell_end(&t);
 }
 
 static bool
