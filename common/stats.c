@@ -9,37 +9,11 @@
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "common/hash.h"
-#include "common/tally.h"
+#include "common/stats_state.h"
 
 /* A reader tries again where the master folded a slot meanwhile, but not for
  * ever: the memory is shared with workers that peers talk to. */
 #define READ_TRIES 1000
-
-/*
- * The shared memory. Retiring a slot moves its counts to the base, and no
- * reader may see them in both places or in neither, nor wait for a master
- * that died half way. So there are two bases, of which the sequence number
- * names one by its parity: the other is made ready with the slot's counts,
- * and the next number makes it count and the slot not.
- */
-struct stats_map {
-	struct stats_slot base[2];
-	_Atomic uint64_t sequence;
-	_Atomic uint32_t high; /* slots at and beyond were never used */
-	/* Of each slot: it counts while the sequence is lower; 0: free. */
-	_Atomic uint64_t until[STATS_SLOTS];
-	struct stats_slot slots[STATS_SLOTS];
-	/* Handed on with the counts that are kept under it. */
-	struct hash_key hash;
-	/* Large, but there is memory only where something was counted. */
-	struct tally tally[STATS_SLOTS];
-};
-
-struct stats {
-	struct stats_map *map;
-	int fd;
-};
 
 static const struct {
 	const char *name, *text;
@@ -49,32 +23,41 @@ static const struct {
 #undef STAT
 };
 
+void *
+stats_map_part(const struct stats *s, size_t at, size_t size)
+{
+	void *map = mmap(
+	    NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, (off_t)at);
+
+	if (map == MAP_FAILED)
+		return (NULL);
+	/* A hole that goes to a core file is filled for it. If this fails, the
+	 * file is large. */
+	(void)madvise(map, size, MADV_DONTDUMP);
+	return (map);
+}
+
 int
 stats_new(struct stats **stats)
 {
 	struct stats *s;
-	void *map;
 	int r;
 
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return (-ENOMEM);
 	s->fd = memfd_create("sniport-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->fd < 0 || ftruncate(s->fd, sizeof(*s->map)) < 0)
+	if (s->fd < 0 || ftruncate(s->fd, sizeof(struct stats_file)) < 0)
 		goto fail;
 	/* A worker gone astray must not cut the memory from under the
 	 * master's feet (SIGBUS). */
 	if (fcntl(s->fd, F_ADD_SEALS,
 		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		goto fail;
-	map = mmap(NULL, sizeof(*s->map), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    s->fd, 0);
-	if (map == MAP_FAILED)
+	s->map = stats_map_part(
+	    s, offsetof(struct stats_file, map), sizeof(*s->map));
+	if (s->map == NULL)
 		goto fail;
-	/* A hole that goes to a core file is filled for it. If this fails, the
-	 * file is large. */
-	(void)madvise(map, sizeof(*s->map), MADV_DONTDUMP);
-	s->map = map;
 	r = hash_key_init(&s->map->hash);
 	if (r != 0) {
 		stats_free(s);
@@ -92,16 +75,26 @@ fail:
 void
 stats_free(struct stats *s)
 {
+	size_t i;
+
 	if (s == NULL)
 		return;
+	for (i = 0; i < STATS_SLOTS; i++)
+		if (s->tally[i] != NULL)
+			munmap(s->tally[i], sizeof(*s->tally[i]));
 	munmap(s->map, sizeof(*s->map));
 	fd_close(&s->fd);
 	free(s);
 }
 
-/* As above: never beyond what is mapped. */
-static uint32_t
-high_slot(struct stats_map *map)
+int
+stats_fd(const struct stats *s)
+{
+	return (s->fd);
+}
+
+uint32_t
+stats_high(struct stats_map *map)
 {
 	uint32_t high = atomic_load_explicit(&map->high, memory_order_acquire);
 
@@ -127,7 +120,7 @@ int
 stats_slot_take(struct stats *s)
 {
 	struct stats_map *map = s->map;
-	uint32_t high = high_slot(map);
+	uint32_t high = stats_high(map);
 	uint32_t i;
 
 	for (i = 0; i < high; i++)
@@ -153,17 +146,6 @@ counter_sum(_Atomic uint64_t *sum, _Atomic uint64_t *a, _Atomic uint64_t *b)
 	    memory_order_relaxed);
 }
 
-/* Empties the slot's tally and gives its memory back. */
-static int
-tally_clear(struct stats *s, int slot)
-{
-	off_t at = (off_t)(offsetof(struct stats_map, tally) +
-			   (size_t)slot * sizeof(struct tally));
-
-	return (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
-	    sizeof(struct tally)));
-}
-
 void
 stats_slot_retire(struct stats *s, int slot)
 {
@@ -186,7 +168,7 @@ stats_slot_retire(struct stats *s, int slot)
 	/* So does who still reads the slot, which is cleared when taken. */
 	atomic_thread_fence(memory_order_release);
 	/* If it cannot be emptied it is not taken again. */
-	if (tally_clear(s, slot) == 0)
+	if (stats_tally_clear(s, slot) == 0)
 		atomic_store_explicit(
 		    &map->until[slot], 0, memory_order_relaxed);
 }
@@ -202,7 +184,7 @@ stats_slot(struct stats *s, int slot)
 static uint64_t
 sum_once(struct stats_map *map, size_t offset, uint64_t seq)
 {
-	uint32_t i, high = high_slot(map);
+	uint32_t i, high = stats_high(map);
 	uint64_t total;
 
 #define COUNTER(slot) ((_Atomic uint64_t *)((char *)(slot) + offset))
@@ -249,46 +231,6 @@ uint64_t
 stats_total_reason(struct stats *s, enum reason reason)
 {
 	return (sum(s, offsetof(struct stats_slot, reason[reason])));
-}
-
-uint64_t
-stats_tally_key(struct stats *s, const void *data, size_t len, bool per_second)
-{
-	return (tally_key(hash_bytes(&s->map->hash, data, len), per_second));
-}
-
-int
-stats_tally_add(struct stats *s, int slot, uint64_t key, uint32_t second)
-{
-	atomic_store_explicit(
-	    &stats_slot(s, slot)->tallied, 1, memory_order_relaxed);
-	return (tally_add(&s->map->tally[slot], key, second));
-}
-
-void
-stats_tally_sub(struct stats *s, int slot, uint64_t key, uint32_t second)
-{
-	tally_sub(&s->map->tally[slot], key, second);
-}
-
-uint64_t
-stats_tally_sum(struct stats *s, uint64_t key, uint32_t second)
-{
-	struct stats_map *map = s->map;
-	uint64_t total = 0;
-	uint32_t i, high;
-
-	/* Of two who each add before this and look behind it, one at least
-	 * sees the other. */
-	atomic_thread_fence(memory_order_seq_cst);
-	high = high_slot(map);
-	for (i = 0; i < high; i++)
-		if (atomic_load_explicit(
-			&map->until[i], memory_order_acquire) == UINT64_MAX &&
-		    atomic_load_explicit(
-			&map->slots[i].tallied, memory_order_relaxed) != 0)
-			total += tally_get(&map->tally[i], key, second);
-	return (total);
 }
 
 const char *

@@ -21,7 +21,8 @@ enum stats_counter {
 };
 
 /* Slots that can be in use at once: workers x generations. The memory is
- * only touched, and so only used, as far as slots are taken. */
+ * only touched, and so only used, as far as slots are taken; a tally is not
+ * even mapped until it is needed. */
 #define STATS_SLOTS 4096
 
 struct stats_slot {
@@ -34,9 +35,13 @@ struct stats_slot {
 
 struct stats;
 
-/* Maps the shared memory. 0 or -errno. */
+/* Maps the shared memory. 0 or -errno. A process that forks hands on what it
+ * has mapped. */
 int stats_new(struct stats **);
 void stats_free(struct stats *);
+
+/* The memory's descriptor, which has to stay open: tallies are mapped later. */
+int stats_fd(const struct stats *);
 
 /* Takes a free slot, zeroed; -ENOSPC: none is left. Master only. */
 int stats_slot_take(struct stats *);
@@ -53,13 +58,16 @@ uint64_t stats_total_reason(struct stats *, enum reason);
 /*
  * Counts by key, see tally.h. The key for some bytes is the same in all
  * processes. The sum is over all slots in use; of several who add and then sum
- * at the same time, the last sees what all the others have added.
+ * at the same time, the last sees what all the others have added. A process
+ * maps its own tally when it first adds, and those of others when it sums.
  */
 uint64_t stats_tally_key(struct stats *, const void *, size_t, bool per_second);
-/* 0 or -ENOSPC. */
+/* 0; -ENOSPC: no room for one more key; -ENOMEM: cannot be mapped. */
 int stats_tally_add(struct stats *, int slot, uint64_t key, uint32_t second);
 void stats_tally_sub(struct stats *, int slot, uint64_t key, uint32_t second);
-uint64_t stats_tally_sum(struct stats *, uint64_t key, uint32_t second);
+/* 0, or -ENOMEM: a tally cannot be mapped, and there is no sum. */
+int stats_tally_sum(
+    struct stats *, uint64_t key, uint32_t second, uint64_t *sum);
 
 /* Single writer: a relaxed load and store, no locked instruction. */
 static inline void

@@ -46,7 +46,7 @@ compare_int(const void *a, const void *b)
 static int
 close_others(const struct boot *boot)
 {
-	size_t n = boot->nsockets + 3;
+	size_t n = boot->nsockets + 4;
 	int *keep = calloc(n, sizeof(*keep));
 	int error = 0;
 	unsigned next = STDERR_FILENO + 1;
@@ -55,7 +55,8 @@ close_others(const struct boot *boot)
 		return (-ENOMEM);
 	for (size_t i = 0; i < boot->nsockets; i++)
 		keep[i] = boot->sockets[i].fd;
-	keep[n - 3] = boot->control_fd;
+	keep[n - 4] = boot->control_fd;
+	keep[n - 3] = stats_fd(boot->stats);
 	keep[n - 2] = sink_fd(log_sink(boot->log));
 	keep[n - 1] = sink_fd(boot->audit);
 	qsort(keep, n, sizeof(*keep), compare_int);

@@ -189,7 +189,7 @@ for my $word (@forbidden) {
 }
 
 # Seldom needed, and harmless.
-$daemon = corrupted(wrapper => [ qw(prlimit --as=2800000000) ]);
+$daemon = corrupted(wrapper => [ qw(prlimit --as=300000000) ]);
 my ($worker) = $daemon->workers;
 survives_ok($daemon, $_, 'done')
     for qw(protect-data random interface sort memory);

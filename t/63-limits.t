@@ -15,7 +15,7 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::DNS;
 use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline poll);
+use Sniport::Test qw(deadline poll run slow);
 use Sniport::Tunnel qw(finish is_open name_of tunnel_open works);
 use Sniport::Upstream;
 
@@ -91,6 +91,14 @@ sub behind_proxy {
 	return $client;
 }
 
+# How many MiB of address space the largest of these processes has.
+sub largest {
+	my @sizes = map { (run('cat', "/proc/$_/status"))[1] =~
+		/^VmSize:\s*(\d+) kB/m ? $1 / 1024 : die } @_;
+
+	return (sort { $b <=> $a } @sizes)[0];
+}
+
 subtest 'tunnels_per_client' => sub {
 	start(limits => 'tunnels_per_client = 12;');
 	my @open = map { from('127.0.0.2') } 1 .. 12;
@@ -101,6 +109,12 @@ subtest 'tunnels_per_client' => sub {
 	my $other = from('127.0.0.3');
 	is(all_work($other), 1, 'another client has room');
 	is(all_work(@open), 12, 'those that are there go on');
+	SKIP: {
+		skip 'the address space is the sanitizer\'s or valgrind\'s', 1
+		    if slow();
+		cmp_ok(largest($daemon->pid, $daemon->workers), '<', 200,
+			'address space is taken for what is counted alone');
+	}
 
 	ok(finish(shift @open), 'one of them ends');
 	push @open, admitted('127.0.0.2');

@@ -197,4 +197,39 @@ my $count = ($daemon->counters)[-1];
 is($count->{accepted}, $made, 'each was counted when it came');
 is_deeply({ map { ($_ => $count->{$_}) } keys %reasons }, \%reasons,
 	'and for the reason of its line');
+
+# To count takes memory as well, from the first tunnel on that is to be counted:
+# more than is left, although there is enough for the tunnel.
+$daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test counted.test\n",
+	rules => '{ name = "counted"; action = "allow"; max_tunnels = 1;
+		destinations = [ "counted.test:*" ]; networks = [ "127.0.0.0/8" ]; },
+		{ name = "other"; action = "allow";
+		destinations = [ "*:*" ]; networks = [ "127.0.0.0/8" ]; }');
+($worker) = $daemon->workers;
+my $counted = 'counted.test:' . $upstream->port;
+
+# How the tunnel of this client ended, as its audit line has it.
+sub reason_of {
+	my ($port) = @_;
+
+	return poll(sub { return (map { $_->{reason} } grep {
+		($_->{client_port} // 0) == $port } $daemon->audit)[0] });
+}
+
+serves_ok('counted: before');
+leave(256 * 1024);
+for my $try (1, 2) {
+	my $client = client(name => $counted);
+	is($client->ended, 'alert internal_error', 'counted: refused');
+	is(reason_of($client->local_port), 'no_memory', 'for want of memory');
+	serves_ok('counted: while there is enough for others');
+}
+limit('unlimited');
+my $first = client(name => $counted);
+is(works($first), 1, 'counted: with memory there is service');
+is(reason_of(client(name => $counted)->local_port), 'limit_rule',
+	'for as many as there may be');
+is(finish($first), 1, 'counted: the end');
+is_deeply([ $daemon->workers ], [$worker], 'counted: the worker lives');
+$daemon->stop_ok;
 done_testing;

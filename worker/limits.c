@@ -90,13 +90,16 @@ static enum reason
 count(struct limits *l, uint64_t key, int64_t limit, enum reason reason)
 {
 	uint32_t now = second(l);
+	uint64_t sum;
+	int error;
 
 	if (stats_tally_add(l->stats, l->slot, key, now) != 0)
 		return (REASON_NO_MEMORY);
-	if (stats_tally_sum(l->stats, key, now) <= (uint64_t)limit)
+	error = stats_tally_sum(l->stats, key, now, &sum);
+	if (error == 0 && sum <= (uint64_t)limit)
 		return (REASON_NONE);
 	stats_tally_sub(l->stats, l->slot, key, now);
-	return (reason);
+	return (error == 0 ? reason : REASON_NO_MEMORY);
 }
 
 static enum reason

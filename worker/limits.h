@@ -36,15 +36,18 @@ enum reason limits_admit(const struct limits *);
 bool limits_descriptors(const struct limits *, uint64_t own_tunnels);
 
 /*
+ * All that follow: what is refused is not counted. Besides for the reasons
+ * named, it is refused for NO_MEMORY where it cannot be counted or added up.
+ *
  * Counts a tunnel, and the handshake that it begins with, of this client (its
  * IPv4 address or IPv6 /64). REASON_NONE: counted, limits_client_done() when
- * it ends; LIMIT_CLIENT or LIMIT_HANDSHAKES: not counted.
+ * it ends; LIMIT_CLIENT or LIMIT_HANDSHAKES.
  */
 enum reason limits_client(struct limits *, const struct addr *client);
 void limits_client_done(struct limits *, const struct addr *client);
 
 /* Counts a tunnel of this rule, over all generations that have a rule of that
- * name. REASON_NONE: counted; LIMIT_RULE: not. */
+ * name. REASON_NONE: counted; LIMIT_RULE. */
 enum reason limits_rule(struct limits *, const struct rule *);
 void limits_rule_done(struct limits *, const struct rule *);
 

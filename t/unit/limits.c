@@ -175,6 +175,70 @@ test_none(struct stats *s, int slot)
 	    "nothing is touched without a limit");
 }
 
+/* A tunnel of this client, in another worker. */
+static void
+tunnel_elsewhere(
+    struct stats *s, const struct conf_limits *conf, const struct addr *client)
+{
+	int slot = stats_slot_take(s);
+	struct limits l;
+
+	if (fork() == 0) {
+		limits_init(&l, conf, s, slot);
+		_exit(limits_client(&l, client) != REASON_NONE);
+	}
+	wait(NULL);
+}
+
+/* Refuses all three, and for want of memory? */
+static bool
+cannot_count(
+    struct limits *l, const struct addr *client, const struct rule *rule)
+{
+	return (limits_client(l, client) == REASON_NO_MEMORY &&
+		limits_lookup(l, client) == REASON_NO_MEMORY &&
+		limits_rule(l, rule) == REASON_NO_MEMORY);
+}
+
+/* Without memory to count or to add up, nothing is let through uncounted, and
+ * nothing stays counted that was refused. */
+static void
+test_no_memory(void)
+{
+	struct conf_limits conf = { .tunnels_per_client = 2,
+		.handshakes_per_client = 1000,
+		.lookups_per_client = 1 };
+	struct addr client = address("192.0.2.1");
+	struct addr neighbour = address("192.0.2.2");
+	struct rule rule = { .name = (char *)"a", .max_tunnels = 1 };
+	struct stats *s = NULL;
+	struct limits l, idle;
+	int fd, kept;
+
+	is_int(stats_new(&s), 0, "maps");
+	limits_init(&l, &conf, s, stats_slot_take(s));
+	limits_init(&idle, &conf, s, stats_slot_take(s));
+	is_int(limits_client(&l, &neighbour), REASON_NONE, "this one counts");
+	tunnel_elsewhere(s, &conf, &client);
+	/* What is not mapped yet cannot be from now on. */
+	fd = stats_fd(s);
+	kept = dup(fd);
+	close(fd);
+	ok(cannot_count(&idle, &client, &rule), "who cannot count refuses");
+	ok(cannot_count(&l, &client, &rule), "as does who cannot add up");
+	ok(cannot_count(&l, &client, &rule), "whenever it is asked");
+	dup2(kept, fd);
+	close(kept);
+	is_int(limits_client(&l, &client), REASON_NONE, "then there is memory");
+	is_int(limits_client(&l, &client), REASON_LIMIT_CLIENT,
+	    "and what is elsewhere counts");
+	is_int(limits_lookup(&l, &client), REASON_NONE, "a look-up");
+	is_int(limits_rule(&l, &rule), REASON_NONE, "a tunnel of the rule");
+	limits_client_done(&l, &client);
+	is_int(limits_client(&idle, &client), REASON_NONE, "room for any");
+	stats_free(s);
+}
+
 /* Opens and ends tunnels; returns how often there were too many. */
 static int
 compete(struct stats *s, int slot, _Atomic int *open)
@@ -235,5 +299,6 @@ main(void)
 	test_handshakes(s, slot);
 	test_race(s);
 	stats_free(s);
+	test_no_memory();
 	return (done_testing());
 }

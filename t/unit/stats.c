@@ -1,8 +1,11 @@
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/stats.h"
+#include "common/tally.h"
 #include "t/unit/tap.h"
 
 /* Enough for a reader to meet a master in the middle of one. */
@@ -115,6 +118,128 @@ test_all_slots(struct stats *s)
 	is_int(stats_total(s, STAT_RESUMED), 1005 + FOLDS, "all retired");
 }
 
+/* How many bytes of the shared memory are mapped here. */
+static long
+mapped(void)
+{
+	unsigned long begin, end;
+	char line[512];
+	long sum = 0;
+	FILE *f = fopen("/proc/self/maps", "r");
+
+	if (f == NULL)
+		return (-1);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strstr(line, "/memfd:sniport-stats") != NULL &&
+		    sscanf(line, "%lx-%lx", &begin, &end) == 2)
+			sum += (long)(end - begin);
+	fclose(f);
+	return (sum);
+}
+
+/* A worker that counts the key in a slot; its exit status is the sum. */
+static int
+tally_in_child(struct stats *s, int slot, uint64_t key)
+{
+	uint64_t sum = 99;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		stats_tally_add(s, slot, key, 0);
+		stats_tally_sum(s, key, 0, &sum);
+		_exit((int)sum);
+	}
+	waitpid(pid, &status, 0);
+	return (WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
+/* The sum, or what is wrong. */
+static int64_t
+tally_sum(struct stats *s, uint64_t key)
+{
+	uint64_t sum = 0;
+	int error = stats_tally_sum(s, key, 0, &sum);
+
+	return (error == 0 ? (int64_t)sum : error);
+}
+
+/* A tally is mapped by who needs it, when it does, and once. */
+static void
+test_mapped(void)
+{
+	const long one = sizeof(struct tally);
+	struct stats *s = NULL;
+	uint64_t key;
+	int a, b, unused;
+	long none;
+
+	is_int(stats_new(&s), 0, "maps");
+	a = stats_slot_take(s);
+	b = stats_slot_take(s);
+	unused = stats_slot_take(s);
+	key = stats_tally_key(s, "a", 1, false);
+	none = mapped();
+	ok(none > 0 && none < 8 << 20, "little is mapped");
+	is_int(tally_sum(s, key), 0, "nobody counts");
+	is_int(mapped(), none, "a sum over nothing maps nothing");
+	stats_tally_sub(s, a, key, 0);
+	is_int(mapped(), none, "nor has who counts nothing any to take back");
+
+	is_int(tally_in_child(s, b, key), 1, "a worker counts");
+	is_int(mapped(), none, "and maps for itself");
+	is_int(stats_tally_add(s, a, key, 0), 0, "so do we");
+	is_int(mapped(), none + one, "which maps our own");
+	is_int(tally_sum(s, key), 2, "both");
+	is_int(mapped(), none + 2 * one, "the sum maps the other's");
+	is_int(tally_in_child(s, a, key), 3, "what is mapped is inherited");
+	is_int(tally_sum(s, key), 3, "and the same memory");
+
+	stats_slot_retire(s, b);
+	is_int(tally_sum(s, key), 2, "a worker is gone");
+	is_int(stats_slot_take(s), b, "another has its slot");
+	is_int(tally_in_child(s, b, key), 3, "and begins with nothing");
+	is_int(tally_sum(s, key), 3, "the mapping shows it");
+	is_int(mapped(), none + 2 * one, "and is the one that was there");
+	stats_tally_sub(s, a, key, 0);
+	is_int(tally_sum(s, key), 2, "one is taken back");
+	ok(atomic_load(&stats_slot(s, unused)->tallied) == 0, "some never do");
+	stats_free(s);
+	is_int(mapped(), 0, "nothing stays mapped");
+}
+
+/* Where a tally cannot be mapped there is an error, and no wrong sum. */
+static void
+test_not_mapped(void)
+{
+	struct stats *s = NULL;
+	uint64_t key;
+	int mine, other, unused, kept;
+
+	is_int(stats_new(&s), 0, "maps");
+	mine = stats_slot_take(s);
+	other = stats_slot_take(s);
+	unused = stats_slot_take(s);
+	key = stats_tally_key(s, "a", 1, false);
+	stats_tally_add(s, mine, key, 0);
+	is_int(tally_sum(s, key), 1, "one");
+	is_int(tally_in_child(s, other, key), 2, "another, elsewhere");
+	kept = dup(stats_fd(s));
+	close(stats_fd(s));
+	is_int(tally_sum(s, key), -ENOMEM, "which cannot be mapped: no sum");
+	is_int(stats_tally_add(s, mine, key, 0), 0, "what is mapped can count");
+	is_int(stats_tally_add(s, unused, key, 0), -ENOMEM, "others cannot");
+	is_int(atomic_load(&stats_slot(s, unused)->tallied), 0,
+	    "and are no burden to anybody");
+	stats_tally_sub(s, unused, key, 0);
+	dup2(kept, stats_fd(s));
+	close(kept);
+	is_int(tally_sum(s, key), 3, "it can again: there is a sum");
+	is_int(stats_tally_add(s, unused, key, 0), 0, "and all can count");
+	is_int(tally_sum(s, key), 4, "as they do");
+	stats_free(s);
+}
+
 int
 main(void)
 {
@@ -134,5 +259,7 @@ main(void)
 	    "names are those of the table");
 	stats_free(s);
 	stats_free(NULL);
+	test_mapped();
+	test_not_mapped();
 	return (done_testing());
 }
