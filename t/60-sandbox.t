@@ -127,6 +127,7 @@ ended_ok($daemon, "gone.test:$port", 'a name that is not there',
 	reason => 'dns_not_found');
 my $old = tunnel_open($daemon, $upstream);
 like($daemon->reload, qr/^Serving: 2 workers,/, 'a reload');
+ok(poll(sub { $daemon->workers == 3 }), 'the old worker without a tunnel goes');
 states_ok('reload');
 ok(serves($daemon), 'the next generation serves');
 ok(works($old, 1_000_000) && finish($old), 'a tunnel of the first one lives');
