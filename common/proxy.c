@@ -413,10 +413,14 @@ static uint8_t *
 put_ssl(uint8_t *tlv, const struct proxy_info *info)
 {
 	uint8_t *at = tlv + TLV_HEAD;
+	uint8_t client = CLIENT_SSL;
 
 	if (!sendable(info->tls_version))
 		return (tlv);
-	*at++ = CLIENT_SSL | (info->verified ? CLIENT_CONN | CLIENT_SESS : 0);
+	/* None is sent over the connection that resumes a session. */
+	if (info->verified)
+		client |= CLIENT_SESS | (info->resumed ? 0 : CLIENT_CONN);
+	*at++ = client;
 	at = put32(at, !info->verified);
 	at = put_string(at, SSL_VERSION, info->tls_version);
 	if (info->verified)

@@ -57,6 +57,7 @@ struct proxy_info {
 	const char *identity;	 /* version 2: the client's URI or DNS SAN, as
 			       * PP2_SUBTYPE_SSL_CN within PP2_TYPE_SSL */
 	bool verified;		 /* the client's certificate was verified */
+	bool resumed; /* in the handshake whose session this one resumes */
 };
 
 /*

@@ -97,6 +97,7 @@ tunnel_proxy_preface(struct tunnel *t)
 		.tls_version = t->tls_version,
 		.identity = t->identity,
 		.verified = t->identity != NULL,
+		.resumed = t->resumed > 0,
 	};
 	unsent->end =
 	    proxy_format(&info, (unsigned)line->proxy_protocol, unsent->data);

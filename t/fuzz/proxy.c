@@ -103,7 +103,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char authority[600], identity[600], tls_version[600];
-	struct proxy_info info = { .verified = size & 1 };
+	struct proxy_info info = { .verified = size & 1, .resumed = size & 2 };
 	struct proxy_header h, untouched;
 	size_t third = size / 3;
 	int r;

@@ -484,6 +484,16 @@ test_write_strings(void)
 	writes("a verified one", &info,
 	    BYTES(SIGNATURE "\x21\x00..\x20\x00\x1e\x07\x00\x00\x00\x00\x21"
 			    "\x00\x07TLSv1.3\x22\x00\x0cspiffe://a/b"));
+	info.resumed = true;
+	writes("verified when the session was new", &info,
+	    BYTES(SIGNATURE "\x21\x00..\x20\x00\x1e\x05\x00\x00\x00\x00\x21"
+			    "\x00\x07TLSv1.3\x22\x00\x0cspiffe://a/b"));
+	info.verified = false;
+	writes("resumed without a client certificate", &info,
+	    BYTES(SIGNATURE "\x21\x00..\x20\x00\x0f\x01\x00\x00\x00\x01\x21"
+			    "\x00\x07TLSv1.3"));
+	info.verified = true;
+	info.resumed = false;
 	info.identity = NULL;
 	writes("a verified certificate without identity", &info,
 	    BYTES(SIGNATURE "\x21\x00..\x20\x00\x0f\x07\x00\x00\x00\x00\x21"
