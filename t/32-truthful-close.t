@@ -327,20 +327,23 @@ $daemon->stop_ok;
 # Time limits.
 my $long = Sniport::Upstream->new('sink');
 my $bye = Sniport::Upstream->new('half_close_first');
-my $silent = Sniport::Upstream->new(code => sub {
+my ($silent, $short) = map { Sniport::Upstream->new(code => sub {
 	my ($socket, $self) = @_;
 	$self->read_all($socket);
 	my $end = $self->{result}{end};
 	return (end => wait_reset($socket) ? "$end reset" : 'time');
-});
+}) } 1, 2;
 start(timeouts => 'idle = "600ms"; half_close = "400ms"; connect = "300ms";',
 	rules => sprintf '
 	{ name = "endless"; action = "allow"; destinations = [ "*:%d", "*:%d" ];
 	  networks = [ "127.0.0.0/8" ]; idle_timeout = "0"; },
 	{ name = "long"; action = "allow"; destinations = [ "*:%d" ];
 	  networks = [ "127.0.0.0/8" ]; idle_timeout = "1800ms"; },
+	{ name = "short"; action = "allow"; destinations = [ "*:%d" ];
+	  networks = [ "127.0.0.0/8" ]; idle_timeout = "300ms"; },
 	{ name = "test"; action = "allow"; destinations = [ "*:*" ];
-	  networks = [ "127.0.0.0/8" ]; }', map { $_->port } $bye, $silent, $long);
+	  networks = [ "127.0.0.0/8" ]; }', map { $_->port } $bye, $silent, $long,
+	$short);
 {
 	my $name = "nothing moves";
 	my $upstream = Sniport::Upstream->new('sink');
@@ -367,6 +370,15 @@ start(timeouts => 'idle = "600ms"; half_close = "400ms"; connect = "300ms";',
 	is($client->wait_end, 'reset', "$name: the client is reset");
 	is($silent->report->{end}, 'fin reset', "$name: the upstream, too");
 	line_ok($client, $name, reason => 'half_close_timeout',
+		closed_first => 'client', bytes_from_client => 1);
+
+	$name = "half a tunnel is left, the rule's limit is shorter";
+	$client = client($short);
+	$client->put('x');
+	$client->end;
+	is($client->wait_end, 'reset', "$name: the client is reset");
+	is($short->report->{end}, 'fin reset', "$name: the upstream, too");
+	line_ok($client, $name, reason => 'idle_timeout', rule => 'short',
 		closed_first => 'client', bytes_from_client => 1);
 
 	$name = "half a tunnel is left, the upstream's end came";

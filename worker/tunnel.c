@@ -83,24 +83,38 @@ connect_deadline(const struct tunnel *t)
 	return (CLOCK_NEVER);
 }
 
+/* How long nothing may move, 0: for ever; and why it ends then. */
 static int64_t
-relay_deadline(const struct tunnel *t)
+relay_limit(const struct tunnel *t, enum reason *reason)
 {
+	int64_t half_close = tunnel_timeouts(t)->half_close;
 	int64_t idle = tunnel_timeouts(t)->idle;
 
 	if (t->terms->idle_timeout >= 0)
 		idle = t->terms->idle_timeout;
-	if (tunnel_half_closed(t) &&
-	    (idle == 0 || tunnel_timeouts(t)->half_close < idle))
-		idle = tunnel_timeouts(t)->half_close;
-	return (idle == 0 ? CLOCK_NEVER : t->active + idle);
+	*reason = REASON_IDLE_TIMEOUT;
+	if (!tunnel_half_closed(t) || (idle != 0 && idle < half_close))
+		return (idle);
+	*reason = REASON_HALF_CLOSE_TIMEOUT;
+	return (half_close);
+}
+
+static int64_t
+relay_deadline(const struct tunnel *t)
+{
+	enum reason reason;
+	int64_t limit = relay_limit(t, &reason);
+
+	return (limit == 0 ? CLOCK_NEVER : t->active + limit);
 }
 
 static void
 relay_expire(struct tunnel *t)
 {
-	tunnel_close(t, tunnel_half_closed(t) ? REASON_HALF_CLOSE_TIMEOUT
-					      : REASON_IDLE_TIMEOUT);
+	enum reason reason;
+
+	(void)relay_limit(t, &reason);
+	tunnel_close(t, reason);
 }
 
 static int64_t
