@@ -42,15 +42,19 @@ struct conf_word {
 	int64_t value;
 };
 
+/* For conf_kind_parse(); -EINVAL where why is set, or refusal does. */
+typedef int conf_kind_parser(void *field, const struct conf_value *,
+    const struct conf_directive *, char why[CONF_WHY_SIZE]);
+
+/* NULL where the value is absent; else buf, or a borrowed string. */
+typedef const char *conf_kind_formatter(
+    const void *field, const struct conf_directive *, char buf[CONF_TEXT_SIZE]);
+
 struct conf_kind {
 	int raw;		   /* CONFIG_TYPE_STRING, _BOOL or _INT */
 	void (*fini)(void *field); /* frees what it owns; NULL: nothing */
-	/* For conf_kind_parse(); -EINVAL where why is set, or refusal does. */
-	int (*parse)(void *field, const struct conf_value *,
-	    const struct conf_directive *, char why[CONF_WHY_SIZE]);
-	/* NULL where the value is absent; else buf, or a borrowed string. */
-	const char *(*format)(const void *field, const struct conf_directive *,
-	    char buf[CONF_TEXT_SIZE]);
+	conf_kind_parser *parse;
+	conf_kind_formatter *format;
 	const struct conf_word *words;
 	const char *noun;
 	const char *refusal;

@@ -1,0 +1,212 @@
+#include "common/conf_kind_part.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/conf_table.h"
+
+/* The listener that a field is of. */
+static struct conf_listener *
+listener(const void *field, size_t offset)
+{
+	return ((void *)((char *)field - offset));
+}
+
+/* The field is the text; what it means goes to the fields beside it. */
+int
+conf_kind_parse_listen(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	struct conf_listener *l =
+	    listener(field, offsetof(struct conf_listener, address));
+	struct addr addr = { .family = AF_INET6 };
+	bool dual_stack = v->text[0] == ':' && v->text[1] != ':';
+	size_t len = strlen(v->text);
+	int r;
+
+	if (dual_stack)
+		r = addr_parse_port(&addr.port, v->text + 1, len - 1);
+	else
+		r = addr_parse(&addr, v->text, len, 0);
+	if (r != 0)
+		return (-EINVAL);
+	r = conf_kind_parse_string(field, v, d, why);
+	if (r != 0)
+		return (r);
+	l->addr = addr;
+	l->dual_stack = dual_stack;
+	return (0);
+}
+
+static struct conf_listener *
+target_listener(const void *field)
+{
+	return (listener(
+	    field, offsetof(struct conf_listener, default_destination)));
+}
+
+int
+conf_kind_parse_target(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	if (target_parse(field, v->text, strlen(v->text), 0) != REASON_NONE)
+		return (-EINVAL);
+	target_listener(field)->has_default_destination = true;
+	return (0);
+}
+
+const char *
+conf_kind_format_target(
+    const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
+{
+	if (!target_listener(field)->has_default_destination)
+		return (NULL);
+	target_format(field, buf);
+	return (buf);
+}
+
+int
+conf_kind_parse_address(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	return (addr_parse(field, v->text, strlen(v->text), 0));
+}
+
+const char *
+conf_kind_format_address(
+    const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
+{
+	if (((const struct addr *)field)->family == 0)
+		return (NULL);
+	addr_format(field, buf);
+	return (buf);
+}
+
+int
+conf_kind_parse_ip(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	static const uint8_t any[16];
+	struct addr *addr = field;
+
+	if (addr_parse_ip(addr, v->text, strlen(v->text)) != 0)
+		return (-EINVAL);
+	return (memcmp(addr->ip, any, sizeof(any)) == 0 ? -EINVAL : 0);
+}
+
+const char *
+conf_kind_format_ip(
+    const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
+{
+	addr_format_ip(field, buf);
+	return (buf);
+}
+
+int
+conf_kind_parse_server(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	return (addr_parse(field, v->text, strlen(v->text), 53));
+}
+
+int
+conf_kind_parse_cidr(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	int r = cidr_parse(field, v->text, strlen(v->text));
+
+	if (r == -ERANGE)
+		return (conf_kind_refuse(why,
+		    "has bits set beyond its prefix length; write the first "
+		    "address of the block"));
+	return (r);
+}
+
+const char *
+conf_kind_format_cidr(
+    const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
+{
+	cidr_format(field, buf);
+	return (buf);
+}
+
+static int
+parse_identity(
+    struct rule_client *client, const char *s, char why[CONF_WHY_SIZE])
+{
+	struct identity_pattern pattern;
+	const char *text;
+
+	if (identity_pattern_parse(&pattern, s, strlen(s), &text) != 0)
+		return (conf_kind_refuse(why, "is no client: %s", text));
+	client->identity = malloc(sizeof(pattern));
+	if (client->identity == NULL)
+		return (-ENOMEM);
+	*client->identity = pattern;
+	client->kind = RULE_CLIENT_IDENTITY;
+	return (0);
+}
+
+/* A block of addresses has a digit at its end, as no name has, or a colon. */
+int
+conf_kind_parse_client(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	struct rule_client *client = field;
+	const char *s = v->text;
+	size_t len = strlen(s);
+	int r;
+
+	if (strncmp(s, "spiffe:", strlen("spiffe:")) == 0)
+		return (parse_identity(client, s, why));
+	r = cidr_parse(&client->network, s, len);
+	if (r == 0)
+		return (0);
+	if (r == -ERANGE)
+		return (conf_kind_parse_cidr(&client->network, v, d, why));
+	if (len == 0 || strpbrk(s, ":/") != NULL)
+		return (-EINVAL);
+	return (parse_identity(client, s, why));
+}
+
+const char *
+conf_kind_format_client(
+    const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
+{
+	const struct rule_client *client = field;
+
+	if (client->kind == RULE_CLIENT_IDENTITY)
+		identity_pattern_format(client->identity, buf);
+	else
+		cidr_format(&client->network, buf);
+	return (buf);
+}
+
+void
+conf_kind_fini_client(void *field)
+{
+	struct rule_client *client = field;
+
+	if (client->kind == RULE_CLIENT_IDENTITY)
+		free(client->identity);
+}
+
+int
+conf_kind_parse_destination(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	const char *text;
+
+	if (rule_destination_parse(field, v->text, strlen(v->text), &text) == 0)
+		return (0);
+	return (conf_kind_refuse(why, "is no destination: %s", text));
+}
+
+const char *
+conf_kind_format_destination(
+    const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
+{
+	rule_destination_format(field, buf);
+	return (buf);
+}
