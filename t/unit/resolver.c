@@ -8,12 +8,10 @@
 
 #include "common/clock.h"
 #include "common/hosts.h"
-#include "common/log.h"
-#include "common/sink.h"
 #include "t/unit/name_server.h"
+#include "t/unit/steps.h"
 #include "t/unit/tap.h"
 #include "worker/dns_channel.h"
-#include "worker/loop.h"
 
 #define ASKERS 6
 
@@ -30,22 +28,16 @@ struct asker {
 	struct addr addrs[RESOLVER_ADDRS_MAX];
 };
 
-/* A test: steps, each of which begins when all that was asked is answered. */
 struct test {
-	struct loop *loop;
+	struct steps steps;
 	struct resolver *r;
 	struct conf_dns conf;
 	struct hosts *hosts;
 	struct stats_slot slot;
 	struct name_server sv;
 	struct asker askers[ASKERS];
-	unsigned waiting;
-	void (*const *steps)(struct test *);
 	void (*hook)(struct asker *); /* in its callback */
-	struct loop_task task;
 };
-
-static struct log *null_log;
 
 /* the test */
 
@@ -62,17 +54,15 @@ query_cb(struct resolver_query *q, const struct resolver_answer *a)
 	asker->n = a->naddrs;
 	if (a->naddrs != 0 && a->naddrs <= RESOLVER_ADDRS_MAX)
 		memcpy(asker->addrs, a->addrs, a->naddrs * sizeof(*a->addrs));
-	t->waiting--;
 	if (t->hook != NULL)
 		t->hook(asker);
-	if (t->waiting == 0)
-		loop_defer(t->loop, &t->task);
+	steps_answered(&t->steps);
 }
 
 static void
 ask(struct test *t, size_t i, const char *name, int family)
 {
-	t->waiting++;
+	t->steps.waiting++;
 	resolver_ask(t->r, &t->askers[i].query, name, family, query_cb);
 }
 
@@ -80,7 +70,7 @@ static void
 cancel(struct test *t, size_t i)
 {
 	if (t->askers[i].query.entry != NULL)
-		t->waiting--;
+		t->steps.waiting--;
 	resolver_cancel(t->r, &t->askers[i].query);
 }
 
@@ -103,35 +93,15 @@ counted(const struct test *t, enum stats_counter counter)
 }
 
 static void
-step_cb(struct loop_task *task)
-{
-	struct test *t = container_of(task, struct test, task);
-
-	if (t->waiting != 0) /* it was 0 in between */
-		return;
-	if (*t->steps == NULL) {
-		loop_stop(t->loop);
-		return;
-	}
-	(*t->steps++)(t);
-	if (t->waiting == 0)
-		loop_defer(t->loop, &t->task);
-}
-
-static void
 test_open(struct test *t)
 {
 	size_t i;
 
 	memset(t, 0, sizeof(*t));
-	if (loop_new(&t->loop) != 0) {
-		printf("Bail out! no loop\n");
-		exit(1);
-	}
-	name_server_open(&t->sv, t->loop);
+	steps_open(&t->steps, t);
+	name_server_open(&t->sv, t->steps.loop);
 	for (i = 0; i < ASKERS; i++)
 		t->askers[i].t = t;
-	t->task.cb = step_cb;
 	t->conf = (struct conf_dns){
 		.timeout = (getenv("SNIPORT_VALGRIND") != NULL ? 40 : 1) * 20 *
 			   CLOCK_MSEC,
@@ -155,16 +125,14 @@ test_run(struct test *t, void (*const *steps)(struct test *))
 
 	t->conf.servers = &server;
 	t->conf.nservers = 1;
-	is_int(resolver_new(
-		   &t->r, t->loop, &t->conf, t->hosts, null_log, &t->slot),
+	is_int(resolver_new(&t->r, t->steps.loop, &t->conf, t->hosts,
+		   t->steps.log, &t->slot),
 	    0, "a resolver is made");
-	t->steps = steps;
-	loop_defer(t->loop, &t->task);
-	is_int(loop_run(t->loop, NULL, NULL), 0, "the loop ran");
+	steps_run(&t->steps, steps);
 	resolver_free(t->r);
 	name_server_close(&t->sv);
 	hosts_free(t->hosts);
-	loop_free(t->loop);
+	steps_close(&t->steps);
 }
 
 /* answers */
@@ -562,7 +530,7 @@ end_ask(struct test *t)
 	is_int(counted(t, STAT_DNS_QUERIES), 4,
 	    "three questions are under "
 	    "way, one is answered");
-	loop_stop(t->loop); /* before it is told */
+	loop_stop(t->steps.loop); /* before it is told */
 }
 
 static void
@@ -659,14 +627,7 @@ int
 main(void)
 {
 	static struct test t;
-	struct sink *sink;
 
-	if (sink_open(&sink, "/dev/null") != 0 ||
-	    log_new(&null_log, sink, LOG_LEVEL_DEBUG, "test") != 0) {
-		printf("Bail out! cannot begin\n");
-		return (1);
-	}
-	alarm(60); /* a question that never ends is a failure, too */
 	test_answers(&t);
 	test_failures(&t);
 	test_ttl(&t);
@@ -677,7 +638,5 @@ main(void)
 	test_end(&t);
 	test_hosts(&t);
 	test_many(&t);
-	log_free(null_log);
-	sink_close(sink);
 	return (done_testing());
 }
