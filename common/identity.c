@@ -4,18 +4,13 @@
 #include <string.h>
 
 #include "common/hostname.h"
+#include "common/piece.h"
 
 #define SCHEME	   "spiffe://"
 #define SCHEME_LEN (sizeof(SCHEME) - 1)
 
 _Static_assert(
     IDENTITY_PATTERN_MAX >= HOSTNAME_MAX + 2, "*.name fits into a pattern");
-
-/* A part of a text; not NUL-terminated. */
-struct piece {
-	const char *s;
-	size_t len;
-};
 
 static bool
 is_trust_domain_char(char c)
@@ -30,23 +25,6 @@ is_path_char(char c)
 	return (is_trust_domain_char(c) || (c >= 'A' && c <= 'Z'));
 }
 
-static bool
-piece_is(struct piece p, const char *text)
-{
-	return (p.len == strlen(text) && memcmp(p.s, text, p.len) == 0);
-}
-
-/* Takes n bytes from the front of *rest. */
-static struct piece
-cut(struct piece *rest, size_t n)
-{
-	struct piece front = { rest->s, n };
-
-	rest->s += n;
-	rest->len -= n;
-	return (front);
-}
-
 /* Takes what stands before the next '/', or all. */
 static struct piece
 cut_segment(struct piece *rest)
@@ -55,14 +33,14 @@ cut_segment(struct piece *rest)
 
 	while (n < rest->len && rest->s[n] != '/')
 		n++;
-	return (cut(rest, n));
+	return (piece_cut(rest, n));
 }
 
 /* Takes a '/' and the segment behind it. */
 static struct piece
 cut_next(struct piece *path)
 {
-	cut(path, 1);
+	piece_cut(path, 1);
 	return (cut_segment(path));
 }
 
@@ -106,20 +84,13 @@ path_valid(struct piece path)
 	return (true);
 }
 
-static bool
-has_scheme(struct piece id)
-{
-	return (id.len >= SCHEME_LEN && memcmp(id.s, SCHEME, SCHEME_LEN) == 0);
-}
-
 bool
 identity_valid_spiffe(const char *s, size_t len)
 {
 	struct piece rest = { s, len };
 
-	if (len > IDENTITY_SPIFFE_MAX || !has_scheme(rest))
+	if (len > IDENTITY_SPIFFE_MAX || !piece_cut_text(&rest, SCHEME))
 		return (false);
-	cut(&rest, SCHEME_LEN);
 	return (trust_domain_valid(cut_segment(&rest)) && path_valid(rest));
 }
 
@@ -135,7 +106,7 @@ check_segment(struct piece segment, const char **why)
 {
 	if (piece_is(segment, "*") || segment_valid(segment))
 		return (0);
-	if (memchr(segment.s, '*', segment.len) != NULL)
+	if (piece_has(segment, '*'))
 		return (refuse(why,
 		    "a wildcard is a whole segment of the path; write "
 		    "spiffe://cluster.local/ns/*/sa/web"));
@@ -155,7 +126,7 @@ check_spiffe(struct piece rest, const char **why)
 	struct piece domain = cut_segment(&rest);
 	int r = 0;
 
-	if (domain.len > 0 && memchr(domain.s, '*', domain.len) != NULL)
+	if (piece_has(domain, '*'))
 		return (
 		    refuse(why, "no wildcard stands for a trust domain; write "
 				"spiffe://cluster.local/*"));
@@ -174,12 +145,11 @@ parse_dns(struct identity_pattern *p, struct piece name, const char **why)
 	char *at = p->text;
 	int len;
 
-	if (name.len >= 2 && memcmp(name.s, "*.", 2) == 0) {
-		cut(&name, 2);
+	if (piece_cut_text(&name, "*.")) {
 		*at++ = '*';
 		*at++ = '.';
 	}
-	if (name.len > 0 && memchr(name.s, '*', name.len) != NULL)
+	if (piece_has(name, '*'))
 		return (
 		    refuse(why, "a wildcard is the whole first label; write "
 				"*.example.com"));
@@ -206,11 +176,10 @@ identity_pattern_parse(
 		return (refuse(why,
 		    "it is too long; write a shorter path that ends in /*"));
 	memset(&parsed, 0, sizeof(parsed));
-	if (has_scheme(rest)) {
+	if (piece_cut_text(&rest, SCHEME)) {
 		parsed.kind = IDENTITY_SPIFFE;
 		parsed.len = len;
 		memcpy(parsed.text, s, len);
-		cut(&rest, SCHEME_LEN);
 		r = check_spiffe(rest, why);
 	} else {
 		r = parse_dns(&parsed, rest, why);
@@ -244,8 +213,7 @@ match_path(struct piece pattern, struct piece path)
 		if (piece_is(want, "*")) {
 			if (!segment_valid(got))
 				return (false);
-		} else if (want.len != got.len ||
-			   memcmp(want.s, got.s, want.len) != 0) {
+		} else if (!piece_equal(want, got)) {
 			return (false);
 		}
 	}
@@ -257,14 +225,12 @@ match_spiffe(struct piece pattern, struct piece id)
 {
 	struct piece want, got;
 
-	if (id.len > IDENTITY_SPIFFE_MAX || !has_scheme(id))
+	if (id.len > IDENTITY_SPIFFE_MAX || !piece_cut_text(&id, SCHEME))
 		return (false);
-	cut(&pattern, SCHEME_LEN);
-	cut(&id, SCHEME_LEN);
+	piece_cut(&pattern, SCHEME_LEN);
 	want = cut_segment(&pattern);
 	got = cut_segment(&id);
-	return (want.len == got.len && memcmp(want.s, got.s, want.len) == 0 &&
-		match_path(pattern, id));
+	return (piece_equal(want, got) && match_path(pattern, id));
 }
 
 static bool
@@ -279,7 +245,7 @@ match_dns(struct piece pattern, struct piece id)
 		return ((size_t)len == pattern.len &&
 			memcmp(name, pattern.s, pattern.len) == 0);
 	/* The dot is compared, too; before it a canonical name has a label. */
-	cut(&pattern, 1);
+	piece_cut(&pattern, 1);
 	return ((size_t)len > pattern.len &&
 		memcmp(name + len - pattern.len, pattern.s, pattern.len) == 0);
 }

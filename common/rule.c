@@ -3,13 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define PORT_MAX 65535
+#include "common/piece.h"
 
-/* A piece of what was written; not NUL-terminated. */
-struct piece {
-	const char *s;
-	size_t len;
-};
+#define PORT_MAX 65535
 
 static int
 refuse(const char **why, const char *text)
@@ -25,7 +21,7 @@ parse_ports(struct rule_destination *d, struct piece ports, const char **why)
 	size_t low_len = dash != NULL ? (size_t)(dash - ports.s) : ports.len;
 	size_t high_at = dash != NULL ? low_len + 1 : 0;
 
-	if (ports.len == 1 && ports.s[0] == '*') {
+	if (piece_is(ports, "*")) {
 		d->port_low = 1;
 		d->port_high = PORT_MAX;
 		return (0);
@@ -63,13 +59,9 @@ parse_name(struct rule_destination *d, struct piece host, const char **why)
 {
 	int len;
 
-	d->kind = RULE_DESTINATION_NAME;
-	if (host.len >= 2 && memcmp(host.s, "*.", 2) == 0) {
-		d->kind = RULE_DESTINATION_SUFFIX;
-		host.s += 2;
-		host.len -= 2;
-	}
-	if (memchr(host.s, '*', host.len) != NULL)
+	d->kind = piece_cut_text(&host, "*.") ? RULE_DESTINATION_SUFFIX
+					      : RULE_DESTINATION_NAME;
+	if (piece_has(host, '*'))
 		return (refuse(why,
 		    "a wildcard is the whole first label; write *.example.com, "
 		    "or * for every name"));
@@ -88,15 +80,15 @@ parse_host(struct rule_destination *d, struct piece host, const char **why)
 {
 	if (host.len == 0)
 		return (refuse(why, "it has no host; write host:port"));
-	if (host.len == 1 && host.s[0] == '*') {
+	if (piece_is(host, "*")) {
 		d->kind = RULE_DESTINATION_ANY;
 		return (0);
 	}
-	if (memchr(host.s, ':', host.len) != NULL)
+	if (piece_has(host, ':'))
 		return (refuse(why,
 		    "it has more than one colon; write host:port, and an IPv6 "
 		    "address in brackets: [2001:db8::1]:443"));
-	if (memchr(host.s, '/', host.len) != NULL)
+	if (piece_has(host, '/'))
 		return (parse_network(d, host, why));
 	if (cidr_parse(&d->network, host.s, host.len) == 0) {
 		d->kind = RULE_DESTINATION_NETWORK;
@@ -117,7 +109,7 @@ parse_brackets(struct rule_destination *d, struct piece all, const char **why)
 		return (
 		    refuse(why, "its bracket is open; write [address]:port"));
 	inside.len = end - inside.s;
-	if (memchr(inside.s, ':', inside.len) == NULL)
+	if (!piece_has(inside, ':'))
 		return (refuse(
 		    why, "brackets are for IPv6; write [2001:db8::1]:443"));
 	r = parse_network(d, inside, why);

@@ -3,13 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define SERVICE_LABEL "._tcp"
+#include "common/piece.h"
 
-/* A piece of the server name; not NUL-terminated. */
-struct piece {
-	const char *s;
-	size_t len;
-};
+#define SERVICE_LABEL "._tcp"
 
 static enum reason
 parse_name(struct target *t, struct piece host)
@@ -26,7 +22,7 @@ parse_name(struct target *t, struct piece host)
 static enum reason
 parse_host(struct target *t, struct piece host)
 {
-	bool colon = memchr(host.s, ':', host.len) != NULL;
+	bool colon = piece_has(host, ':');
 	char text[ADDR_TEXT_SIZE];
 
 	if (host.len > 2 && host.s[0] == '[' && host.s[host.len - 1] == ']') {
