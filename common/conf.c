@@ -169,3 +169,15 @@ conf_free(struct conf *conf)
 	free_section(CONF_SECTION_top, (char *)conf);
 	free(conf);
 }
+
+void
+conf_drop_destinations(struct conf *conf)
+{
+	struct rule *r;
+
+	for (r = conf->rules; r < conf->rules + conf->nrules; r++) {
+		free(r->destinations);
+		r->destinations = NULL;
+		r->ndestinations = 0;
+	}
+}

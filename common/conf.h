@@ -145,6 +145,13 @@ int conf_parse(
 void conf_free(struct conf *);
 
 /*
+ * Frees the destinations of all rules: of a large file they are most of it, and
+ * once rules are compiled only conf_print() and who explains a decision want
+ * them.
+ */
+void conf_drop_destinations(struct conf *);
+
+/*
  * Prints the effective configuration with every default, in the syntax of
  * the file: what it prints loads to the same configuration. 0 or -errno.
  */

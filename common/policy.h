@@ -12,9 +12,9 @@
 struct policy;
 
 /*
- * Compiles n rules, which are borrowed and must outlive the policy. Time and
- * memory grow with the number of destinations, not with its square. 0 or
- * -errno.
+ * Compiles n rules, which are borrowed and must outlive the policy, but for
+ * their destinations, which are not needed any more. Time and memory grow with
+ * the number of destinations, not with its square. 0 or -errno.
  */
 int policy_new(struct policy **, const struct rule *rules, size_t n);
 void policy_free(struct policy *);

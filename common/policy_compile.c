@@ -8,13 +8,14 @@
 
 /* How much a set of rules comes to at most. */
 struct extent {
-	size_t nodes, direct, rest, ranges, patterns;
+	size_t nodes, direct, rest, ranges, patterns, names;
 };
 
 struct build {
 	struct policy *policy;
 	struct policy_entries direct, rest;
 	uint32_t nranges;
+	size_t names; /* bytes */
 };
 
 static size_t
@@ -30,8 +31,10 @@ count_identities(const struct rule *r)
 static void
 measure_rule(struct extent *x, const struct rule *r)
 {
-	size_t identities = count_identities(r), times = r->ndestinations;
+	size_t identities = count_identities(r), times = r->ndestinations, i;
 
+	for (i = 0; i < r->ndestinations; i++)
+		x->names += r->destinations[i].name_len;
 	x->nodes += r->ndestinations;
 	if (r->nclients == 0)
 		x->direct += r->ndestinations;
@@ -71,9 +74,10 @@ policy_alloc(struct policy *p, const struct extent *x, size_t nrules)
 	p->ranges = calloc(x->ranges + 1, sizeof(*p->ranges));
 	p->sets = calloc(nrules + 1, sizeof(*p->sets));
 	p->patterns = calloc(x->patterns + 1, sizeof(*p->patterns));
+	p->names = malloc(x->names + 1);
 	if (p->slots == NULL || p->nodes == NULL || p->spans == NULL ||
 	    p->rest == NULL || p->ranges == NULL || p->sets == NULL ||
-	    p->patterns == NULL)
+	    p->patterns == NULL || p->names == NULL)
 		return (-ENOMEM);
 	return (0);
 }
@@ -92,9 +96,11 @@ lengths_add(struct policy_lengths *l, const struct cidr *c)
 
 /* The node of a destination; notes what a look-up has to try to find it. */
 static uint32_t
-add_node(struct policy *p, const struct rule_destination *d, uint32_t rule)
+add_node(struct build *b, const struct rule_destination *d, uint32_t rule)
 {
+	struct policy *p = b->policy;
 	struct policy_key k = { d->kind, 0, d->name_len, d->name };
+	uint32_t nnodes = p->nnodes, node;
 	unsigned depth;
 
 	if (d->kind == RULE_DESTINATION_ANY)
@@ -108,7 +114,15 @@ add_node(struct policy *p, const struct rule_destination *d, uint32_t rule)
 		depth = policy_count_labels(d->name, d->name_len);
 		p->suffix_depth[depth / 64 % 2] |= UINT64_C(1) << depth % 64;
 	}
-	return (policy_add(p, &k, rule));
+	node = policy_add(p, &k, rule);
+	/* A destination is ten times as large as most names, and not needed
+	 * for anything else once the rules are tables. */
+	if (p->nnodes > nnodes && d->kind != RULE_DESTINATION_NETWORK) {
+		p->nodes[node].key.name =
+		    memcpy(p->names + b->names, k.bytes, k.len);
+		b->names += k.len;
+	}
+	return (node);
 }
 
 static void
@@ -183,7 +197,7 @@ add_destination(
 {
 	const struct rule *r = &b->policy->rules[rule];
 	struct policy_span span = { d->port_low, d->port_high, rule };
-	uint32_t dest = add_node(b->policy, d, rule);
+	uint32_t dest = add_node(b, d, rule);
 
 	if (r->nclients == 0)
 		entries_add(&b->direct, dest, span);
@@ -319,5 +333,6 @@ policy_free(struct policy *p)
 	free(p->ranges);
 	free(p->sets);
 	free(p->patterns);
+	free(p->names);
 	free(p);
 }

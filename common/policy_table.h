@@ -71,7 +71,8 @@ struct policy_node {
 	uint32_t owner;
 	union {
 		struct cidr cidr;
-		const char *name; /* borrowed from the rules */
+		const char *name; /* of a destination: in names; of an
+				   * identity: borrowed from the rules */
 	} key;
 	uint32_t first; /* lowest rule here and among the clients */
 	uint32_t nspans, span;
@@ -120,6 +121,7 @@ struct policy {
 	struct policy_range *ranges;
 	struct policy_client_set *sets; /* by rule; of long client lists only */
 	struct policy_pattern *patterns;
+	char *names; /* of destinations */
 	uint32_t npatterns;
 	bool identities;		/* some rule names them */
 	struct policy_lengths networks; /* of NETWORK destinations */

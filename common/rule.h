@@ -51,7 +51,7 @@ struct rule {
 	char *name;
 	enum rule_action action;
 	struct rule_destination *destinations;
-	size_t ndestinations; /* at least 1 */
+	size_t ndestinations; /* at least 1; 0: they were dropped */
 	/* By its address or by one of its identities. */
 	struct rule_client *clients;
 	size_t nclients; /* 0: any client */

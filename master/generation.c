@@ -219,6 +219,8 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 {
 	size_t before = f->nerrors;
 
+	if (serve)
+		conf_drop_destinations(g->conf);
 	g->nworkers =
 	    g->conf->workers > 0 ? (size_t)g->conf->workers : usable_cpus();
 	g->seats = calloc(g->nworkers, sizeof(*g->seats));

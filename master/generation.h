@@ -78,8 +78,9 @@ int generation_read(struct generation **g, const char *file, struct findings *);
 
 /*
  * Completes it with all that serving needs: certificates, user, hosts file and
- * logs. Binds and forks nothing. Not to serve but to be checked, it has no log
- * and makes no file. 0, or -EINVAL with the causes in findings.
+ * logs; and drops the rules' destinations, which serving does not need. Binds
+ * and forks nothing. Not to serve but to be checked, it has no log, makes no
+ * file and drops nothing. 0, or -EINVAL with the causes in findings.
  */
 int generation_complete(struct generation *, bool serve, struct findings *);
 

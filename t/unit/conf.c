@@ -280,6 +280,10 @@ test_full(void)
 	is_str(c->log.error, "/var/log/e", "log.error");
 	is_int(c->log.format, CONF_LOG_TEXT, "log.format");
 	ok(c->log.access_connect, "log.access_connect");
+	conf_drop_destinations(c);
+	ok(c->rules[0].ndestinations == 0 && c->rules[2].destinations == NULL,
+	    "rules without what they were compiled from");
+	is_str(c->rules[0].name, "one", "but with their names");
 	conf_free(c);
 }
 
