@@ -2,6 +2,13 @@
 
 #include <stdlib.h>
 
+/* jemalloc (5.3): one arena for the one thread of a process. Read before
+ * main(); without jemalloc, as under a sanitizer, nobody reads it. */
+const char *const malloc_conf = "narenas:1";
+
+extern int mallctl(const char *name, void *old, size_t *old_len, void *new,
+    size_t new_len) __attribute__((weak));
+
 /* The library has no argument of ours to hand to these functions. */
 static uint64_t alloc_failed;
 
@@ -38,4 +45,14 @@ uint64_t
 alloc_failures(void)
 {
 	return (alloc_failed);
+}
+
+void
+alloc_trim(void)
+{
+	if (mallctl == NULL)
+		return;
+	/* Only memory is at stake, and there will be a next time. */
+	(void)mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	(void)mallctl("arena.0.purge", NULL, NULL, NULL, 0);
 }

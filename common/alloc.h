@@ -1,6 +1,7 @@
 /*
  * Memory for a library that takes its allocator from us, and hides from its
- * caller that it got none: failures are counted here.
+ * caller that it got none: failures are counted here. And memory for all
+ * others: it goes back once it is not needed.
  */
 #ifndef COMMON_ALLOC_H
 #define COMMON_ALLOC_H
@@ -17,5 +18,9 @@ void alloc_free(void *, const char *file, int line);
 
 /* How many of them this process, or its parent before it, was refused. */
 uint64_t alloc_failures(void);
+
+/* Gives what was freed back to the kernel. A process that is idle makes no
+ * allocations, and only those would make jemalloc (5.3) do it. */
+void alloc_trim(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/alloc.h"
 #include "common/conf.h"
 #include "common/fd.h"
 #include "common/guard.h"
@@ -235,6 +236,8 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 	    f->nerrors == before)
 		findings_add(
 		    f, LOG_LEVEL_ERROR, "log: open: %s", strerror(ENOMEM));
+	/* Before workers share it: reading took several times what is left. */
+	alloc_trim();
 	return (f->nerrors == before ? 0 : -EINVAL);
 }
 
@@ -254,4 +257,5 @@ generation_free(struct generation *g)
 	free(g->seats);
 	conf_free(g->conf);
 	free(g);
+	alloc_trim();
 }

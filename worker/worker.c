@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "common/alloc.h"
 #include "common/boot.h"
 #include "common/audit.h"
 #include "common/clock.h"
@@ -46,24 +47,12 @@ struct worker {
 	bool trimmed;
 };
 
-/* jemalloc (5.3): one arena for the one thread of a worker. Read before
- * main(); without jemalloc, as under a sanitizer, nobody reads it. */
-const char *const malloc_conf = "narenas:1";
-
-extern int mallctl(const char *name, void *old, size_t *old_len, void *new,
-    size_t new_len) __attribute__((weak));
-
-/* Gives what a burst has left behind back to the kernel: an idle worker makes
- * no allocations, and only those would make jemalloc do it. */
+/* Gives what a burst has left behind back to the kernel. */
 static void
 trim(struct worker *w)
 {
 	buffers_trim(&w->tunnels.buffers);
-	if (mallctl == NULL)
-		return;
-	/* Only memory is at stake, and the next idle time tries again. */
-	(void)mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
-	(void)mallctl("arena.0.purge", NULL, NULL, NULL, 0);
+	alloc_trim();
 }
 
 static uint64_t
