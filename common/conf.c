@@ -6,6 +6,7 @@
 
 #include "common/conf_check.h"
 #include "common/conf_error.h"
+#include "common/conf_place.h"
 #include "common/conf_read.h"
 #include "common/conf_table.h"
 #include "common/conf_text.h"
@@ -167,6 +168,7 @@ conf_free(struct conf *conf)
 	if (conf == NULL)
 		return;
 	free_section(CONF_SECTION_top, (char *)conf);
+	conf_places_free(conf->places);
 	free(conf);
 }
 

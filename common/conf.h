@@ -2,6 +2,7 @@
 #ifndef COMMON_CONF_H
 #define COMMON_CONF_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -108,6 +109,8 @@ struct conf_log {
 	bool access_connect;
 };
 
+struct conf_places;
+
 struct conf {
 	char *user, *group;
 	int64_t workers; /* 0: one per usable CPU */
@@ -123,6 +126,7 @@ struct conf {
 	struct conf_timeouts timeouts;
 	struct conf_limits limits;
 	struct conf_log log;
+	struct conf_places *places; /* for conf_where() */
 };
 
 /*
@@ -150,6 +154,16 @@ void conf_free(struct conf *);
  * them.
  */
 void conf_drop_destinations(struct conf *);
+
+/*
+ * Where a setting stands, for messages about it: "file:line: setting", or
+ * "setting" where it has its default. field is that of the setting in conf,
+ * such as &conf->tls.ciphers; those of rules are not known. Returns buf or a
+ * static text.
+ */
+#define CONF_WHERE_SIZE (PATH_MAX + 128)
+const char *conf_where(
+    const struct conf *, const void *field, char buf[CONF_WHERE_SIZE]);
 
 /*
  * Prints the effective configuration with every default, in the syntax of

@@ -1,7 +1,6 @@
 #include "common/conf_error.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,16 +79,22 @@ source_name(const struct conf_errors *e, const char *file, char buf[PATH_MAX])
 	return (buf);
 }
 
+const char *
+conf_error_file(const struct conf_errors *e, const config_setting_t *setting,
+    char buf[PATH_MAX])
+{
+	return (source_name(e, config_setting_source_file(setting), buf));
+}
+
 void
 conf_error_at(struct conf_errors *e, config_setting_t *place,
     const char *setting, const char *fmt, ...)
 {
-	const char *file = config_setting_source_file(place);
 	char name[PATH_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	write_error(e, source_name(e, file, name),
+	write_error(e, conf_error_file(e, place, name),
 	    config_setting_source_line(place), setting, fmt, ap);
 	va_end(ap);
 	config_setting_set_hook(place, (void *)bad);

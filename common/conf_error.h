@@ -2,6 +2,7 @@
 #ifndef COMMON_CONF_ERROR_H
 #define COMMON_CONF_ERROR_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -35,6 +36,10 @@ void conf_error(struct conf_errors *, const char *file, unsigned line,
 void conf_error_at(struct conf_errors *, config_setting_t *,
     const char *setting, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* The file that a setting is in, as errors show it: borrowed, or buf. */
+const char *conf_error_file(
+    const struct conf_errors *, const config_setting_t *, char buf[PATH_MAX]);
 
 /* Was nothing reported at the setting? Also of NULL. */
 bool conf_error_free(const config_setting_t *);

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf_place.h"
 #include "common/conf_table.h"
 
 /* The walk; want of memory is told at its end. */
 struct reader {
+	struct conf *conf;
 	struct conf_errors *errors;
 	bool no_memory;
 };
@@ -159,10 +161,23 @@ read_elements(struct reader *r, const struct conf_directive *d,
 	}
 }
 
+/* For who reports on the field later; setting NULL: it has its default. */
+static void
+note_place(struct reader *r, const struct conf_directive *d,
+    const config_setting_t *setting, const char *base)
+{
+	if (conf_place_add(r->conf, base + d->offset, d, setting, r->errors) !=
+	    0)
+		r->no_memory = true;
+}
+
 static void
 read_setting(struct reader *r, const struct conf_directive *d,
     config_setting_t *setting, char *base)
 {
+	/* A group's first field would have the same address. */
+	if (d->shape != CONF_GROUP)
+		note_place(r, d, setting, base);
 	switch (d->shape) {
 	case CONF_ONE:
 		read_value(r, d, setting, base + d->offset);
@@ -234,7 +249,10 @@ read_absent(struct reader *r, const struct conf_directive *d, char *base,
 
 	if (d->shape == CONF_GROUP) {
 		read_group(r, d->inner, base + d->offset, NULL, place);
-	} else if (d->initial == conf_required) {
+		return;
+	}
+	note_place(r, d, NULL, base);
+	if (d->initial == conf_required) {
 		conf_describe(d, description);
 		reader_error(r, d, place, "is missing; write %s", description);
 	} else if (d->shape == CONF_ONE) {
@@ -269,7 +287,7 @@ read_group(struct reader *r, enum conf_section_id section, void *base,
 int
 conf_read(struct conf *conf, config_setting_t *root, struct conf_errors *errors)
 {
-	struct reader r = { .errors = errors };
+	struct reader r = { .conf = conf, .errors = errors };
 
 	read_group(&r, CONF_SECTION_top, conf, root, root);
 	return (r.no_memory ? -ENOMEM : 0);

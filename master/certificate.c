@@ -10,25 +10,13 @@
 #include <time.h>
 
 #include "common/conf.h"
-#include "common/fd.h"
-#include "master/findings.h"
+#include "master/pem.h"
 
 #define FILE_MAX (1024 * 1024)
 
 /* Ends sooner: worth a warning. */
 #define DAYS_SOON 14
 #define DAY	  (24 * 60 * 60)
-
-void
-certificate_finding(struct findings *f, const char *file, const char *action)
-{
-	unsigned long code = ERR_peek_error();
-	const char *reason = ERR_reason_error_string(code);
-
-	findings_add(f, LOG_LEVEL_ERROR, "%s: %s: %s", file, action,
-	    reason != NULL ? reason : "unknown error");
-	ERR_clear_error();
-}
 
 /* Keys with a passphrase: nobody is there to be asked. */
 static int
@@ -38,18 +26,6 @@ no_passphrase(char *buf, int size, int writing, void *asked)
 	return (-1);
 }
 
-static int
-slurp(char **data, size_t *len, const char *file, struct findings *f)
-{
-	int error = fd_slurp(file, FILE_MAX, data, len);
-
-	if (error == 0)
-		return (0);
-	findings_add(
-	    f, LOG_LEVEL_ERROR, "%s: read: %s", file, strerror(-error));
-	return (-EINVAL);
-}
-
 static X509 *
 read_one(BIO *bio, int *asked)
 {
@@ -57,7 +33,7 @@ read_one(BIO *bio, int *asked)
 }
 
 /* All certificates of the file; NULL with the cause in findings. */
-static STACK_OF(X509) * read_chain(const char *file, struct findings *f)
+static STACK_OF(X509) * read_chain(const struct pem_file *file)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();
 	BIO *bio = NULL;
@@ -66,7 +42,7 @@ static STACK_OF(X509) * read_chain(const char *file, struct findings *f)
 	size_t len;
 	int asked = 0;
 
-	if (chain == NULL || slurp(&data, &len, file, f) != 0)
+	if (chain == NULL || pem_slurp(file, FILE_MAX, &data, &len) != 0)
 		goto fail;
 	bio = BIO_new_mem_buf(data, (int)len);
 	if (bio == NULL)
@@ -78,20 +54,18 @@ static STACK_OF(X509) * read_chain(const char *file, struct findings *f)
 			goto fail_openssl;
 		}
 	}
-	/* "No start line" is how the end looks. */
-	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+	if (!pem_ended())
 		goto fail_openssl;
 	if (sk_X509_num(chain) == 0) {
-		findings_add(f, LOG_LEVEL_ERROR,
-		    "%s: read certificates: no PEM certificate in it", file);
+		pem_finding(file, LOG_LEVEL_ERROR,
+		    "read certificates: no PEM certificate in it");
 		goto fail;
 	}
-	ERR_clear_error();
 	BIO_free(bio);
 	free(data);
 	return (chain);
 fail_openssl:
-	certificate_finding(f, file, "read certificates");
+	pem_failed(file, "read certificates");
 fail:
 	BIO_free(bio);
 	free(data);
@@ -100,7 +74,7 @@ fail:
 }
 
 static EVP_PKEY *
-read_key(const char *file, struct findings *f)
+read_key(const struct pem_file *file)
 {
 	EVP_PKEY *key = NULL;
 	BIO *bio;
@@ -108,23 +82,22 @@ read_key(const char *file, struct findings *f)
 	size_t len;
 	int asked = 0;
 
-	if (slurp(&data, &len, file, f) != 0)
+	if (pem_slurp(file, FILE_MAX, &data, &len) != 0)
 		return (NULL);
 	ERR_clear_error();
 	bio = BIO_new_mem_buf(data, (int)len);
 	if (bio != NULL)
 		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
 	if (key == NULL && asked)
-		findings_add(f, LOG_LEVEL_ERROR,
-		    "%s: read key: it is encrypted and nobody can be asked "
-		    "for the passphrase; store it without one",
-		    file);
+		pem_finding(file, LOG_LEVEL_ERROR,
+		    "read key: it is encrypted and nobody can be asked for the "
+		    "passphrase; store it without one");
 	/* The decoders of 3.0 only say "unsupported" to that. */
 	else if (key == NULL && strstr(data, "PRIVATE KEY-----") == NULL)
-		findings_add(f, LOG_LEVEL_ERROR,
-		    "%s: read key: no PEM private key in it", file);
+		pem_finding(file, LOG_LEVEL_ERROR,
+		    "read key: no PEM private key in it");
 	else if (key == NULL)
-		certificate_finding(f, file, "read key");
+		pem_failed(file, "read key");
 	ERR_clear_error();
 	BIO_free(bio);
 	OPENSSL_cleanse(data, len);
@@ -133,20 +106,21 @@ read_key(const char *file, struct findings *f)
 }
 
 static void
-check_mode(const char *file, struct findings *f)
+check_mode(const struct pem_file *file)
 {
 	struct stat st;
 
-	if (stat(file, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
-		findings_add(f, LOG_LEVEL_WARNING,
-		    "%s: the key can be read or written by every user (mode "
-		    "%04o); make it 0600",
-		    file, (unsigned)(st.st_mode & 07777));
+	if (stat(*file->setting, &st) == 0 &&
+	    (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+		pem_finding(file, LOG_LEVEL_WARNING,
+		    "the key can be read or written by every user (mode %04o); "
+		    "make it 0600",
+		    (unsigned)(st.st_mode & 07777));
 }
 
 /* Clients build their path from the order that the server sends. */
 static int
-check_order(STACK_OF(X509) * chain, const char *file, struct findings *f)
+check_order(STACK_OF(X509) * chain, const struct pem_file *file)
 {
 	for (int i = 1; i < sk_X509_num(chain); i++) {
 		X509 *subject = sk_X509_value(chain, i - 1);
@@ -154,11 +128,11 @@ check_order(STACK_OF(X509) * chain, const char *file, struct findings *f)
 
 		if (X509_check_issued(issuer, subject) == X509_V_OK)
 			continue;
-		findings_add(f, LOG_LEVEL_ERROR,
-		    "%s: check chain: certificate %d is not the issuer of "
+		pem_finding(file, LOG_LEVEL_ERROR,
+		    "check chain: certificate %d is not the issuer of "
 		    "certificate %d; the server's own comes first, then each "
 		    "issuer",
-		    file, i + 1, i);
+		    i + 1, i);
 		ERR_clear_error();
 		return (-EINVAL);
 	}
@@ -168,7 +142,7 @@ check_order(STACK_OF(X509) * chain, const char *file, struct findings *f)
 /* Warnings only: an expired certificate must not make a reload impossible
  * that has nothing to do with it. */
 static void
-check_dates(STACK_OF(X509) * chain, const char *file, struct findings *f)
+check_dates(STACK_OF(X509) * chain, const struct pem_file *file)
 {
 	time_t now = time(NULL), soon = now + DAYS_SOON * DAY;
 
@@ -184,26 +158,25 @@ check_dates(STACK_OF(X509) * chain, const char *file, struct findings *f)
 		else if (X509_cmp_time(end, &soon) < 0)
 			what = "expires within 14 days";
 		if (what != NULL)
-			findings_add(f, LOG_LEVEL_WARNING,
-			    "%s: check dates: certificate %d %s", file, i + 1,
-			    what);
+			pem_finding(file, LOG_LEVEL_WARNING,
+			    "check dates: certificate %d %s", i + 1, what);
 	}
 	ERR_clear_error();
 }
 
 static int
-use(SSL_CTX *ctx, const struct conf_certificate *c, STACK_OF(X509) * chain,
-    EVP_PKEY *key, struct findings *f)
+use(SSL_CTX *ctx, STACK_OF(X509) * chain, const struct pem_file *chain_file,
+    EVP_PKEY *key, const struct pem_file *key_file)
 {
 	X509 *leaf = sk_X509_value(chain, 0);
 	int result = 0;
 
 	if (X509_check_private_key(leaf, key) != 1) {
 		ERR_clear_error();
-		findings_add(f, LOG_LEVEL_ERROR,
-		    "%s: check key: it does not belong to the first "
-		    "certificate of %s",
-		    c->key, c->chain);
+		pem_finding(key_file, LOG_LEVEL_ERROR,
+		    "check key: it does not belong to the first certificate "
+		    "of %s",
+		    *chain_file->setting);
 		return (-EINVAL);
 	}
 	sk_X509_shift(chain);
@@ -211,12 +184,12 @@ use(SSL_CTX *ctx, const struct conf_certificate *c, STACK_OF(X509) * chain,
 	if (SSL_CTX_use_cert_and_key(ctx, leaf, key, chain, 0) != 1) {
 		if (ERR_GET_REASON(ERR_peek_error()) ==
 		    SSL_R_NOT_REPLACING_CERTIFICATE)
-			findings_add(f, LOG_LEVEL_ERROR,
-			    "%s: use: another certificate has the same type "
-			    "of key (%s); one of each type is possible",
-			    c->chain, OBJ_nid2sn(EVP_PKEY_get_base_id(key)));
+			pem_finding(chain_file, LOG_LEVEL_ERROR,
+			    "use: another certificate has the same type of "
+			    "key (%s); one of each type is possible",
+			    OBJ_nid2sn(EVP_PKEY_get_base_id(key)));
 		else
-			certificate_finding(f, c->chain, "use");
+			pem_failed(chain_file, "use");
 		ERR_clear_error();
 		result = -EINVAL;
 	}
@@ -226,18 +199,21 @@ use(SSL_CTX *ctx, const struct conf_certificate *c, STACK_OF(X509) * chain,
 
 int
 certificate_load(
-    SSL_CTX *ctx, const struct conf_certificate *c, struct findings *f)
+    SSL_CTX *ctx, const struct conf *conf, size_t i, struct findings *f)
 {
-	STACK_OF(X509) *chain = read_chain(c->chain, f);
-	EVP_PKEY *key = read_key(c->key, f);
+	const struct conf_certificate *c = &conf->tls.certificates[i];
+	const struct pem_file chain_file = { conf, &c->chain, f };
+	const struct pem_file key_file = { conf, &c->key, f };
+	STACK_OF(X509) *chain = read_chain(&chain_file);
+	EVP_PKEY *key = read_key(&key_file);
 	int result = -EINVAL;
 
 	if (key != NULL)
-		check_mode(c->key, f);
+		check_mode(&key_file);
 	if (chain != NULL && key != NULL &&
-	    check_order(chain, c->chain, f) == 0) {
-		check_dates(chain, c->chain, f);
-		result = use(ctx, c, chain, key, f);
+	    check_order(chain, &chain_file) == 0) {
+		check_dates(chain, &chain_file);
+		result = use(ctx, chain, &chain_file, key, &key_file);
 	}
 	EVP_PKEY_free(key);
 	sk_X509_pop_free(chain, X509_free);

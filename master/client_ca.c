@@ -10,27 +10,13 @@
 #include <string.h>
 
 #include "common/conf.h"
-#include "common/fd.h"
-#include "master/certificate.h"
 #include "master/findings.h"
+#include "master/pem.h"
 
 #define FILE_MAX (16 * 1024 * 1024)
 
-/* The last object of a PEM file is followed by this "error". */
-static bool
-only_end_of_file(void)
-{
-	unsigned long e = ERR_peek_last_error();
-	bool end = ERR_GET_LIB(e) == ERR_LIB_PEM &&
-		   ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
-
-	if (end)
-		ERR_clear_error();
-	return (end);
-}
-
 static int
-add_authorities(SSL_CTX *ctx, BIO *bio, const char *file, struct findings *f)
+add_authorities(SSL_CTX *ctx, BIO *bio, const struct pem_file *file)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	bool good = true;
@@ -44,9 +30,13 @@ add_authorities(SSL_CTX *ctx, BIO *bio, const char *file, struct findings *f)
 		X509_free(cert);
 		n++;
 	}
-	if (good && only_end_of_file() && n > 0)
+	if (!good || !pem_ended())
+		pem_failed(file, "read certificates");
+	else if (n == 0)
+		pem_finding(file, LOG_LEVEL_ERROR,
+		    "read certificates: no PEM certificate in it");
+	else
 		return (0);
-	certificate_finding(f, file, "read certificates of client_ca");
 	return (-EINVAL);
 }
 
@@ -56,7 +46,7 @@ add_authorities(SSL_CTX *ctx, BIO *bio, const char *file, struct findings *f)
  * refuses clients, since it cannot say that they are not revoked.
  */
 static int
-add_crls(SSL_CTX *ctx, BIO *bio, const char *file, struct findings *f)
+add_crls(SSL_CTX *ctx, BIO *bio, const struct pem_file *file)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	bool good = true;
@@ -66,42 +56,43 @@ add_crls(SSL_CTX *ctx, BIO *bio, const char *file, struct findings *f)
 	while (good && (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
 		good = X509_STORE_add_crl(store, crl) == 1;
 		if (X509_cmp_current_time(X509_CRL_get0_nextUpdate(crl)) < 0)
-			findings_add(f, LOG_LEVEL_WARNING,
-			    "%s: revocation list %zu is out of date: clients "
-			    "of its issuer will be refused",
-			    file, n + 1);
+			pem_finding(file, LOG_LEVEL_WARNING,
+			    "revocation list %zu is out of date: clients of "
+			    "its issuer will be refused",
+			    n + 1);
 		X509_CRL_free(crl);
 		n++;
 	}
-	if (good && only_end_of_file() && n > 0 &&
+	if (!good || !pem_ended() ||
 	    X509_STORE_set_flags(
-		store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1)
+		store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) != 1)
+		pem_failed(file, "read revocation lists");
+	else if (n == 0)
+		pem_finding(file, LOG_LEVEL_ERROR,
+		    "read revocation lists: no PEM revocation list in it");
+	else
 		return (0);
-	certificate_finding(f, file, "read revocation lists of crl");
 	return (-EINVAL);
 }
 
 /* Reads a file, adds it to the digest, and hands its text to add(). */
 static int
-load(SSL_CTX *ctx, EVP_MD_CTX *digest, const char *file, struct findings *f,
-    int (*add)(SSL_CTX *, BIO *, const char *, struct findings *))
+load(SSL_CTX *ctx, EVP_MD_CTX *digest, const struct pem_file *file,
+    int (*add)(SSL_CTX *, BIO *, const struct pem_file *))
 {
 	char *data;
 	size_t len;
 	BIO *bio;
-	int error = fd_slurp(file, FILE_MAX, &data, &len);
+	int error = 0;
 
-	if (error != 0) {
-		findings_add(
-		    f, LOG_LEVEL_ERROR, "%s: read: %s", file, strerror(-error));
+	if (pem_slurp(file, FILE_MAX, &data, &len) != 0)
 		return (-EINVAL);
-	}
 	bio = BIO_new_mem_buf(data, (int)len);
 	if (bio == NULL || EVP_DigestUpdate(digest, data, len) != 1) {
-		certificate_finding(f, file, "read");
+		pem_failed(file, "read");
 		error = -EINVAL;
 	} else {
-		error = add(ctx, bio, file, f);
+		error = add(ctx, bio, file);
 	}
 	BIO_free(bio);
 	free(data);
@@ -131,13 +122,17 @@ set_session_context(SSL_CTX *ctx, EVP_MD_CTX *digest, struct findings *f)
 	if (EVP_DigestFinal_ex(digest, context, &len) == 1 &&
 	    SSL_CTX_set_session_id_context(ctx, context, len) == 1)
 		return (0);
-	certificate_finding(f, "tls", "set session id context");
+	findings_add(f, LOG_LEVEL_ERROR, "tls: set session id context: %s",
+	    pem_reason());
 	return (-EINVAL);
 }
 
 int
-client_ca_load(SSL_CTX *ctx, const struct conf_tls *conf, struct findings *f)
+client_ca_load(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 {
+	const struct conf_tls *tls = &conf->tls;
+	const struct pem_file ca = { conf, &tls->client_ca, f };
+	const struct pem_file crl = { conf, &tls->crl, f };
 	/* Tickets of this service are of no use to another of the same keys. */
 	static const char service[] = "sniport";
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
@@ -148,17 +143,18 @@ client_ca_load(SSL_CTX *ctx, const struct conf_tls *conf, struct findings *f)
 	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1 ||
 	    EVP_DigestUpdate(digest, service, sizeof(service)) != 1 ||
 	    EVP_DigestUpdate(
-		digest, &conf->client_auth, sizeof(conf->client_auth)) != 1) {
-		certificate_finding(f, "tls", "set up");
+		digest, &tls->client_auth, sizeof(tls->client_auth)) != 1) {
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "tls: set up: %s", pem_reason());
 		result = -EINVAL;
 	}
-	if (result == 0 && conf->client_ca != NULL)
-		result = load(ctx, digest, conf->client_ca, f, add_authorities);
-	if (result == 0 && conf->crl != NULL)
-		result = load(ctx, digest, conf->crl, f, add_crls);
+	if (result == 0 && tls->client_ca != NULL)
+		result = load(ctx, digest, &ca, add_authorities);
+	if (result == 0 && tls->crl != NULL)
+		result = load(ctx, digest, &crl, add_crls);
 	if (result == 0)
 		result = set_session_context(ctx, digest, f);
-	SSL_CTX_set_verify(ctx, verify_mode(conf->client_auth), NULL);
+	SSL_CTX_set_verify(ctx, verify_mode(tls->client_auth), NULL);
 	EVP_MD_CTX_free(digest);
 	return (result);
 }

@@ -2,7 +2,7 @@
 #ifndef MASTER_CLIENT_CA_H
 #define MASTER_CLIENT_CA_H
 
-struct conf_tls;
+struct conf;
 struct findings;
 struct ssl_ctx_st;
 
@@ -13,6 +13,6 @@ struct ssl_ctx_st;
  * the findings told.
  */
 int client_ca_load(
-    struct ssl_ctx_st *ctx, const struct conf_tls *, struct findings *);
+    struct ssl_ctx_st *ctx, const struct conf *, struct findings *);
 
 #endif

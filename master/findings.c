@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf.h"
+
 void
 findings_init(struct findings *f)
 {
@@ -46,6 +48,23 @@ findings_add(struct findings *f, enum log_level level, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	add(f, level, text, strlen(text));
+}
+
+void
+findings_add_at(struct findings *f, enum log_level level,
+    const struct conf *conf, const void *field, const char *fmt, ...)
+{
+	/* A path there, and two in the rest at most. */
+	char text[CONF_WHERE_SIZE + 2 * PATH_MAX + 256], where[CONF_WHERE_SIZE];
+	va_list ap;
+	int len;
+
+	len = snprintf(
+	    text, sizeof(text), "%s: ", conf_where(conf, field, where));
+	va_start(ap, fmt);
+	vsnprintf(text + len, sizeof(text) - (size_t)len, fmt, ap);
 	va_end(ap);
 	add(f, level, text, strlen(text));
 }

@@ -11,6 +11,8 @@
 
 #include "common/log.h"
 
+struct conf;
+
 struct finding {
 	STAILQ_ENTRY(finding) entry;
 	enum log_level level; /* ERROR, WARNING or NOTICE */
@@ -28,6 +30,12 @@ void findings_fini(struct findings *);
 /* Adds one line. */
 void findings_add(struct findings *, enum log_level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Adds one line about the setting whose field that is in conf: "file:line:
+ * setting: ..." (conf_where()). */
+void findings_add_at(struct findings *, enum log_level, const struct conf *,
+    const void *field, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* Adds every line of text (what conf_load() returned) as an error. */
 void findings_add_lines(struct findings *, const char *text);

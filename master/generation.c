@@ -152,17 +152,17 @@ load_hosts(struct generation *g, struct findings *f)
 		return (0);
 	error = fd_slurp(file, HOSTS_FILE_MAX, &text, &len);
 	if (error == -ENOENT && strcmp(file, HOSTS_FILE_DEFAULT) == 0) {
-		findings_add(f, LOG_LEVEL_NOTICE,
-		    "dns.hosts_file: %s does not exist: all names are asked "
-		    "of name servers",
+		findings_add_at(f, LOG_LEVEL_NOTICE, g->conf,
+		    &g->conf->dns.hosts_file,
+		    "%s does not exist: all names are asked of name servers",
 		    file);
 		return (0);
 	}
 	if (error == 0)
 		error = hosts_new(&g->hosts, text, len);
 	if (error != 0)
-		findings_add(f, LOG_LEVEL_ERROR, "dns.hosts_file: %s: %s", file,
-		    strerror(-error));
+		findings_add_at(f, LOG_LEVEL_ERROR, g->conf,
+		    &g->conf->dns.hosts_file, "%s: %s", file, strerror(-error));
 	free(text);
 	return (error);
 }
@@ -183,9 +183,10 @@ check_folder(const char *file)
 }
 
 static int
-open_log(struct sink **sink, const char *setting, const char *target,
+open_log(struct sink **sink, const struct conf *conf, char *const *setting,
     bool serve, struct findings *f)
 {
+	const char *target = *setting;
 	int error;
 
 	/* Made by root for a check, it would be in the service's way. */
@@ -194,8 +195,8 @@ open_log(struct sink **sink, const char *setting, const char *target,
 	else
 		error = sink_open(sink, target);
 	if (error != 0)
-		findings_add(f, LOG_LEVEL_ERROR, "%s: open %s: %s", setting,
-		    target, strerror(-error));
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, setting,
+		    "open %s: %s", target, strerror(-error));
 	return (error);
 }
 
@@ -205,9 +206,9 @@ open_logs(struct generation *g, bool serve, struct findings *f)
 	const struct conf_log *conf = &g->conf->log;
 	int error, error_audit;
 
-	error = open_log(&g->error_sink, "log.error", conf->error, serve, f);
+	error = open_log(&g->error_sink, g->conf, &conf->error, serve, f);
 	error_audit =
-	    open_log(&g->audit_sink, "log.access", conf->access, serve, f);
+	    open_log(&g->audit_sink, g->conf, &conf->access, serve, f);
 	if (error == 0)
 		error = error_audit;
 	if (error == 0 && serve)
@@ -228,7 +229,7 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 	if (g->seats == NULL)
 		findings_add(
 		    f, LOG_LEVEL_ERROR, "workers: %s", strerror(ENOMEM));
-	(void)tls_load(&g->tls, &g->conf->tls, f);
+	(void)tls_load(&g->tls, g->conf, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
 	(void)load_hosts(g, f);
 	/* Last, since it may create files. */

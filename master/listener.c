@@ -216,7 +216,8 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 				  : prepare_group(set, g, nworkers, &step);
 		if (error == 0)
 			continue;
-		findings_add(f, LOG_LEVEL_ERROR, "listener %s: %s: %s",
+		findings_add_at(f, LOG_LEVEL_ERROR, conf,
+		    &conf->listeners[i].address, "%s: %s: %s",
 		    conf->listeners[i].address, step, strerror(-error));
 		first = first != 0 ? first : error;
 	}

@@ -31,8 +31,8 @@ resolve_user(struct run_as *id, const struct conf *conf, struct findings *f)
 		return (0);
 	}
 	if (conf->user != NULL) {
-		findings_add(
-		    f, LOG_LEVEL_ERROR, "user: no user \"%s\" exists", name);
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->user,
+		    "no user \"%s\" exists", name);
 		return (-EINVAL);
 	}
 	return (0);
@@ -51,8 +51,8 @@ resolve_group(struct run_as *id, const struct conf *conf, struct findings *f)
 		return (0);
 	}
 	if (conf->group != NULL) {
-		findings_add(f, LOG_LEVEL_ERROR,
-		    "group: no group \"%s\" exists", conf->group);
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->group,
+		    "no group \"%s\" exists", conf->group);
 		return (-EINVAL);
 	}
 	return (0);
@@ -74,16 +74,16 @@ privilege_resolve(
 	if (error != 0 || error_group != 0)
 		return (-EINVAL);
 	if (id->change && conf->user == NULL)
-		findings_add(f, LOG_LEVEL_WARNING,
-		    "user: not set and started as root: workers become nobody "
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->user,
+		    "not set and started as root: workers become nobody "
 		    "(uid %u, gid %u)",
 		    (unsigned)id->uid, (unsigned)id->gid);
 	if (id->change && id->uid == 0)
-		findings_add(f, LOG_LEVEL_WARNING,
-		    "user: workers stay root, without capabilities");
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->user,
+		    "workers stay root, without capabilities");
 	if (!id->change && conf->user != NULL && id->uid != geteuid())
-		findings_add(f, LOG_LEVEL_WARNING,
-		    "user: not started as root: workers stay uid %u",
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->user,
+		    "not started as root: workers stay uid %u",
 		    (unsigned)geteuid());
 	return (0);
 }
@@ -167,8 +167,8 @@ privilege_check_files(
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= need)
 		return;
-	findings_add(f, LOG_LEVEL_WARNING,
-	    "limits.tunnels: %lld over %zu workers need %llu open files each, "
+	findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->limits.tunnels,
+	    "%lld over %zu workers need %llu open files each, "
 	    "RLIMIT_NOFILE is %llu",
 	    (long long)conf->limits.tunnels, nworkers, (unsigned long long)need,
 	    (unsigned long long)files.rlim_cur);

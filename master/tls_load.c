@@ -8,6 +8,7 @@
 #include "master/certificate.h"
 #include "master/client_ca.h"
 #include "master/findings.h"
+#include "master/pem.h"
 
 /*
  * What every connection gets (OpenSSL 3.0). SSL_OP_IGNORE_UNEXPECTED_EOF stays
@@ -36,32 +37,33 @@ set_behaviour(SSL_CTX *ctx)
 }
 
 static int
-set_parameters(SSL_CTX *ctx, const struct conf_tls *conf, struct findings *f)
+set_parameters(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 {
+	const struct conf_tls *tls = &conf->tls;
 	int result = 0;
 
-	if (SSL_CTX_set_min_proto_version(ctx, conf->min_version) != 1) {
-		certificate_finding(f, "tls", "set up");
+	if (SSL_CTX_set_min_proto_version(ctx, tls->min_version) != 1) {
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &tls->min_version,
+		    "%s", pem_reason());
 		result = -EINVAL;
 	}
-	if (SSL_CTX_set_cipher_list(ctx, conf->ciphers) != 1) {
-		certificate_finding(f, "tls.ciphers", conf->ciphers);
+	if (SSL_CTX_set_cipher_list(ctx, tls->ciphers) != 1) {
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &tls->ciphers,
+		    "%s: %s", tls->ciphers, pem_reason());
 		result = -EINVAL;
 	}
-	if (SSL_CTX_set1_groups_list(ctx, conf->groups) != 1) {
+	if (SSL_CTX_set1_groups_list(ctx, tls->groups) != 1) {
 		/* OpenSSL 3.0 leaves no reason behind for an unknown group. */
 		ERR_clear_error();
-		findings_add(f, LOG_LEVEL_ERROR,
-		    "tls.groups: %s: not a list of groups that OpenSSL knows",
-		    conf->groups);
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &tls->groups,
+		    "%s: not a list of groups that OpenSSL knows", tls->groups);
 		result = -EINVAL;
 	}
 	return (result);
 }
 
 int
-tls_load(
-    struct ssl_ctx_st **out, const struct conf_tls *conf, struct findings *f)
+tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 {
 	SSL_CTX *ctx;
 	int result;
@@ -69,15 +71,16 @@ tls_load(
 	ERR_clear_error();
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (ctx == NULL) {
-		certificate_finding(f, "tls", "set up");
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "tls: set up: %s", pem_reason());
 		return (-EINVAL);
 	}
 	set_behaviour(ctx);
 	result = set_parameters(ctx, conf, f);
 	if (client_ca_load(ctx, conf, f) != 0)
 		result = -EINVAL;
-	for (size_t i = 0; i < conf->ncertificates; i++) {
-		if (certificate_load(ctx, &conf->certificates[i], f) != 0)
+	for (size_t i = 0; i < conf->tls.ncertificates; i++) {
+		if (certificate_load(ctx, conf, i, f) != 0)
 			result = -EINVAL;
 	}
 	if (result != 0)

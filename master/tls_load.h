@@ -2,7 +2,7 @@
 #ifndef MASTER_TLS_LOAD_H
 #define MASTER_TLS_LOAD_H
 
-struct conf_tls;
+struct conf;
 struct findings;
 struct ssl_ctx_st;
 
@@ -11,7 +11,6 @@ struct ssl_ctx_st;
  * every error, and warnings for what works but should not be. 0 with *ctx
  * owned by the caller (SSL_CTX_free), or -EINVAL.
  */
-int tls_load(
-    struct ssl_ctx_st **ctx, const struct conf_tls *, struct findings *);
+int tls_load(struct ssl_ctx_st **ctx, const struct conf *, struct findings *);
 
 #endif

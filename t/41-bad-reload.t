@@ -209,36 +209,59 @@ fails_ok($daemon, 'several errors', change => { timeouts => 'idel = "5s";',
 	at => qr/idel/, says => 'LINE: timeouts\.idel: .*');
 like($daemon->log, qr/: limits\.tunnels: /, 'all of them are told');
 
-# Certificates.
+# Certificates: which setting, and what is said of its file.
 for (
-	[ 'no chain', 'nothing.pem', 'tls.key',
+	[ 'no chain', 'chain', 'nothing.pem', 'tls.key',
 	    '%DIR%/nothing\.pem: read: No such file or directory' ],
-	[ 'no key', 'tls.pem', 'nothing.key',
+	[ 'no key', 'key', 'tls.pem', 'nothing.key',
 	    '%DIR%/nothing\.key: read: No such file or directory' ],
-	[ 'a directory for a chain', '', 'tls.key', '%DIR%/: read: Is a directory' ],
-	[ 'a directory for a key', 'tls.pem', '', '%DIR%/: read: Is a directory' ],
-	[ 'a garbage chain', 'garbage', 'tls.key',
+	[ 'a directory for a chain', 'chain', '', 'tls.key', '%DIR%/: read: Is a directory' ],
+	[ 'a directory for a key', 'key', 'tls.pem', '', '%DIR%/: read: Is a directory' ],
+	[ 'a garbage chain', 'chain', 'garbage', 'tls.key',
 	    '%DIR%/garbage: read certificates: no PEM certificate in it' ],
-	[ 'a garbage key', 'tls.pem', 'garbage',
+	[ 'a garbage key', 'key', 'tls.pem', 'garbage',
 	    '%DIR%/garbage: read key: no PEM private key in it' ],
-	[ 'a chain that is cut', 'cut.pem', 'tls.key',
+	[ 'a chain that is cut', 'chain', 'cut.pem', 'tls.key',
 	    '%DIR%/cut\.pem: read certificates: .*' ],
-	[ 'a key that is cut', 'tls.pem', 'cut.key',
+	[ 'a key that is cut', 'key', 'tls.pem', 'cut.key',
 	    '%DIR%/cut\.key: read key: .*' ],
-	[ 'the chain for a key', 'tls.pem', 'tls.pem',
+	[ 'the chain for a key', 'key', 'tls.pem', 'tls.pem',
 	    '%DIR%/tls\.pem: read key: no PEM private key in it' ],
-	[ 'another key', 'tls.pem', 'other.key',
+	[ 'another key', 'key', 'tls.pem', 'other.key',
 	    '%DIR%/other\.key: check key: it does not belong to the first ' .
 	    'certificate of %DIR%/tls\.pem' ],
-	[ 'an encrypted key', 'tls.pem', 'encrypted.key',
+	[ 'an encrypted key', 'key', 'tls.pem', 'encrypted.key',
 	    '%DIR%/encrypted\.key: read key: it is encrypted .*' ],
 ) {
-	my ($title, $chain, $key, $says) = @$_;
-	fails_ok($daemon, $title, says => $says, change => { tls =>
-		qq(certificates = ( { chain = "%DIR%/$chain"; key = "%DIR%/$key"; } );) });
+	my ($title, $which, $chain, $key, $says) = @$_;
+	fails_ok($daemon, $title, at => qr/\b$which = /,
+		says => "LINE: tls\\.certificates\\.$which: $says",
+		change => { tls => qq(certificates = ( {
+			chain = "%DIR%/$chain";
+			key = "%DIR%/$key"; } );) });
 }
 fails_ok($daemon, 'unknown ciphers', change => { tls => 'ciphers = "ROT13";' },
-	says => 'tls\.ciphers: ROT13: .*');
+	at => qr/ROT13/, says => 'LINE: tls\.ciphers: ROT13: .*');
+fails_ok($daemon, 'unknown groups', change => { tls => 'groups = "P-1";' },
+	at => qr/P-1/, says => 'LINE: tls\.groups: P-1: .*');
+
+# Authorities of clients.
+for (
+	[ 'no client_ca', 'nothing.pem', 'read: No such file or directory' ],
+	[ 'a garbage client_ca', 'garbage',
+	    'read certificates: no PEM certificate in it' ],
+	[ 'a client_ca that is cut', 'cut.pem', 'read certificates: .*' ],
+) {
+	my ($title, $file, $says) = @$_;
+	fails_ok($daemon, $title, at => qr/client_ca = /,
+		says => "LINE: tls\\.client_ca: %DIR%/\Q$file\E: $says",
+		change => { tls => qq(client_auth = "optional";
+			client_ca = "%DIR%/$file";) });
+}
+fails_ok($daemon, 'a garbage crl', at => qr/crl = /,
+	says => 'LINE: tls\.crl: %DIR%/garbage: read revocation lists: .*',
+	change => { tls => 'client_ca = "%DIR%/tls.pem";
+		crl = "%DIR%/garbage";' });
 
 # The surroundings.
 my $free = '{ address = "127.0.0.1:%PORT%"; }';
@@ -247,32 +270,35 @@ for ([ 'a port that is taken', 0 ], [ 'a port that another would share', 1 ]) {
 	my $taken = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1,
 		ReusePort => $share) or die $!;
 	my $at = '127.0.0.1:' . $taken->sockport;
-	fails_ok($daemon, $title, says =>
-		"listener \Q$at\E: bind: Address already in use", change => {
+	fails_ok($daemon, $title, at => qr/"\Q$at\E"/, says =>
+		"LINE: listeners\\.address: \Q$at\E: bind: Address already in use",
+		change => {
 		listeners => qq($free, { address = "127.0.0.1:%PORT_b%"; },
-			{ address = "$at"; }) });
+			{ default_port = 443;
+			  address = "$at"; }) });
 }
 is(Sniport::Client->open(port => $daemon->port('b'))->ended, 'refused',
 	'what was bound beside it is free again');
 fails_ok($daemon, 'an address of another host', says =>
-	'listener 192\.0\.2\.1:8443: bind: Cannot assign requested address',
-	change => { listeners => qq($free, { address = "192.0.2.1:8443"; }) });
+	'LINE: listeners\.address: 192\.0\.2\.1:8443: bind: Cannot assign requested address',
+	at => qr/192\.0\.2\.1/, change => {
+		listeners => qq($free, { address = "192.0.2.1:8443"; }) });
 fails_ok($daemon, 'an unknown user', says =>
-	'user: no user "nobody-of-that-name" exists',
-	change => { top => 'workers = 2; user = "nobody-of-that-name";',
+	'LINE: user: no user "nobody-of-that-name" exists',
+	at => qr/nobody-of/, change => { top => 'workers = 2; user = "nobody-of-that-name";',
 		log => 'access = "%DIR%/never.log";' });
 ok(!-e "$dir/never.log", 'no log file is made for it');
 fails_ok($daemon, 'an unknown group', says =>
-	'group: no group "nobody-of-that-name" exists',
-	change => { top => 'workers = 2; group = "nobody-of-that-name";' });
+	'LINE: group: no group "nobody-of-that-name" exists',
+	at => qr/nobody-of/, change => { top => 'workers = 2; group = "nobody-of-that-name";' });
 for (qw(error access)) {
 	fails_ok($daemon, "no folder for log.$_", says =>
-		"log\\.$_: open %DIR%/nothing/x\\.log: No such file or directory",
-		change => { log => qq($_ = "%DIR%/nothing/x.log";) });
+		"LINE: log\\.$_: open %DIR%/nothing/x\\.log: No such file or directory",
+		at => qr/nothing/, change => { log => qq($_ = "%DIR%/nothing/x.log";) });
 }
 fails_ok($daemon, 'no hosts file', says =>
-	'dns\.hosts_file: %DIR%/nothing: No such file or directory',
-	change => { dns => 'hosts_file = "%DIR%/nothing";' });
+	'LINE: dns\.hosts_file: %DIR%/nothing: No such file or directory',
+	at => qr/nothing/, change => { dns => 'hosts_file = "%DIR%/nothing";' });
 
 # In spite of all that.
 like($daemon->reload, qr/^Serving: .*, generation 2$/, 'then a good one is done');
@@ -285,8 +311,8 @@ SKIP: {
 		wrapper => [ qw(setpriv --bounding-set),
 		    '-setuid,-dac_override,-dac_read_search' ]);
 	my $key = $weak->dir . '/tls.key';
-	fails_ok($weak, 'a key that may not be read', says =>
-		'%DIR%/tls\.key: read: Permission denied',
+	fails_ok($weak, 'a key that may not be read', at => qr/tls\.key/, says =>
+		'LINE: tls\.certificates\.key: %DIR%/tls\.key: read: Permission denied',
 		first => sub { chmod 0, $key or die $! },
 		last => sub { chmod 0600, $key or die $! });
 	fails_ok($weak, 'a user that may not be become', says =>

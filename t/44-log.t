@@ -254,7 +254,7 @@ subtest 'syslog' => sub {
 		my $daemon = Sniport::Daemon->new(@hosts, may_fail => 1,
 			log => 'access = "syslog";');
 		is($daemon->wait_end, 1, 'without a syslog daemon it does not start');
-		like($daemon->log, qr/^sniport: log\.access: open syslog: No such file/m,
+		like($daemon->log, qr/^sniport: \S+:\d+: log\.access: open syslog: No such file/m,
 			'and says why');
 	}
 

@@ -119,12 +119,17 @@ run_ok('-t: logs', [ '-c', "$dir/logs.conf", '-t' ], 0, qr/valid/, $NOTHING);
 is_deeply([ glob "$dir/[ae].log" ], [], 'no log file is made');
 write_file('logs.conf', $good . qq(log = { access = "$dir/nothing/a.log"; };));
 run_ok('-t: no folder for logs', [ '-c', "$dir/logs.conf", '-t' ], 1, $NOTHING,
-	qr/^sniport: log\.access: open \Q$dir\E\/nothing\/a\.log: No such file or directory$/m);
+	qr/^sniport: \Q$dir\E\/logs\.conf:\d+: log\.access: open \Q$dir\E\/nothing\/a\.log: No such file or directory$/m);
 # ... and tells of all that is missing outside of the file.
 write_file('missing.conf', $good =~ s/tls\.pem/none.pem/r =~ s/tls\.key/none.key/r
 	. qq(dns = { hosts_file = "$dir/none"; };));
 run_ok('-t: missing files', [ '-c', "$dir/missing.conf", '-t' ], 1, $NOTHING,
 	qr/none\.pem: .*\n.*none\.key: .*\n.*dns\.hosts_file: /);
+write_file('missing.conf', $good . qq(\@include "dns.conf"\n));
+write_file('dns.conf', qq(\n\ndns = {\nhosts_file = "$dir/none"; };\n));
+run_ok('-t: a missing file of an included one',
+	[ '-c', "$dir/missing.conf", '-t' ], 1, $NOTHING,
+	qr/^sniport: \Q$dir\E\/dns\.conf:4: dns\.hosts_file: \Q$dir\E\/none: /m);
 
 # -T: what it prints is the same configuration, and complete.
 for (

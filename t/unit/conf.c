@@ -287,6 +287,45 @@ test_full(void)
 	conf_free(c);
 }
 
+static void
+where(const struct conf *c, const void *field, const char *want)
+{
+	char buf[CONF_WHERE_SIZE];
+
+	is_str(conf_where(c, field, buf), want, "where that setting stands");
+}
+
+static void
+test_where(void)
+{
+	struct conf *c = must_parse(full, "every setting, for where it is");
+
+	where(c, &c->user, "dir/test.conf:1: user");
+	where(c, &c->workers, "dir/test.conf:1: workers");
+	where(c, &c->listeners, "dir/test.conf:2: listeners");
+	where(
+	    c, &c->listeners[0].address, "dir/test.conf:2: listeners.address");
+	where(c, &c->listeners[1].trusted_proxies,
+	    "dir/test.conf:4: listeners.trusted_proxies");
+	where(c, &c->listeners[1].default_port, "listeners.default_port");
+	where(c, &c->tls.certificates, "dir/test.conf:7: tls.certificates");
+	where(c, &c->tls.certificates[0].chain,
+	    "dir/test.conf:7: tls.certificates.chain");
+	where(c, &c->tls.certificates[1].key,
+	    "dir/test.conf:8: tls.certificates.key");
+	where(
+	    c, &c->log.access_connect, "dir/test.conf:40: log.access_connect");
+	where(c, &c->rules, "dir/test.conf:16: rules");
+	where(c, &c->rules[0].name, "configuration");
+	where(c, NULL, "configuration");
+	conf_free(c);
+	c = must_parse(MINIMUM, "listeners and tls, for where the rest is");
+	where(c, &c->group, "group");
+	where(c, &c->dns.hosts_file, "dns.hosts_file");
+	where(c, &c->dns.servers, "dns.servers");
+	conf_free(c);
+}
+
 /* What is printed loads to the same, and so prints the same. */
 static void
 test_print(const char *text, const char *what)
@@ -1036,6 +1075,7 @@ main(void)
 
 	test_defaults();
 	test_full();
+	test_where();
 	test_print(MINIMUM, "printing the defaults");
 	test_print(full, "printing every setting");
 	for (i = 0; i < LEN(bads); i++)

@@ -360,7 +360,7 @@ in_use(void)
 	is_int(listener_prepare(&set, &both, 3, &f), -EADDRINUSE,
 	    "SO_REUSEPORT does not make us share a port with others");
 	is_str(findings_first_error(&f),
-	    "listener 127.0.0.1:port: bind: Address already in use",
+	    "configuration: 127.0.0.1:port: bind: Address already in use",
 	    "which is said with the address");
 	findings_fini(&f);
 	ok(only_group(&set)->nfds == 2 &&

@@ -1,0 +1,67 @@
+#include "master/pem.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "master/findings.h"
+
+void
+pem_finding(
+    const struct pem_file *file, enum log_level level, const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	findings_add_at(file->findings, level, file->conf, file->setting,
+	    "%s: %s", *file->setting, len == -1 ? strerror(ENOMEM) : text);
+	if (len != -1)
+		free(text);
+}
+
+const char *
+pem_reason(void)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+	ERR_clear_error();
+	return (reason != NULL ? reason : "unknown error");
+}
+
+void
+pem_failed(const struct pem_file *file, const char *action)
+{
+	pem_finding(file, LOG_LEVEL_ERROR, "%s: %s", action, pem_reason());
+}
+
+int
+pem_slurp(const struct pem_file *file, size_t max, char **data, size_t *len)
+{
+	int error = fd_slurp(*file->setting, max, data, len);
+
+	if (error == 0)
+		return (0);
+	pem_finding(file, LOG_LEVEL_ERROR, "read: %s", strerror(-error));
+	return (-EINVAL);
+}
+
+bool
+pem_ended(void)
+{
+	unsigned long e = ERR_peek_last_error();
+
+	/* "No start line" is how the end looks. */
+	if (ERR_GET_LIB(e) != ERR_LIB_PEM ||
+	    ERR_GET_REASON(e) != PEM_R_NO_START_LINE)
+		return (false);
+	ERR_clear_error();
+	return (true);
+}
