@@ -13,7 +13,8 @@ use Test::More;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline left poll readable writable);
+use Sniport::Test qw(deadline left poll readable under_valgrind
+	writable);
 use Sniport::Upstream;
 
 my $SIOCOUTQ = 0x5411;
@@ -333,17 +334,20 @@ my ($silent, $short) = map { Sniport::Upstream->new(code => sub {
 	my $end = $self->{result}{end};
 	return (end => wait_reset($socket) ? "$end reset" : 'time');
 }) } 1, 2;
-start(timeouts => 'idle = "600ms"; half_close = "400ms"; connect = "300ms";',
+# All is slower under valgrind.
+my $ms = under_valgrind() ? 4 : 1;
+start(timeouts => sprintf('idle = "%dms"; half_close = "%dms"; connect = "%dms";',
+		600 * $ms, 400 * $ms, 300 * $ms),
 	rules => sprintf '
 	{ name = "endless"; action = "allow"; destinations = [ "*:%d", "*:%d" ];
 	  networks = [ "127.0.0.0/8" ]; idle_timeout = "0"; },
 	{ name = "long"; action = "allow"; destinations = [ "*:%d" ];
-	  networks = [ "127.0.0.0/8" ]; idle_timeout = "1800ms"; },
+	  networks = [ "127.0.0.0/8" ]; idle_timeout = "%dms"; },
 	{ name = "short"; action = "allow"; destinations = [ "*:%d" ];
-	  networks = [ "127.0.0.0/8" ]; idle_timeout = "300ms"; },
+	  networks = [ "127.0.0.0/8" ]; idle_timeout = "%dms"; },
 	{ name = "test"; action = "allow"; destinations = [ "*:*" ];
-	  networks = [ "127.0.0.0/8" ]; }', map { $_->port } $bye, $silent, $long,
-	$short);
+	  networks = [ "127.0.0.0/8" ]; }', $bye->port, $silent->port, $long->port,
+	1800 * $ms, $short->port, 300 * $ms);
 {
 	my $name = "nothing moves";
 	my $upstream = Sniport::Upstream->new('sink');
@@ -354,14 +358,14 @@ start(timeouts => 'idle = "600ms"; half_close = "400ms"; connect = "300ms";',
 	is($upstream->report->{end}, 'reset', "$name: the upstream, too");
 	my $line = line_ok($client, $name, reason => 'idle_timeout',
 		closed_first => 'sniport', bytes_from_client => 1);
-	cmp_ok($line->{total_ms}, '>=', 600, "$name: not too early");
+	cmp_ok($line->{total_ms}, '>=', 600 * $ms, "$name: not too early");
 
 	$name = "nothing moves, the rule's limit";
 	is($other->wait_end, 'reset', "$name: the client is reset");
 	is($long->report->{end}, 'reset', "$name: the upstream, too");
 	$line = line_ok($other, $name, reason => 'idle_timeout', rule => 'long',
 		closed_first => 'sniport');
-	cmp_ok($line->{total_ms}, '>=', 1800, "$name: not too early");
+	cmp_ok($line->{total_ms}, '>=', 1800 * $ms, "$name: not too early");
 
 	$name = "half a tunnel is left, the client's end came";
 	$client = client($silent);
@@ -392,7 +396,7 @@ start(timeouts => 'idle = "600ms"; half_close = "400ms"; connect = "300ms";',
 
 	$name = "an end after a long time";
 	$client = client($long);
-	readable($client->socket, deadline(0.7)) if $client->get_now eq '';
+	readable($client->socket, deadline(0.7 * $ms)) if $client->get_now eq '';
 	$client->end;
 	is($client->wait_end, 'close_notify', "$name: the limit starts with it");
 	$long->report;
@@ -405,12 +409,12 @@ start(timeouts => 'idle = "600ms"; half_close = "400ms"; connect = "300ms";',
 	for (1 .. 10) {
 		$client->put('x');
 		$client->get(1);
-		readable($client->socket, deadline(0.1));
+		readable($client->socket, deadline(0.1 * $ms));
 	}
 	$client->end;
 	is($client->wait_end, 'close_notify', "$name: it goes on");
 	$line = line_ok($client, $name, reason => 'done');
-	cmp_ok($line->{total_ms}, '>', 900, "$name: beyond the limits");
+	cmp_ok($line->{total_ms}, '>', 900 * $ms, "$name: beyond the limits");
 }
 
 for my $version (@VERSIONS) {
@@ -421,7 +425,7 @@ for my $version (@VERSIONS) {
 	my $line = line_ok($client, $name, reason => 'connect_timeout',
 		closed_first => 'sniport',
 		tried => [ '127.0.0.1:' . $full->port . ' connect_timeout' ]);
-	cmp_ok($line->{total_ms}, '>=', 300, "$name: not too early");
+	cmp_ok($line->{total_ms}, '>=', 300 * $ms, "$name: not too early");
 }
 $daemon->stop_ok;
 

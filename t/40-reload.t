@@ -252,7 +252,8 @@ subtest 'more workers' => sub {
 
 subtest 'limits and timeouts' => sub {
 	$daemon->reload(top => 'workers = 1;', limits => 'tunnels = 3;',
-		timeouts => 'client_hello = "50ms";');
+		timeouts => sprintf 'client_hello = "%s";',
+			under_valgrind() ? '3s' : '50ms');
 	my @clients = map { tunnel_open($daemon, $upstream) } 1 .. 3;
 	is(scalar(grep { works($_) } @clients), 3, 'as many as may be');
 	my $extra = tunnel_open($daemon, $upstream);
@@ -353,7 +354,9 @@ subtest 'twenty reloads leave nothing behind' => sub {
 		SKIP: {
 			skip 'SKIPPED LOUDLY: only root may count the files of ' .
 			    'sniport', 1 if !defined $now[0];
-			is($now[0], $before[0], 'no file is left open');
+			# A worker is gone before the master has seen it.
+			poll(sub { files($daemon) <= $before[0] });
+			is(files($daemon), $before[0], 'no file is left open');
 		}
 		SKIP: {
 			skip 'the memory is valgrind\'s', 2 if under_valgrind();

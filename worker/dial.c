@@ -62,8 +62,11 @@ dial_succeeded(struct dial *d, struct attempt *a)
 	d->tried[a->try] = (struct audit_try){ .addr = a->addr };
 	report(d, &r);
 	r.upstream = a->addr;
-	/* Only for the audit line, which can do without. */
-	if (getsockname(a->lfd.fd, (struct sockaddr *)&ss, &len) == 0)
+	r.error = a->error;
+	/* Only for the audit line, which can do without. A connection that is
+	 * broken has no port any more. */
+	if (r.error == 0 &&
+	    getsockname(a->lfd.fd, (struct sockaddr *)&ss, &len) == 0)
 		(void)addr_from_sockaddr(
 		    &r.egress, (struct sockaddr *)&ss, len);
 	d->cb(d->arg, &r, &a->lfd);

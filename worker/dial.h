@@ -42,6 +42,7 @@ struct dial_report {
 	const struct audit_try *tried; /* borrowed from the dial */
 	size_t ntried;
 	int64_t dns_ns, connect_ns;
+	int error; /* -errno: it was connected, and broken when we looked */
 };
 
 /*

@@ -70,6 +70,16 @@ attempt_failed(struct attempt *a, int error)
 	d->next_attempt = 0;
 }
 
+/*
+ * Was it connected and then reset? A connection that is refused is not called
+ * so (Linux, tcp_reset()), and one that was made may have left bytes.
+ */
+static bool
+was_connected(int error)
+{
+	return (error == ECONNRESET || error == EPIPE);
+}
+
 static void
 attempt_cb(struct loop_fd *lfd, uint32_t events)
 {
@@ -81,6 +91,11 @@ attempt_cb(struct loop_fd *lfd, uint32_t events)
 		if (getsockopt(lfd->fd, SOL_SOCKET, SO_ERROR, &error, &len) ==
 		    -1)
 			error = errno;
+		if (was_connected(error)) {
+			a->error = -ECONNRESET;
+			dial_succeeded(a->dial, a);
+			return;
+		}
 		attempt_failed(a, error != 0 ? error : ECONNRESET);
 		dial_advance(a->dial);
 	} else if ((events & EPOLLOUT) != 0) {

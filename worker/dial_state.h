@@ -32,6 +32,7 @@ struct attempt {
 	struct addr addr;
 	size_t try;	  /* index into tried */
 	bool line_failed; /* and not the connection */
+	int error;	  /* as in struct dial_report */
 };
 
 struct dial {

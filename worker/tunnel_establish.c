@@ -74,6 +74,8 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 	if (lfd != NULL)
 		error = loop_move(
 		    t->all->loop, lfd, &t->upstream.lfd, TUNNEL_EVENTS);
+	/* The kernel told it once; read on, bytes may have come before. */
+	t->upstream.error = r->error;
 	dial_free(t->dial);
 	t->dial = NULL;
 	tunnel_resolved(t);

@@ -468,12 +468,24 @@ release(struct peer *p)
 		watch(&p->tunnels[i].end[held]);
 }
 
+/* Has every tunnel come about? */
+static bool
+under_way(const struct peer *p)
+{
+	const struct tunnel *t;
+
+	for (t = p->tunnels; t < p->tunnels + p->ntunnels; t++)
+		if (t->end[CLIENT].sent == 0 && t->end[UPSTREAM].sent == 0)
+			return (false);
+	return (true);
+}
+
 static void
 run_all(struct peer *p)
 {
 	struct epoll_event events[64];
 	struct end *e;
-	int i, n;
+	int i, n, waited = 0;
 
 	while (p->open > 0) {
 		n = epoll_wait(p->epfd, events, 64,
@@ -482,7 +494,8 @@ run_all(struct peer *p)
 			err(1, "epoll_wait");
 		if (n == 0 && p->held == NOBODY)
 			return;
-		if (n == 0)
+		waited = n == 0 ? waited + STANDSTILL : 0;
+		if (n == 0 && (under_way(p) || waited >= GIVE_UP))
 			release(p);
 		for (i = 0; i < n; i++) {
 			e = events[i].data.ptr;
