@@ -23,6 +23,7 @@ struct loop {
 	bool stop;
 	bool coarse; /* the kernel has no epoll_pwait2(2) */
 	int64_t now;
+	int64_t served; /* when timers and tasks last had their turn */
 	struct timers timers;
 	struct task_list tasks;
 	struct loop_task mark; /* end of the tasks of this turn */
@@ -255,8 +256,13 @@ turn(struct loop *loop)
 		if (lfd->fd != -1)
 			lfd->cb(lfd, events[i].events);
 	}
-	timer_run(&loop->timers, loop->now, TIMERS_PER_TURN);
-	run_tasks(loop);
+	/* More are ready, and among many that just queue up for work there may
+	 * be one who waits for little. */
+	if (n < EVENTS_PER_TURN || loop->now - loop->served >= TASK_TIME) {
+		timer_run(&loop->timers, loop->now, TIMERS_PER_TURN);
+		run_tasks(loop);
+		loop->served = clock_now();
+	}
 	collect(loop);
 	return (0);
 }

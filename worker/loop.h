@@ -3,6 +3,7 @@
  * One turn is: wait, descriptors, timers, tasks, free. Turns are short, whatever
  * there is to do: some descriptors and timers, and tasks for as long as those
  * took, so that what has become ready meanwhile need not wait for the rest.
+ * While many descriptors are ready, timers and tasks wait for a millisecond.
  */
 #ifndef WORKER_LOOP_H
 #define WORKER_LOOP_H
