@@ -308,7 +308,8 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 		/* A chunk can be smaller than a record: epoll will not tell
 		 * again of what the socket still holds. */
 		tls->starved = false;
-	if (buffer_len(&tls->in) == 0)
+	/* Nothing behind the client's end, or behind a fault, is opened. */
+	if (buffer_len(&tls->in) == 0 || (n <= 0 && n != -EAGAIN))
 		buffer_return(tls->context->buffers, &tls->in);
 	/* An answer to a KeyUpdate, or an alert. */
 	flushed = tls_flush(tls);

@@ -1,6 +1,7 @@
 /*
  * The state of one tunnel, for the files that tell its story together:
- * tunnel.c (phases, deadlines, the end), tunnel_proxy.c (PROXY protocol),
+ * tunnel.c (phases, deadlines, the end), tunnel_open.c (how one begins or is
+ * refused at the door), tunnel_proxy.c (PROXY protocol),
  * tunnel_decide.c (target and policy), tunnel_establish.c (handshake and
  * dial), tunnel_relay.c (both sides are there), tunnel_audit.c (what is
  * written).
@@ -118,8 +119,14 @@ void tunnel_arm(struct tunnel *);
  */
 void tunnel_close(struct tunnel *, enum reason);
 
+/* Its end is seen in the audit log, the error log and the counters. */
+void tunnel_tell_end(struct tunnel *);
+
 /* Runs the phase: there is something to do. */
 void tunnel_run(struct tunnel *);
+
+/* Its deadline may have come. */
+void tunnel_timer_cb(struct timer *);
 
 /* tunnel_proxy.c */
 void tunnel_proxy_run(struct tunnel *);
