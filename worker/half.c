@@ -76,8 +76,14 @@ tls_half_receive(struct half *h, uint8_t *buf, size_t size)
 {
 	ssize_t n = tls_receive(h->tls, buf, size);
 
+	if (h->error == 0)
+		h->error = tls_socket_error(h->tls);
 	if (n == -EAGAIN)
 		h->readable = !tls_drained(h->tls);
+	else if (n == -EPIPE && h->failed && half_socket_error(h) != 0)
+		/* Its stream had no goodbye, so the reset behind it, or the
+		 * silence, is what is known of its end. */
+		return (h->error);
 	else if (n == -EPIPE && (h->error != 0 || h->strict))
 		return (h->error != 0 ? h->error : -ECONNABORTED);
 	else if (n > 0)

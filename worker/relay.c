@@ -53,9 +53,9 @@ broken(struct half *h, int error)
 		return (RELAY_WAIT);
 	if (error == -ENOMEM)
 		return (RELAY_NO_MEMORY);
-	/* After a reset that was told before, or was not told yet. */
+	/* It was told before, or is still to be told, what has happened. */
 	if (error == -EPIPE || error == -ENOTCONN)
-		error = -ECONNRESET;
+		error = half_socket_error(h) != 0 ? h->error : -ECONNRESET;
 	if (h->error == 0)
 		h->error = error;
 	return (RELAY_BROKEN);

@@ -167,6 +167,20 @@ tls_free(struct tls *tls)
 	free(tls);
 }
 
+/* EPIPE is what the kernel says once somebody was told what has happened; to
+ * our callers it would be the end of a stream. */
+static int
+send_failed(struct tls *tls, int error)
+{
+	if (error == EAGAIN)
+		return (-EAGAIN);
+	if (error == EPIPE)
+		error = tls->io_error != 0 ? -tls->io_error : ECONNRESET;
+	if (tls->send_error == 0)
+		tls->send_error = -error;
+	return (tls->send_error);
+}
+
 int
 tls_flush(struct tls *tls)
 {
@@ -179,11 +193,17 @@ tls_flush(struct tls *tls)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
-			return (-errno);
+			return (send_failed(tls, errno));
 		out->start += (size_t)n;
 	}
 	buffer_return(tls->context->buffers, out);
 	return (0);
+}
+
+int
+tls_socket_error(const struct tls *tls)
+{
+	return (tls->send_error);
 }
 
 bool
@@ -255,12 +275,13 @@ make_up(struct tls *tls, size_t n)
 static ssize_t
 open_records(struct tls *tls, uint8_t *buf, size_t size)
 {
-	size_t n, done = 0;
+	size_t n, sealed, done = 0;
 	unsigned before;
 	int ret;
 
 	for (;;) {
 		before = tls->work;
+		sealed = tls->out.end;
 		ret = SSL_read_ex(tls->ssl, buf + done, size - done, &n);
 		if (ret == 1) {
 			done += n;
@@ -275,20 +296,40 @@ open_records(struct tls *tls, uint8_t *buf, size_t size)
 		ret = result(tls, ret);
 		if (ret == -EAGAIN && tls->idle_records > IDLE_RECORDS_MAX)
 			ret = -EOVERFLOW;
-		if (ret != -EAGAIN)
+		if (ret != -EAGAIN) {
 			tls->broken = ret;
-		else if (!tls_sated(tls) &&
-			 (buffer_len(&tls->in) > 0 || !tls->starved))
+			/* No alert: Envoy takes one for a clean end. */
+			tls->out.end = sealed;
+		} else if (!tls_sated(tls) &&
+			   (buffer_len(&tls->in) > 0 || !tls->starved)) {
 			continue;
+		}
 		return (done > 0 ? (ssize_t)done : ret);
 	}
+}
+
+/*
+ * There is nothing to open now: what else is known? An error of the socket,
+ * whichever call was told of it, goes before the end of the stream, which the
+ * kernel shows once it has told the error; and neither goes before bytes that
+ * came earlier.
+ */
+static int
+end_of_input(const struct tls *tls)
+{
+	if (tls_sated(tls) && !tls->drained && !tls->eof && tls->io_error == 0)
+		return (-EAGAIN);
+	if (tls->io_error != 0)
+		return (tls->io_error);
+	if (tls->send_error != 0)
+		return (tls->send_error);
+	return (tls->eof ? -EPIPE : -EAGAIN);
 }
 
 ssize_t
 tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 {
 	ssize_t n;
-	int flushed;
 
 	assert(size >= tls->context->buffers->size);
 	if (tls->broken != 0)
@@ -311,15 +352,9 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 	/* Nothing behind the client's end, or behind a fault, is opened. */
 	if (buffer_len(&tls->in) == 0 || (n <= 0 && n != -EAGAIN))
 		buffer_return(tls->context->buffers, &tls->in);
-	/* An answer to a KeyUpdate, or an alert. */
-	flushed = tls_flush(tls);
-	if (n != -EAGAIN)
-		return (n);
-	if (flushed != 0 && flushed != -EAGAIN)
-		return (flushed);
-	if (tls->io_error != 0)
-		return (tls->io_error);
-	return (tls->eof ? -EPIPE : -EAGAIN);
+	/* An answer to a KeyUpdate. */
+	(void)tls_flush(tls);
+	return (n != -EAGAIN ? n : end_of_input(tls));
 }
 
 size_t

@@ -69,8 +69,9 @@ enum reason tls_failure(const struct tls *);
  * One receive of at most a chunk; all records that it completes are opened
  * into buf, which holds size bytes, at least a block's. > 0: bytes; 0: the
  * client's close_notify; -EAGAIN; -EPIPE: end of the stream without
- * close_notify; -EPROTO: tls_error() says what; -EOVERFLOW: too many records
- * without data; other -errno: the socket's.
+ * close_notify, never an error of the socket; -EPROTO: tls_error() says what,
+ * and no alert is sent, which some clients take for a clean end; -EOVERFLOW:
+ * too many records without data; other -errno: the socket's.
  */
 ssize_t tls_receive(struct tls *, uint8_t *buf, size_t size);
 
@@ -90,6 +91,10 @@ ssize_t tls_send(struct tls *, const uint8_t *buf, size_t len);
 
 /* Sends what is sealed and unsent. 0: nothing is left; -EAGAIN; -errno. */
 int tls_flush(struct tls *);
+
+/* What a send, in whatever function, was told of the socket, as -errno; 0:
+ * nothing. The kernel tells it once, and shows an end of stream then. */
+int tls_socket_error(const struct tls *);
 bool tls_unsent(const struct tls *);
 
 /* Seals close_notify and sends what can be sent; 0, -EAGAIN or -errno. */

@@ -24,7 +24,8 @@ receive(struct tls *tls, uint8_t *buf, size_t size)
 		if (errno == EAGAIN)
 			tls->drained = true;
 		else
-			tls->io_error = -errno;
+			/* So Linux calls a reset after the end of a stream. */
+			tls->io_error = errno == EPIPE ? -ECONNRESET : -errno;
 		return (0);
 	}
 	tls->drained = (size_t)n < size;

@@ -45,8 +45,9 @@ struct tls {
 	bool finished; /* close_notify was sealed */
 	struct tls_identity identity;
 	enum reason failure;
-	int io_error; /* -errno of the socket */
-	int broken;   /* -EPROTO or -EOVERFLOW: the session is of no more use */
+	int io_error;	/* -errno of a receive, or -ENOMEM */
+	int send_error; /* -errno of a send, kept: see tls_socket_error() */
+	int broken; /* -EPROTO or -EOVERFLOW: the session is of no more use */
 	unsigned idle_records; /* how many more than data has made up for */
 	size_t made_up;	       /* bytes of data not yet set against one */
 	unsigned work;	       /* of this call; see TLS_WORK_MAX */

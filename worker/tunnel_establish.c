@@ -122,6 +122,8 @@ handshake_failed(struct tunnel *t, int error)
 		break;
 	default:
 		t->closed_first = AUDIT_SIDE_CLIENT;
+		t->client.error = error;
+		t->detail = strerrordesc_np(-error);
 		tunnel_close(t, tunnel_broken_reason(t, &t->client));
 	}
 }

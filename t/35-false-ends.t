@@ -1,0 +1,125 @@
+#!/usr/bin/perl
+# What looks like the end of a stream and is not: the upstream, or the client,
+# must see a reset, as it would on a direct connection.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Client;
+use Sniport::Daemon;
+use Sniport::Record;
+use Sniport::Refused qw(lines_of);
+use Sniport::Test qw(deadline poll readable writable);
+use Sniport::Upstream;
+
+my $SIOCOUTQ = 0x5411;
+my @VERSIONS = ('1.2', '1.3');
+my $UPLOAD = 100_000;
+
+my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
+	timeouts => 'shutdown = "1s";');
+
+sub client {
+	my ($upstream, %option) = @_;
+
+	return Sniport::Client->new(port => $daemon->port,
+		name => 'example.com:' . $upstream->port, %option);
+}
+
+# One test: the audit line of this port has these fields (undef: has not).
+sub line_ok {
+	my ($port, $name, %want) = @_;
+	my ($line) = values %{ { lines_of($daemon, $port) } };
+	my %got = map { ($_ => $line->{$_}) } keys %want;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is_deeply(\%got, \%want, "$name: audit line") or diag(explain($line));
+	return;
+}
+
+sub unsent {
+	my ($socket) = @_;
+
+	ioctl $socket, $SIOCOUTQ, my $left = pack 'i', 0 or die "ioctl: $!";
+	return unpack 'i', $left;
+}
+
+# An upstream that sends, once something has come, until nobody takes any more,
+# says so, and then reads when it is told to.
+sub flooding {
+	return Sniport::Upstream->new(code => sub {
+		my ($socket, $self) = @_;
+		my $block = 'x' x 65536;
+		readable($socket, deadline());
+		$socket->blocking(0);
+		while (writable($socket, deadline(0.5))) {
+			defined syswrite $socket, $block or last;
+		}
+		$socket->blocking(1);
+		syswrite $self->{report}, "{\"stuck\":1}\n";
+		readable($self->{go}, deadline());
+		$self->read_all($socket);
+		return;
+	});
+}
+
+# What is sealed for the client lies in the worker when the client goes: a send
+# to it fails, too, and says less than the receive.
+for my $version (@VERSIONS) {
+	my $name = "TLS $version: the client resets while sealed bytes wait";
+	my $upstream = flooding();
+	my $client = client($upstream, version => $version,
+		receive_buffer => 4096);
+	my $port = $client->local_port;
+	$client->put('u' x $UPLOAD);
+	poll(sub { unsent($client->socket) == 0 });
+	ok($upstream->report->{stuck}, "$name: they do");
+	$client->reset;
+	$upstream->go;
+	my $report = $upstream->report;
+	is($report->{end}, 'reset', "$name: the upstream sees a reset");
+	is($report->{bytes}, $UPLOAD, "$name: after all that was sent");
+	line_ok($port, $name, reason => 'client_reset', closed_first => 'client',
+		client_truncated => undef, bytes_from_client => $UPLOAD);
+
+	$name = "TLS $version: the client closes with unread data while " .
+	    'sealed bytes wait';
+	$upstream = flooding();
+	$client = client($upstream, version => $version,
+		receive_buffer => 4096);
+	$port = $client->local_port;
+	$client->put('u' x $UPLOAD);
+	poll(sub { unsent($client->socket) == 0 });
+	$upstream->report;
+	$client->close;
+	$upstream->go;
+	$report = $upstream->report;
+	is($report->{end}, 'reset', "$name: the upstream sees a reset");
+	is($report->{bytes}, $UPLOAD, "$name: after all that was sent");
+	line_ok($port, $name, reason => 'client_reset', closed_first => 'client',
+		client_truncated => undef, bytes_from_client => $UPLOAD);
+}
+
+# A client whose stream was broken hears of it by a reset alone: a fatal alert
+# after the handshake is a clean end to Envoy.
+for my $version (@VERSIONS) {
+	my $name = "TLS $version: a broken record";
+	my $upstream = Sniport::Upstream->new('sink');
+	my $client = client($upstream, Sniport::Record::suite($version));
+	my $port = $client->local_port;
+	my $record = Sniport::Record->new($client);
+	$record->send($record->data('good'), $record->data('bad') ^ "\0" x 8 . "\1");
+	is($client->wait_end, 'reset', "$name: no alert, but a reset");
+	my $report = $upstream->report;
+	is($report->{end}, 'reset', "$name: so sees the upstream");
+	line_ok($port, $name, reason => 'client_tls', closed_first => 'client',
+		bytes_from_client => 4);
+}
+
+$daemon->stop_ok;
+
+done_testing;
