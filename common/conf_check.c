@@ -1,6 +1,5 @@
 #include "common/conf_check.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,38 +15,61 @@ conf_member(config_setting_t *group, const char *name)
 
 /* Two times of one group, of which one is at most as long as the other. */
 struct order {
-	const char *group, *less, *more;
-	size_t less_offset, more_offset;
+	enum conf_section_id section;
+	size_t group; /* offset of its struct in struct conf */
+	const char *less, *more;
 };
 
 static const struct order orders[] = {
-	{ "timeouts", "client_hello", "handshake",
-	    offsetof(struct conf, timeouts.client_hello),
-	    offsetof(struct conf, timeouts.handshake) },
-	{ "dns", "min_ttl", "max_ttl", offsetof(struct conf, dns.min_ttl),
-	    offsetof(struct conf, dns.max_ttl) },
+	{ CONF_SECTION_timeouts, offsetof(struct conf, timeouts),
+	    "client_hello", "handshake" },
+	{ CONF_SECTION_dns, offsetof(struct conf, dns), "min_ttl", "max_ttl" },
 };
+
+/* One of the two times: its value, and that as text. */
+struct side {
+	char path[CONF_PATH_SIZE];
+	char buf[CONF_TEXT_SIZE];
+	const char *text; /* buf, or static */
+	int64_t value;
+	config_setting_t *setting; /* NULL: it has its default */
+};
+
+static void
+find_side(struct side *side, const struct conf *conf, const struct order *o,
+    const char *name, config_setting_t *root)
+{
+	const char *group = conf_sections[o->section].path;
+	const struct conf_directive *d = conf_find(o->section, name);
+
+	memcpy(&side->value, (const char *)conf + o->group + d->offset,
+	    sizeof(side->value));
+	side->text = conf_kind(d)->format(&side->value, d, side->buf);
+	conf_path(d, side->path);
+	side->setting = conf_member(conf_member(root, group), name);
+}
 
 static void
 check_order(const struct conf *conf, const struct order *o,
     config_setting_t *root, struct conf_errors *errors)
 {
-	config_setting_t *group = conf_member(root, o->group);
-	config_setting_t *less = conf_member(group, o->less);
-	config_setting_t *more = conf_member(group, o->more);
-	const int64_t *low, *high;
-	char path[CONF_PATH_SIZE];
+	struct side less, more;
 
-	low = (const void *)((const char *)conf + o->less_offset);
-	high = (const void *)((const char *)conf + o->more_offset);
-	if (*low <= *high || !conf_error_free(less) || !conf_error_free(more))
+	find_side(&less, conf, o, o->less, root);
+	find_side(&more, conf, o, o->more, root);
+	if (less.value <= more.value || !conf_error_free(less.setting) ||
+	    !conf_error_free(more.setting))
 		return;
-	snprintf(path, sizeof(path), "%s.%s", o->group,
-	    less != NULL ? o->less : o->more);
-	conf_error_at(errors, less != NULL ? less : more, path,
-	    "%s is longer than %s; write %s of %" PRId64 "ms or less, or a "
-	    "longer %s",
-	    o->less, o->more, o->less, *high / CLOCK_MSEC, o->more);
+	if (less.setting != NULL)
+		conf_error_at(errors, less.setting, less.path,
+		    "\"%s\" is longer than %s, which is \"%s\"; write at most "
+		    "\"%s\", or a longer %s",
+		    less.text, more.path, more.text, more.text, more.path);
+	else
+		conf_error_at(errors, more.setting, more.path,
+		    "\"%s\" is shorter than %s, which is \"%s\"; write at "
+		    "least \"%s\", or a shorter %s",
+		    more.text, less.path, less.text, less.text, less.path);
 }
 
 /* "[::]:8443" on one socket with IPv4 takes the place of "0.0.0.0:8443". */

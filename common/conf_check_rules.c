@@ -41,7 +41,7 @@ check_unique(struct name *names, size_t n, config_setting_t *list,
 		group = config_setting_get_elem(list, names[i].at);
 		name = conf_member(group, "name");
 		conf_error_at(errors, name != NULL ? name : group, path,
-		    "\"%s\" is the name of %s %zu, too; write another",
+		    "\"%s\" is also the name of %s %zu; write another",
 		    names[i].text, what, names[i - 1].at + 1);
 	}
 }
@@ -141,12 +141,13 @@ check_line(const struct conf *conf, struct rule *rule, config_setting_t *group,
 		return;
 	if (nearest != NULL)
 		conf_error_at(errors, setting, "rules.egress",
-		    "\"%s\" is the name of no egress line; did you mean "
+		    "\"%s\" is not the name of an egress line; did you mean "
 		    "\"%s\"?",
 		    rule->egress, nearest);
 	else
 		conf_error_at(errors, setting, "rules.egress",
-		    "\"%s\" is the name of no egress line; write one of those "
+		    "\"%s\" is not the name of an egress line; write one of "
+		    "those "
 		    "in egress, or leave it out",
 		    rule->egress);
 }

@@ -139,7 +139,7 @@ parse_identity(
 	const char *text;
 
 	if (identity_pattern_parse(&pattern, s, strlen(s), &text) != 0)
-		return (conf_kind_refuse(why, "is no client: %s", text));
+		return (conf_kind_refuse(why, "is not a client: %s", text));
 	client->identity = malloc(sizeof(pattern));
 	if (client->identity == NULL)
 		return (-ENOMEM);
@@ -200,7 +200,7 @@ conf_kind_parse_destination(void *field, const struct conf_value *v,
 
 	if (rule_destination_parse(field, v->text, strlen(v->text), &text) == 0)
 		return (0);
-	return (conf_kind_refuse(why, "is no destination: %s", text));
+	return (conf_kind_refuse(why, "is not a destination: %s", text));
 }
 
 const char *

@@ -79,9 +79,9 @@ parse_units(int64_t *value, const char *s, const struct conf_word *units)
 {
 	size_t digits = strspn(s, "0123456789");
 
-	if (digits == 0 || digits > WHOLE)
+	if (digits == 0)
 		return (-EINVAL);
-	*value = strtoll(s, NULL, 10);
+	*value = digits > WHOLE ? INT64_MAX : strtoll(s, NULL, 10);
 	s += digits;
 	if (*s == '\0' && *value == 0)
 		return (0);

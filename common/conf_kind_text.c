@@ -11,13 +11,11 @@ conf_kind_parse_string(void *field, const struct conf_value *v,
     const struct conf_directive *d, char why[CONF_WHY_SIZE])
 {
 	char *copy;
-	int r;
 
 	if (v->text[0] == '\0' && d->low > 0)
 		return (conf_kind_refuse_described(why, "is empty", d));
-	r = conf_kind_in_bounds(strlen(v->text), d, why);
-	if (r != 0)
-		return (r);
+	if ((int64_t)strlen(v->text) > d->high)
+		return (conf_kind_refuse_described(why, "is too long", d));
 	copy = strdup(v->text);
 	if (copy == NULL)
 		return (-ENOMEM);
@@ -61,7 +59,7 @@ conf_kind_parse_log_target(void *field, const struct conf_value *v,
 	if (v->text[0] != '/' && strcmp(v->text, "stdout") != 0 &&
 	    strcmp(v->text, "stderr") != 0 && strcmp(v->text, "syslog") != 0)
 		return (conf_kind_refuse_described(
-		    why, "is no place for a log", d));
+		    why, "is not a place for a log", d));
 	return (conf_kind_parse_string(field, v, d, why));
 }
 
@@ -81,7 +79,8 @@ conf_kind_parse_choice(void *field, const struct conf_value *v,
 		memcpy(field, &value, sizeof(value));
 		return (0);
 	}
-	return (conf_kind_refuse_described(why, "is none of the choices", d));
+	return (
+	    conf_kind_refuse_described(why, "is not one of the choices", d));
 }
 
 const char *

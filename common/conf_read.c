@@ -98,8 +98,10 @@ read_value(struct reader *r, const struct conf_directive *d,
 	else
 		value.text = config_setting_get_string(setting);
 	if (value.text != NULL && has_control(value.text)) {
-		reader_error(
-		    r, d, setting, "has a control character; write it without");
+		reader_error(r, d, setting,
+		    strchr(value.text, '\n') != NULL
+			? "contains a line break; is a quote missing?"
+			: "contains a control character; leave it out");
 		return;
 	}
 	result = conf_kind_parse(field, &value, d, why);
@@ -209,7 +211,7 @@ unknown(
 	if (d != NULL) {
 		conf_path(d, path);
 		reader_error(r, &named, setting,
-		    "is no setting; did you mean %s?", path);
+		    "is not a setting; did you mean %s?", path);
 		return;
 	}
 	for (i = 0; i < conf_ndirectives && len < sizeof(names); i++)
@@ -218,7 +220,7 @@ unknown(
 			    snprintf(names + len, sizeof(names) - len, "%s%s",
 				len > 0 ? ", " : "", conf_directives[i].name);
 	reader_error(
-	    r, &named, setting, "is no setting; write one of %s", names);
+	    r, &named, setting, "is not a setting; write one of %s", names);
 }
 
 /* The default goes through the same functions as what is in the file. */

@@ -108,15 +108,15 @@ check_segment(struct piece segment, const char **why)
 		return (0);
 	if (piece_has(segment, '*'))
 		return (refuse(why,
-		    "a wildcard is a whole segment of the path; write "
+		    "a wildcard must be a whole segment of the path; write "
 		    "spiffe://cluster.local/ns/*/sa/web"));
 	if (!segment_named(segment))
 		return (
 		    refuse(why, "its path has an empty segment, . or ..; write "
 				"spiffe://cluster.local/ns/billing/sa/web"));
-	return (refuse(why,
-	    "its path has a byte that no SPIFFE id has; write segments of "
-	    "letters, digits, '.', '-' and '_'"));
+	return (refuse(why, "its path has a character that is not allowed in a "
+			    "SPIFFE id; write "
+			    "segments of letters, digits, '.', '-' and '_'"));
 }
 
 /* rest: the pattern behind its scheme. */
@@ -128,12 +128,13 @@ check_spiffe(struct piece rest, const char **why)
 
 	if (piece_has(domain, '*'))
 		return (
-		    refuse(why, "no wildcard stands for a trust domain; write "
-				"spiffe://cluster.local/*"));
+		    refuse(why, "a wildcard cannot stand for a trust domain; "
+				"write spiffe://cluster.local/*"));
 	if (!trust_domain_valid(domain))
 		return (refuse(why,
-		    "its trust domain is none; write 1 to 255 lower-case "
-		    "letters, digits, '.', '-' and '_' behind spiffe://"));
+		    "its trust domain is missing or not valid; write 1 to 255 "
+		    "lower-case letters, digits, '.', '-' and '_' after "
+		    "spiffe://"));
 	while (r == 0 && rest.len > 0)
 		r = check_segment(cut_next(&rest), why);
 	return (r);
@@ -150,9 +151,8 @@ parse_dns(struct identity_pattern *p, struct piece name, const char **why)
 		*at++ = '.';
 	}
 	if (piece_has(name, '*'))
-		return (
-		    refuse(why, "a wildcard is the whole first label; write "
-				"*.example.com"));
+		return (refuse(why, "a wildcard must be the whole first label; "
+				    "write *.example.com"));
 	len = hostname_canonical(at, name.s, name.len);
 	if (len < 0)
 		return (refuse(why,

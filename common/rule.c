@@ -15,6 +15,20 @@ refuse(const char **why, const char *text)
 }
 
 static int
+refuse_ports(struct piece ports, const char **why)
+{
+	if (ports.len == 0)
+		return (refuse(why, "its port is missing; write host:port"));
+	if (piece_has(ports, ','))
+		return (refuse(why,
+		    "it has more than one port; write a destination for each, "
+		    "or host:low-high"));
+	return (refuse(why,
+	    "its port is not a number from 1 to 65535; write host:port, "
+	    "host:low-high or host:*"));
+}
+
+static int
 parse_ports(struct rule_destination *d, struct piece ports, const char **why)
 {
 	const char *dash = memchr(ports.s, '-', ports.len);
@@ -29,11 +43,11 @@ parse_ports(struct rule_destination *d, struct piece ports, const char **why)
 	if (addr_parse_port(&d->port_low, ports.s, low_len) != 0 ||
 	    addr_parse_port(
 		&d->port_high, ports.s + high_at, ports.len - high_at) != 0)
-		return (refuse(why,
-		    "its port is none; write a number from 1 to 65535, "
-		    "low-high, or * for any"));
+		return (refuse_ports(ports, why));
 	if (d->port_low > d->port_high)
-		return (refuse(why, "its ports run backwards; write low-high"));
+		return (refuse(why,
+		    "its ports run from high to low; write the lower one "
+		    "first"));
 	return (0);
 }
 
@@ -48,7 +62,7 @@ parse_network(struct rule_destination *d, struct piece host, const char **why)
 		    "address of the block"));
 	if (r != 0)
 		return (refuse(why,
-		    "it is no block of addresses; write 192.0.2.0/24 or "
+		    "it is not a block of addresses; write 192.0.2.0/24 or "
 		    "[2001:db8::/32] before the port"));
 	d->kind = RULE_DESTINATION_NETWORK;
 	return (0);
@@ -62,13 +76,13 @@ parse_name(struct rule_destination *d, struct piece host, const char **why)
 	d->kind = piece_cut_text(&host, "*.") ? RULE_DESTINATION_SUFFIX
 					      : RULE_DESTINATION_NAME;
 	if (piece_has(host, '*'))
-		return (refuse(why,
-		    "a wildcard is the whole first label; write *.example.com, "
-		    "or * for every name"));
+		return (refuse(why, "a wildcard must be the whole first label; "
+				    "write *.example.com, "
+				    "or * for every name"));
 	len = hostname_canonical(d->name, host.s, host.len);
 	if (len < 0)
 		return (refuse(why,
-		    "its host is neither a DNS name nor a canonical address; "
+		    "its host is neither a DNS name nor an address; "
 		    "write db.example.com, *.example.com, 192.0.2.0/24 or "
 		    "[2001:db8::/32] before the port"));
 	d->name_len = len;
@@ -106,8 +120,8 @@ parse_brackets(struct rule_destination *d, struct piece all, const char **why)
 	int r;
 
 	if (end == NULL)
-		return (
-		    refuse(why, "its bracket is open; write [address]:port"));
+		return (refuse(
+		    why, "its bracket is not closed; write [address]:port"));
 	inside.len = end - inside.s;
 	if (!piece_has(inside, ':'))
 		return (refuse(
@@ -128,6 +142,9 @@ rule_destination_parse(
 	/* Nothing valid is longer, and lengths below stay small. */
 	if (len >= RULE_DESTINATION_TEXT_SIZE)
 		return (refuse(why, "it is too long; write host:port"));
+	if (memmem(s, len, "://", 3) != NULL)
+		return (refuse(why, "it is a URL; write host:port without a "
+				    "scheme and a path"));
 	memset(&parsed, 0, sizeof(parsed));
 	if (len > 0 && s[0] == '[') {
 		at = parse_brackets(&parsed, all, why);

@@ -214,9 +214,9 @@ mistake_ok('a letter wrong', qr/idle = /, 'idel = ',
 mistake_ok('setting at the wrong place', qr/workers = 1;/, 'idle = "1h";',
 	'idle: .*');
 mistake_ok('wrong unit', qr/"1h"/, '"1hour"',
-	'timeouts\.idle: "1hour" is no time; write .* ms, s, m, h or d.*');
+	'timeouts\.idle: "1hour" is not a time; write .* ms, s, m, h or d.*');
 mistake_ok('no unit', qr/"1h"/, '"3600"',
-	'timeouts\.idle: "3600" is no time; write .* ms, s, m, h or d.*');
+	'timeouts\.idle: "3600" is not a time; write .* ms, s, m, h or d.*');
 mistake_ok('number for a time', qr/"1h"/, '3600',
 	'timeouts\.idle: is a number; write a time .*');
 mistake_ok('time out of bounds', qr/idle = "1h"/, 'connect = "1d"',
@@ -230,13 +230,19 @@ mistake_ok('number out of bounds', qr/workers = 1;/, 'workers = 5000;',
 mistake_ok('number beyond 32 bits', qr/workers = 1;/, 'workers = 4294967297;',
 	'workers: .*');
 mistake_ok('KB for KiB', qr/workers = 1;/, 'limits = { buffer = "64KB"; };',
-	'limits\.buffer: "64KB" is no size; write .* KiB, MiB or GiB.*');
+	'limits\.buffer: "64KB" is not a size; write .* KiB, MiB or GiB.*');
 mistake_ok('yes for true', qr/workers = 1;/, 'log = { access_connect = "yes"; };',
 	'log\.access_connect: .*; write true or false');
 mistake_ok('rule without port', qr/:5432/, '',
-	'rules.*\.destinations: "db\.example\.com" is no destination: it has no port; write host:port.*');
+	'rules.*\.destinations: "db\.example\.com" is not a destination: it has no port; write host:port.*');
 mistake_ok('rule with a URL', qr/"db\./, '"https://db.',
-	'rules.*\.destinations: "https:.*" is no destination: .*; write host:port.*');
+	'rules.*\.destinations: "https:.*" is not a destination: it is a URL; write host:port.*');
+mistake_ok('rule with a port out of range', qr/:5432/, ':99999',
+	'rules.*\.destinations: .* is not a destination: its port is not a number from 1 to 65535; write .*');
+mistake_ok('rule with two ports', qr/:5432/, ':80,443',
+	'rules.*\.destinations: .* is not a destination: it has more than one port; write .*');
+mistake_ok('time longer than another', qr/idle = "1h"/, 'client_hello = "16s"',
+	'timeouts\.client_hello: "16s" is longer than timeouts\.handshake, which is "15s"; write at most "15s", .*');
 mistake_ok('rule without action', qr/action = "allow"; dest/, 'dest',
 	'rules.*\.action: is missing; write "allow".*');
 mistake_ok('unknown action', qr/"allow"/, '"accept"',
@@ -246,16 +252,16 @@ mistake_ok('string for a list', qr/\[ "db\.example\.com:5432" \]/, '"a.test:1"',
 mistake_ok('bits beyond the prefix', qr/10\.1\.0\.0\/16/, '10.1.2.0/16',
 	'rules.*\.clients: "10\.1\.2\.0/16" has bits .*; write .*');
 mistake_ok('two rules of one name', qr/name = "no"/, 'name = "db"',
-	'rules.*\.name: "db" is the name of rule 1, too; write another');
+	'rules.*\.name: "db" is also the name of rule 1; write another');
 mistake_ok('name for an address', qr/127\.0\.0\.1:/, 'localhost:',
-	'listeners.*\.address: "localhost:8443" is no address with a port; write .*');
+	'listeners.*\.address: "localhost:8443" is not an address with a port; write .*');
 mistake_ok('port for an address', qr/"127\.0\.0\.1:8443"/, '8443',
 	'listeners.*\.address: is a number; write an address .*');
 mistake_ok('file without its folder', qr/"[^"]*tls\.key"/, '"tls.key"',
-	'tls\.certificates.*\.key: "tls\.key" is no absolute path; write .*');
+	'tls\.certificates.*\.key: "tls\.key" is not an absolute path; write .*');
 mistake_ok('log without its folder', qr/workers = 1;/,
 	'log = { access = "audit.log"; };',
-	'log\.access: "audit\.log" is no place for a log; write "stdout", .*');
+	'log\.access: "audit\.log" is not a place for a log; write "stdout", .*');
 mistake_ok('include that is missing', qr/workers = 1;/,
 	'@include "none.conf"', '.*none\.conf.*');
 

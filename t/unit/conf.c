@@ -385,55 +385,59 @@ static const struct bad bads[] = {
 	    ":3: workers: 18446744073709551617L is too large" },
 	{ "workers = 3000000000L;", ":3: workers: 3000000000 is out of" },
 	{ "user = \"\";", ":3: user: \"\" is empty; write a string of 1 to" },
-	{ "user = \"a\\x01\";", ":3: user: has a control character; write" },
-	{ "user = \"a\nb\";", ": user: has a control character; write" },
-	{ "user = \"a\x7f\";", ":3: user: has a control character; write" },
+	{ "user = \"a\\x01\";", ":3: user: contains a control character;" },
+	{ "user = \"a\nb\";", ": user: contains a line break; is a quote" },
+	{ "user = \"a\x7f\";", ":3: user: contains a control character;" },
 	{ "user = \"a\\x00b\";", ":3: user: has a NUL byte, \\x00; leave" },
 	{ "user = 5;", ":3: user: is a number; write a string" },
-	{ "log = { error = \"x\\ty\"; };", ":3: log.error: has a control" },
+	{ "log = { error = \"x\\ty\"; };",
+	    ":3: log.error: contains a control" },
 	{ "timeouts = { idle = 5; };",
 	    ":3: timeouts.idle: is a number; write a time from \"0\" to" },
-	{ "timeouts = { idle = \"5\"; };",
-	    ":3: timeouts.idle: \"5\" is no time; write a whole number with" },
-	{ "timeouts = { idle = \"s\"; };", "\"s\" is no time; write" },
-	{ "timeouts = { idle = \"\"; };", "\"\" is no time; write" },
-	{ "timeouts = { idle = \"-5s\"; };", "\"-5s\" is no time; write" },
-	{ "timeouts = { idle = \"5 s\"; };", "\"5 s\" is no time; write" },
-	{ "timeouts = { idle = \"1.5h\"; };", "\"1.5h\" is no time; write" },
-	{ "timeouts = { idle = \"5sec\"; };", "\"5sec\" is no time; write" },
-	{ "timeouts = { idle = \"5S\"; };", "\"5S\" is no time; write" },
+	{ "timeouts = { idle = \"5\"; };", ":3: timeouts.idle: \"5\" is not a "
+					   "time; write a whole number with" },
+	{ "timeouts = { idle = \"s\"; };", "\"s\" is not a time; write" },
+	{ "timeouts = { idle = \"\"; };", "\"\" is not a time; write" },
+	{ "timeouts = { idle = \"-5s\"; };", "\"-5s\" is not a time; write" },
+	{ "timeouts = { idle = \"5 s\"; };", "\"5 s\" is not a time; write" },
+	{ "timeouts = { idle = \"1.5h\"; };", "\"1.5h\" is not a time; write" },
+	{ "timeouts = { idle = \"5sec\"; };", "\"5sec\" is not a time; write" },
+	{ "timeouts = { idle = \"5S\"; };", "\"5S\" is not a time; write" },
 	{ "timeouts = { idle = \"99999999999999999999999s\"; };",
-	    "is no time; write" },
+	    "is out of bounds; write" },
 	{ "timeouts = { idle = \"200000000000d\"; };", "is out of bounds;" },
 	{ "timeouts = { connect = \"0\"; };",
 	    "\"0\" is out of bounds; write a time from \"1ms\" to \"1h\"" },
 	{ "timeouts = ( );", ":3: timeouts: is a list; write a group" },
 	{ "timeouts = { client_hello = \"16s\"; };",
-	    ":3: timeouts.client_hello: client_hello is longer than handshake;"
-	    " write client_hello of 15000ms or less" },
+	    ":3: timeouts.client_hello: \"16s\" is longer than "
+	    "timeouts.handshake, which is \"15s\"; write at most \"15s\"" },
 	{ "timeouts = { handshake = \"9s\"; };",
-	    ":3: timeouts.handshake: client_hello is longer than handshake" },
+	    ":3: timeouts.handshake: \"9s\" is shorter than "
+	    "timeouts.client_hello, which is \"10s\"; write at least \"10s\"" },
 	{ "dns = { min_ttl = \"2h\"; };",
-	    ":3: dns.min_ttl: min_ttl is longer than max_ttl; write" },
+	    ":3: dns.min_ttl: \"2h\" is longer than dns.max_ttl, which is "
+	    "\"1h\"; write at most \"1h\"" },
 	{ "limits = { buffer = \"4095\"; };",
 	    "\"4095\" is out of bounds; write a size from \"4KiB\" to" },
 	{ "limits = { buffer = \"17MiB\"; };", "is out of bounds; write" },
 	{ "limits = { buffer = \"64kb\"; };",
-	    "\"64kb\" is no size; write a whole number of bytes" },
+	    "\"64kb\" is not a size; write a whole number of bytes" },
 	{ "limits = { buffer = 65536; };",
 	    ":3: limits.buffer: is a number; write a size" },
 	{ "log = { level = \"loud\"; };",
-	    "\"loud\" is none of the choices; write \"error\", \"warning\", "
+	    "\"loud\" is not one of the choices; write \"error\", \"warning\", "
 	    "\"notice\", \"info\" or \"debug\"" },
-	{ "log = { error = \"log.txt\"; };", "\"log.txt\" is no place for" },
+	{ "log = { error = \"log.txt\"; };", "\"log.txt\" is not a place for" },
 	{ "log = { access_connect = 1; };", "is a number; write true or" },
 	{ "log = { access_connect = \"true\"; };", "is a string; write true" },
-	{ "dns = { hosts_file = \"hosts\"; };", "\"hosts\" is no absolute" },
-	{ "dns = { family = \"IPv4\"; };", "is none of the choices; write" },
+	{ "dns = { hosts_file = \"hosts\"; };",
+	    "\"hosts\" is not an absolute" },
+	{ "dns = { family = \"IPv4\"; };", "is not one of the choices; write" },
 	{ "dns = { servers = \"192.0.2.53\"; };",
 	    ":3: dns.servers: is a string; write a list of 0 to 16 strings" },
 	{ "dns = { servers = [ \"ns.example.com\" ]; };",
-	    ":3: dns.servers: \"ns.example.com\" is no address; write" },
+	    ":3: dns.servers: \"ns.example.com\" is not an address; write" },
 	{ "dns = { servers = [ 1, 2 ]; };", ":3: dns.servers: is a number" },
 	{ "rules = { };", ":3: rules: is a group; write a list" },
 	{ "rules = [ 1 ];", ":3: rules: is a number; write { ... }" },
@@ -444,9 +448,9 @@ static const struct bad bads[] = {
 	{ "rules = ( { destinations = [ \"*:1\" ]; } );",
 	    ":3: rules.action: is missing; write \"allow\", \"deny\" or" },
 	{ "rules = ( { action = \"permit\"; destinations = [ \"*:1\" ]; } );",
-	    ":3: rules.action: \"permit\" is none of the choices; write" },
+	    ":3: rules.action: \"permit\" is not one of the choices; write" },
 	{ "rules = ( { action = \"allow\"; destinations = [ \"a.b\" ]; } );",
-	    ":3: rules.destinations: \"a.b\" is no destination: it has no "
+	    ":3: rules.destinations: \"a.b\" is not a destination: it has no "
 	    "port; write host:port" },
 	{ "rules = ( { action = \"allow\"; destinations = [ \"*:1\" ];\n"
 	  "clients = [ \"10.0.0.0/8\",\n\"10.0.0.1/8\" ]; } );",
@@ -456,29 +460,31 @@ static const struct bad bads[] = {
 	    "rules.clients: is empty; write a list of 1 to" },
 	{ "rules = ( { action = \"allow\"; destinations = [ \"*:1\" ]; "
 	  "clients = [ \"spiffe://X\" ]; } );",
-	    "\"spiffe://X\" is no client: its trust domain is none; write" },
+	    "\"spiffe://X\" is not a client: its trust domain is missing or "
+	    "not valid; write" },
 	{ RULE("clients = [ \"spiffe:x\" ];"),
-	    "\"spiffe:x\" is no client: it is neither a SPIFFE id nor" },
+	    "\"spiffe:x\" is not a client: it is neither a SPIFFE id nor" },
 	{ RULE("clients = [ \"SPIFFE://x\" ];"),
-	    "\"SPIFFE://x\" is no client; write 192.0.2.0/24, " },
+	    "\"SPIFFE://x\" is not a client; write 192.0.2.0/24, " },
 	{ RULE("clients = [ \"10.0.0.0/33\" ];"),
-	    "\"10.0.0.0/33\" is no client; write 192.0.2.0/24, " },
+	    "\"10.0.0.0/33\" is not a client; write 192.0.2.0/24, " },
 	{ RULE("clients = [ \"10.0.0.256\" ];"),
-	    "\"10.0.0.256\" is no client: it is neither" },
-	{ RULE("clients = [ \"\" ];"), "\"\" is no client; write" },
-	{ RULE("clients = [ \"*\" ];"), "\"*\" is no client: a wild" },
+	    "\"10.0.0.256\" is not a client: it is neither" },
+	{ RULE("clients = [ \"\" ];"), "\"\" is not a client; write" },
+	{ RULE("clients = [ \"*\" ];"), "\"*\" is not a client: a wild" },
 	{ RULE("clients = [ \"10.0.0.0/8\",\n\"a.example\" ];"),
 	    ":4: rules.clients: \"a.example\" needs a client's certificate, "
 	    "but tls.client_auth is \"none\"; write tls.client_auth = " },
-	{ RULE("egress = \"a\";"),
-	    ":3: rules.egress: \"a\" is the name of no egress line; write" },
+	{ RULE("egress = \"a\";"), ":3: rules.egress: \"a\" is not the name of "
+				   "an egress line; write" },
 	{ "egress = ( { name = \"line-b\"; }, { name = \"line-west\"; } "
 	  ");\n" RULE("egress = \"lime-wets\";"),
-	    ":4: rules.egress: \"lime-wets\" is the name of no egress line; "
+	    ":4: rules.egress: \"lime-wets\" is not the name of an egress "
+	    "line; "
 	    "did you mean \"line-west\"?" },
 	{ "egress = ( { name = \"b\"; }, { name = \"a\"; },\n"
 	  "{ name = \"b\"; } );",
-	    ":4: egress.name: \"b\" is the name of egress line 1, too" },
+	    ":4: egress.name: \"b\" is also the name of egress line 1" },
 	{ "egress = ( { mark = 1; } );", ":3: egress.name: is missing" },
 	{ "egress = ( { name = \"a\"; mark = 0; } );",
 	    ":3: egress.mark: 0 is out of bounds; write a number from 1" },
@@ -490,16 +496,17 @@ static const struct bad bads[] = {
 	{ "egress = ( { name = \"a\"; proxy_protocol = 3; } );",
 	    ":3: egress.proxy_protocol: 3 is out of bounds" },
 	{ "egress = ( { name = \"a\"; device = \"0123456789abcdef\"; } );",
-	    ":3: egress.device: \"0123456789abcdef\" is out of bounds; write "
+	    ":3: egress.device: \"0123456789abcdef\" is too long; write "
 	    "a string of 1 to 15 bytes" },
 	{ "egress = ( { name = \"a\"; source = [ \"192.0.2.1:80\" ]; } );",
-	    ":3: egress.source: \"192.0.2.1:80\" is no address of a host; " },
+	    ":3: egress.source: \"192.0.2.1:80\" is not the address of a "
+	    "host; " },
 	{ "egress = ( { name = \"a\"; source = [ \"0.0.0.0\" ]; } );",
-	    ":3: egress.source: \"0.0.0.0\" is no address of a host; " },
+	    ":3: egress.source: \"0.0.0.0\" is not the address of a host; " },
 	{ "egress = ( { name = \"a\"; source = [ \"::\" ]; } );",
-	    ":3: egress.source: \"::\" is no address of a host; write" },
+	    ":3: egress.source: \"::\" is not the address of a host; write" },
 	{ "default_action = \"allow\";",
-	    ":3: default_action: \"allow\" is none of the choices; write "
+	    ":3: default_action: \"allow\" is not one of the choices; write "
 	    "\"deny\" or \"report\"" },
 	{ RULE("max_tunnels = 10000001;"),
 	    ":3: rules.max_tunnels: 10000001 is out of bounds" },
@@ -511,7 +518,7 @@ static const struct bad bads[] = {
 	    ":4: rules.egress: means nothing where" },
 	{ "rules = ( { action = \"allow\"; destinations = [ \"*:1\" ]; "
 	  "connect_to = \"a.example:1\"; } );",
-	    "rules.connect_to: \"a.example:1\" is no address with a port" },
+	    "rules.connect_to: \"a.example:1\" is not an address with a port" },
 	{ "rules = ( { action = \"deny\"; destinations = [ \"*:1\" ];\n"
 	  "connect_to = \"192.0.2.1:1\"; } );",
 	    ":4: rules.connect_to: means nothing where action is \"deny\"" },
@@ -525,23 +532,25 @@ static const struct bad bads[] = {
 	  "[ \"*:1\" ]; },\n{ name = \"y\"; action = \"deny\"; destinations = "
 	  "[ \"*:1\" ]; },\n{ name = \"x\"; action = \"deny\"; destinations = "
 	  "[ \"*:1\" ]; } );",
-	    ":5: rules.name: \"x\" is the name of rule 1, too; write" },
+	    ":5: rules.name: \"x\" is also the name of rule 1; write" },
 	{ "rules = ( { name = \"rule-2\"; action = \"deny\"; destinations = "
 	  "[ \"*:1\" ]; },\n{ action = \"deny\"; destinations = "
 	  "[ \"*:1\" ]; } );",
-	    ":4: rules.name: \"rule-2\" is the name of rule 1, too" },
+	    ":4: rules.name: \"rule-2\" is also the name of rule 1" },
 	/* the names of settings */
 	{ "workers = 1;\nworkers = 2;", ":4: text: duplicate setting name" },
-	{ "worker = 1;", ":3: worker: is no setting; did you mean workers?" },
+	{ "worker = 1;",
+	    ":3: worker: is not a setting; did you mean workers?" },
 	{ "timeouts = { idel = \"1s\"; };",
-	    ":3: timeouts.idel: is no setting; did you mean timeouts.idle?" },
-	{ "min_version = \"1.2\";",
-	    ":3: min_version: is no setting; did you mean tls.min_version?" },
-	{ "log = { colour = true; };",
-	    ":3: log.colour: is no setting; write one of level, error, access,"
-	    " format, access_connect" },
-	{ "egres = ( );", ":3: egres: is no setting; did you mean egress?" },
-	{ "admin = { address = \"127.0.0.1:1\"; };", ":3: admin: is no" },
+	    ":3: timeouts.idel: is not a setting; did you mean "
+	    "timeouts.idle?" },
+	{ "min_version = \"1.2\";", ":3: min_version: is not a setting; did "
+				    "you mean tls.min_version?" },
+	{ "log = { colour = true; };", ":3: log.colour: is not a setting; "
+				       "write one of level, error, access,"
+				       " format, access_connect" },
+	{ "egres = ( );", ":3: egres: is not a setting; did you mean egress?" },
+	{ "admin = { address = \"127.0.0.1:1\"; };", ":3: admin: is not" },
 	/* the text */
 	{ "workers = ;", ":3: text: syntax error; write" },
 	{ "log = { level = \"info\";", ": text: syntax error; write" },
@@ -582,7 +591,7 @@ static const struct bad bad_texts[] = {
 	{ LISTENERS "tls = { certificates = ( {\n chain = \"/c\"; } ); };",
 	    ":2: tls.certificates.key: is missing; write an absolute path" },
 	{ LISTENERS "tls = { certificates = ( { chain = \"c.pem\"; } ); };",
-	    ":2: tls.certificates.chain: \"c.pem\" is no absolute path" },
+	    ":2: tls.certificates.chain: \"c.pem\" is not an absolute path" },
 	{ LISTENERS "tls = { " CERTIFICATES " client_auth = \"optional\"; };",
 	    ":2: tls.client_auth: needs tls.client_ca; write client_ca = " },
 	{ LISTENERS "tls = { " CERTIFICATES "\nclient_auth = \"required\"; };",
@@ -590,22 +599,25 @@ static const struct bad bad_texts[] = {
 	{ LISTENERS "tls = { " CERTIFICATES "\ncrl = \"/crl\"; };",
 	    ":3: tls.crl: needs tls.client_ca; write client_ca = " },
 	{ LISTENERS "tls = { " CERTIFICATES " client_auth = \"maybe\"; };",
-	    ":2: tls.client_auth: \"maybe\" is none of the choices; write "
+	    ":2: tls.client_auth: \"maybe\" is not one of the choices; write "
 	    "\"none\", \"optional\" or \"required\"" },
 	{ TLS "listeners = ( { address = \":1\";\n"
 	      "trusted_proxies = [ \"lb.example\" ]; } );",
-	    ":3: listeners.trusted_proxies: \"lb.example\" is no block" },
+	    ":3: listeners.trusted_proxies: \"lb.example\" is not a block" },
 	{ TLS "listeners = ( );", ":2: listeners: is empty; write a list" },
 	{ TLS "listeners = ( { } );", ":2: listeners.address: is missing" },
 	{ TLS "listeners = ( \":8443\" );",
 	    ":2: listeners: is a string; write { ... }" },
 	{ TLS "listeners = ( { address = \"localhost:8443\"; } );",
-	    ":2: listeners.address: \"localhost:8443\" is no address with a" },
-	{ TLS "listeners = ( { address = \"8443\"; } );", "is no address" },
-	{ TLS "listeners = ( { address = \":\"; } );", "is no address" },
-	{ TLS "listeners = ( { address = \":0\"; } );", "is no address" },
-	{ TLS "listeners = ( { address = \"192.0.2.1\"; } );", "is no addr" },
-	{ TLS "listeners = ( { address = \"::1:8443\"; } );", "is no address" },
+	    ":2: listeners.address: \"localhost:8443\" is not an address with "
+	    "a" },
+	{ TLS "listeners = ( { address = \"8443\"; } );", "is not an address" },
+	{ TLS "listeners = ( { address = \":\"; } );", "is not an address" },
+	{ TLS "listeners = ( { address = \":0\"; } );", "is not an address" },
+	{ TLS "listeners = ( { address = \"192.0.2.1\"; } );",
+	    "is not an addr" },
+	{ TLS "listeners = ( { address = \"::1:8443\"; } );",
+	    "is not an address" },
 	{ TLS "listeners = ( { address = \":1\"; default_port = 65536; } );",
 	    ":2: listeners.default_port: 65536 is out of bounds; write a "
 	    "number from 1 to 65535" },
@@ -613,7 +625,8 @@ static const struct bad bad_texts[] = {
 	    ":2: listeners.default_port: 0 is out of bounds" },
 	{ TLS "listeners = ( { address = \":1\"; default_destination = "
 	      "\"example.com\"; } );",
-	    ":2: listeners.default_destination: \"example.com\" is no target; "
+	    ":2: listeners.default_destination: \"example.com\" is not a "
+	    "target; "
 	    "write host:port" },
 	{ TLS "listeners = ( { address = \"0.0.0.0:1\"; },\n"
 	      "{ address = \":1\"; } );",

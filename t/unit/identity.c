@@ -79,15 +79,17 @@ static const struct bad bads[] = {
 	{ "SPIFFE://cluster.local/a", "neither a SPIFFE id" },
 	{ "spiffe:/cluster.local/a", "neither a SPIFFE id" },
 	{ " spiffe://cluster.local/a", "neither a SPIFFE id" },
-	{ "spiffe://", "trust domain is none" },
-	{ "spiffe:///a", "trust domain is none" },
-	{ "spiffe://Cluster.local/a", "trust domain is none" },
-	{ "spiffe://cluster.local:443/a", "trust domain is none" },
-	{ "spiffe://user@cluster.local/a", "trust domain is none" },
-	{ "spiffe://cluster.local?a", "trust domain is none" },
-	{ "spiffe://*/a", "stands for a trust domain" },
-	{ "spiffe://*.local/a", "stands for a trust domain" },
-	{ "spiffe://*", "stands for a trust domain" },
+	{ "spiffe://", "trust domain is missing or not valid" },
+	{ "spiffe:///a", "trust domain is missing or not valid" },
+	{ "spiffe://Cluster.local/a", "trust domain is missing or not valid" },
+	{ "spiffe://cluster.local:443/a",
+	    "trust domain is missing or not valid" },
+	{ "spiffe://user@cluster.local/a",
+	    "trust domain is missing or not valid" },
+	{ "spiffe://cluster.local?a", "trust domain is missing or not valid" },
+	{ "spiffe://*/a", "cannot stand for a trust domain" },
+	{ "spiffe://*.local/a", "cannot stand for a trust domain" },
+	{ "spiffe://*", "cannot stand for a trust domain" },
 	{ "spiffe://cluster.local/", "empty segment" },
 	{ "spiffe://cluster.local/a/", "empty segment" },
 	{ "spiffe://cluster.local//a", "empty segment" },
@@ -97,12 +99,12 @@ static const struct bad bads[] = {
 	{ "spiffe://cluster.local/a*", "whole segment" },
 	{ "spiffe://cluster.local/*a/b", "whole segment" },
 	{ "spiffe://cluster.local/**", "whole segment" },
-	{ "spiffe://cluster.local/a?b", "no SPIFFE id has" },
-	{ "spiffe://cluster.local/a#b", "no SPIFFE id has" },
-	{ "spiffe://cluster.local/%61", "no SPIFFE id has" },
-	{ "spiffe://cluster.local/a b", "no SPIFFE id has" },
-	{ "spiffe://cluster.local/a:b", "no SPIFFE id has" },
-	{ "spiffe://cluster.local/\xc3\xa4", "no SPIFFE id has" },
+	{ "spiffe://cluster.local/a?b", "not allowed in a SPIFFE id" },
+	{ "spiffe://cluster.local/a#b", "not allowed in a SPIFFE id" },
+	{ "spiffe://cluster.local/%61", "not allowed in a SPIFFE id" },
+	{ "spiffe://cluster.local/a b", "not allowed in a SPIFFE id" },
+	{ "spiffe://cluster.local/a:b", "not allowed in a SPIFFE id" },
+	{ "spiffe://cluster.local/\xc3\xa4", "not allowed in a SPIFFE id" },
 };
 
 static void
@@ -129,7 +131,8 @@ test_refusals(void)
 	for (i = 0; i < sizeof(bads) / sizeof(bads[0]); i++)
 		refuses(bads[i].text, bads[i].text, strlen(bads[i].text),
 		    bads[i].why);
-	refuses("NUL in a path", "spiffe://a/b\0c", 14, "no SPIFFE id has");
+	refuses("NUL in a path", "spiffe://a/b\0c", 14,
+	    "not allowed in a SPIFFE id");
 	refuses("NUL in a name", "a.example\0.com", 14, "neither a SPIFFE id");
 	refuses("nothing at all", NULL, 0, "neither a SPIFFE id");
 }
