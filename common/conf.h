@@ -107,6 +107,7 @@ struct conf_log {
 	char *access; /* path, stdout, stderr, syslog */
 	enum conf_log_format format;
 	bool access_connect;
+	bool silent_connections; /* have audit lines */
 };
 
 struct conf_places;

@@ -1,5 +1,6 @@
 #include "worker/limits.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -91,10 +92,11 @@ count(struct limits *l, uint64_t key, int64_t limit, enum reason reason)
 {
 	uint32_t now = second(l);
 	uint64_t sum;
-	int error;
+	int error = stats_tally_add(l->stats, l->slot, key, now);
 
-	if (stats_tally_add(l->stats, l->slot, key, now) != 0)
-		return (REASON_NO_MEMORY);
+	if (error != 0)
+		return (
+		    error == -ENOSPC ? REASON_LIMIT_TABLE : REASON_NO_MEMORY);
 	error = stats_tally_sum(l->stats, key, now, &sum);
 	if (error == 0 && sum <= (uint64_t)limit)
 		return (REASON_NONE);

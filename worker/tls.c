@@ -412,6 +412,12 @@ tls_finish(struct tls *tls)
 	return (tls_flush(tls));
 }
 
+bool
+tls_silent(const struct tls *tls)
+{
+	return (tls->hello != NULL && tls->hello->watch.seen == 0);
+}
+
 const uint8_t *
 tls_server_name(const struct tls *tls, size_t *len)
 {

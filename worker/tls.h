@@ -100,6 +100,9 @@ bool tls_unsent(const struct tls *);
 /* Seals close_notify and sends what can be sent; 0, -EAGAIN or -errno. */
 int tls_finish(struct tls *);
 
+/* Has no byte come? Of a session whose handshake has not succeeded. */
+bool tls_silent(const struct tls *);
+
 /* The raw bytes of the server name, borrowed; NULL: none came. */
 const uint8_t *tls_server_name(const struct tls *, size_t *len);
 

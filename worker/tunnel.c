@@ -188,7 +188,8 @@ linger(struct tunnel *t)
 void
 tunnel_tell_end(struct tunnel *t)
 {
-	tunnel_audit(t, AUDIT_END);
+	if (!tunnel_is_probe(t))
+		tunnel_audit(t, AUDIT_END);
 	tunnel_log_end(t);
 	stats_add(&t->all->slot->reason[t->reason], 1);
 }

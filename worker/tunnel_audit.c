@@ -2,6 +2,12 @@
 #include "common/log.h"
 #include "worker/tunnel_state.h"
 
+bool
+tunnel_is_probe(const struct tunnel *t)
+{
+	return (t->silent && !t->all->boot->conf->log.silent_connections);
+}
+
 void
 tunnel_audit(struct tunnel *t, enum audit_event event)
 {
@@ -55,9 +61,9 @@ tunnel_log_end(struct tunnel *t)
 {
 	const struct boot *boot = t->all->boot;
 	char client[ADDR_TEXT_SIZE], target[TARGET_TEXT_SIZE] = "no target";
-	enum log_level level = reason_class(t->reason) == REASON_CLASS_GOOD
-				   ? LOG_LEVEL_DEBUG
-				   : LOG_LEVEL_INFO;
+	bool quiet =
+	    reason_class(t->reason) == REASON_CLASS_GOOD || tunnel_is_probe(t);
+	enum log_level level = quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 
 	addr_format(&t->client_addr, client);
 	if (t->target != NULL)

@@ -192,6 +192,7 @@ tunnel_hello_start(struct tunnel *t)
 	    tls_new(&t->client.tls, t->all->tls, t->client.lfd.fd,
 		(uint64_t)t->all->boot->conf->limits.client_hello, t) != 0)
 		reason = REASON_NO_MEMORY;
+	t->silent = reason == REASON_NONE;
 	if (reason != REASON_NONE)
 		tunnel_close(t, reason);
 	else
@@ -203,6 +204,7 @@ tunnel_handshake_run(struct tunnel *t)
 {
 	int error = tls_handshake(t->client.tls);
 
+	t->silent = tls_silent(t->client.tls);
 	if (error != 0 && error != -EAGAIN) {
 		handshake_failed(t, error);
 		return;

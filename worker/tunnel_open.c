@@ -115,6 +115,7 @@ tunnel_open(struct tunnels *all, int fd, const struct addr *client,
 		tunnel_close(
 		    t, error == -ENOMEM ? REASON_NO_MEMORY : REASON_INTERNAL);
 	} else if (speaks_for_others(listener, client)) {
+		t->silent = true;
 		tunnel_enter(t, PHASE_PROXY);
 	} else {
 		tunnel_hello_start(t);

@@ -35,6 +35,7 @@ tunnel_proxy_run(struct tunnel *t)
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
+	t->silent = t->silent && n <= 0;
 	len = n > 0 ? proxy_parse(&header, buf, (size_t)n) : 0;
 	/* What was peeked at before its end will not become more. */
 	if (n <= 0 || (len == 0 && t->client.hangup)) {

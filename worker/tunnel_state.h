@@ -57,6 +57,7 @@ struct tunnel {
 	const char *decision;
 	enum reason would_deny;
 	bool undecided; /* until the client's identity is known */
+	bool silent;	/* no byte has come, though one would be taken */
 	bool lingers;	/* the client is to see an alert or an end, no reset */
 	bool counted_client, counted_rule, counted_lookup; /* all->limits */
 	const char *identity;
@@ -162,6 +163,8 @@ enum reason tunnel_broken_reason(
     const struct tunnel *, const struct half *broken);
 
 /* tunnel_audit.c */
+/* Is it a connection without a byte, and are those left out of the logs? */
+bool tunnel_is_probe(const struct tunnel *);
 void tunnel_audit(struct tunnel *, enum audit_event);
 void tunnel_log_end(struct tunnel *);
 

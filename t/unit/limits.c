@@ -239,6 +239,36 @@ test_no_memory(void)
 	stats_free(s);
 }
 
+/*
+ * A table without a place for one more client: that is said, since more memory
+ * would be of no help. Who is in it already is counted on.
+ */
+static void
+test_full_table(void)
+{
+	struct conf_limits conf = { .tunnels_per_client = 2 };
+	struct addr client = { .family = AF_INET, .ip = { 198, 18 } };
+	struct addr first = client;
+	enum reason reason = REASON_NONE;
+	struct stats *s = NULL;
+	struct limits l;
+	uint32_t i;
+
+	is_int(stats_new(&s), 0, "maps");
+	limits_init(&l, &conf, s, stats_slot_take(s));
+	for (i = 0; i < 1U << 17 && reason == REASON_NONE; i++) {
+		client.ip[1] = (uint8_t)(18 + (i >> 16));
+		client.ip[2] = (uint8_t)(i >> 8);
+		client.ip[3] = (uint8_t)i;
+		reason = limits_client(&l, &client);
+	}
+	is_int(reason, REASON_LIMIT_TABLE, "some client has no place left");
+	is_int(limits_client(&l, &first), REASON_NONE, "the first has one");
+	is_int(limits_client(&l, &first), REASON_LIMIT_CLIENT, "and its limit");
+	limits_client_done(&l, &first);
+	stats_free(s);
+}
+
 /* Opens and ends tunnels; returns how often there were too many. */
 static int
 compete(struct stats *s, int slot, _Atomic int *open)
@@ -300,5 +330,6 @@ main(void)
 	test_race(s);
 	stats_free(s);
 	test_no_memory();
+	test_full_table();
 	return (done_testing());
 }
