@@ -312,8 +312,9 @@ search_target(const struct question *q, uint32_t best)
 }
 
 /* Apart from policy_decide(), whose frame stays small without this. */
-static uint32_t __attribute__((noinline)) decide_by_identity(
-    const struct policy *p, const struct policy_question *asked, uint32_t best)
+static uint32_t __attribute__((noinline))
+decide_by_identity(const struct policy *p, const struct policy_question *asked,
+    uint32_t best, const struct identity **matched)
 {
 	struct policy_identity identity;
 	const struct question q = { .policy = p,
@@ -322,11 +323,17 @@ static uint32_t __attribute__((noinline)) decide_by_identity(
 		.port = asked->target->port,
 		.by = BY_IDENTITY,
 		.identity = &identity };
+	uint32_t found;
 	size_t i;
 
-	for (i = 0; i < asked->nidentities; i++)
-		if (policy_identity_init(&identity, &asked->identities[i]))
-			best = search_target(&q, best);
+	for (i = 0; i < asked->nidentities; i++) {
+		if (!policy_identity_init(&identity, &asked->identities[i]))
+			continue;
+		found = search_target(&q, best);
+		if (found != best)
+			*matched = &asked->identities[i];
+		best = found;
+	}
 	return (best);
 }
 
@@ -339,10 +346,10 @@ policy_decide(const struct policy *p, const struct policy_question *asked)
 		.port = asked->target->port,
 		.by = BY_ADDRESS };
 	uint32_t best = search_target(&q, POLICY_NOTHING);
-	struct policy_answer answer = { NULL, false };
+	struct policy_answer answer = { .rule = NULL };
 
 	if (p->identities && asked->identities_known) {
-		best = decide_by_identity(p, asked, best);
+		best = decide_by_identity(p, asked, best, &answer.identity);
 	} else if (p->identities) {
 		q.by = BY_ANY_IDENTITY;
 		answer.wait = search_target(&q, best) < best;

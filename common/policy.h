@@ -33,6 +33,9 @@ struct policy_answer {
 	/* The first rule, in the order of the file, that names the target and
 	 * the client; borrowed; NULL: none does. */
 	const struct rule *rule;
+	/* Which of the identities that rule names, borrowed; NULL: it names
+	 * the client's address, or all clients. */
+	const struct identity *identity;
 	/* The identities are not known, and a rule before that one names the
 	 * target and identities: ask again when they are known. */
 	bool wait;

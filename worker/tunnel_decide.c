@@ -68,6 +68,27 @@ settle(struct tunnel *t, const struct rule *rule)
 	return (allow(t, rule));
 }
 
+/* What settle() would say, without its effects. */
+static bool
+permits(const struct tunnel *t, const struct rule *rule)
+{
+	if (rule == NULL)
+		return (t->all->boot->conf->default_action == RULE_REPORT);
+	return (rule->action != RULE_DENY);
+}
+
+/*
+ * Until a client that must show who it is has done so, it may be refused, but
+ * takes no rule's place, and nothing is looked up or dialled for it.
+ */
+static bool
+must_wait(const struct tunnel *t, const struct policy_answer *answer)
+{
+	return (answer->wait || (t->all->boot->conf->tls.client_auth ==
+					CONF_CLIENT_AUTH_REQUIRED &&
+				    permits(t, answer->rule)));
+}
+
 static enum reason
 decide(struct tunnel *t, const struct identity *names, size_t n, bool known)
 {
@@ -81,8 +102,10 @@ decide(struct tunnel *t, const struct identity *names, size_t n, bool known)
 	struct policy_answer answer =
 	    policy_decide(t->all->boot->policy, &question);
 
-	t->undecided = answer.wait;
-	return (answer.wait ? REASON_NONE : settle(t, answer.rule));
+	if (answer.identity != NULL)
+		t->identity = answer.identity->text;
+	t->undecided = !known && must_wait(t, &answer);
+	return (t->undecided ? REASON_NONE : settle(t, answer.rule));
 }
 
 static bool
@@ -101,6 +124,7 @@ tunnel_decide_identity(struct tunnel *t)
 		return (REASON_NONE);
 	if (tls_identities(t->client.tls, &names, &n) != 0)
 		return (REASON_NO_MEMORY);
+	/* The one by which a rule is chosen takes its place. */
 	if (n > 0)
 		t->identity = names[0].text;
 	return (t->undecided ? decide(t, names, n, true) : REASON_NONE);

@@ -211,7 +211,7 @@ tunnel_handshake_run(struct tunnel *t)
 	}
 	if (t->phase == PHASE_HELLO && t->hello >= 0) {
 		/* The rest of the handshake and the dial run together, unless
-		 * the rule depends on who the client is. */
+		 * the client has yet to show who it is. */
 		tunnel_enter(t, PHASE_HANDSHAKE);
 		if (!t->undecided)
 			start_dial(t);

@@ -56,7 +56,7 @@ struct tunnel {
 	const struct rule *terms; /* what holds for it: the rule, or none's */
 	const char *decision;
 	enum reason would_deny;
-	bool undecided; /* until the client's identity is known */
+	bool undecided; /* until it is known who the client is */
 	bool silent;	/* no byte has come, though one would be taken */
 	bool lingers;	/* the client is to see an alert or an end, no reset */
 	bool counted_client, counted_rule, counted_lookup; /* all->limits */

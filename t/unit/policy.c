@@ -68,7 +68,7 @@ naive_client(const struct rule_client *c, const struct policy_question *q)
 static struct policy_answer
 naive_decide(const struct rules *rs, const struct policy_question *q)
 {
-	struct policy_answer answer = { NULL, false };
+	struct policy_answer answer = { .rule = NULL };
 	const struct rule *r;
 	bool dest, from, names;
 	size_t i;
@@ -673,6 +673,12 @@ test_identity_order(void)
 	static struct rules rs;
 	const struct target t = name_target("a.test", 443);
 	const struct addr a = address("10.0.0.1", 1);
+	const struct identity names[] = {
+		{ IDENTITY_SPIFFE, "spiffe://cluster.local/ns/other", 31 },
+		{ IDENTITY_DNS, "client.example.com", 18 },
+		{ IDENTITY_SPIFFE, "spiffe://cluster.local/ns/billing/sa/web",
+		    40 },
+	};
 	struct policy_question q = { .target = &t, .client = &a };
 	struct policy *p = NULL;
 
@@ -697,6 +703,16 @@ test_identity_order(void)
 	    2, "a rule for all before the identity's wins");
 	q.identities_known = true;
 	ok(!policy_decide(p, &q).wait, "nobody waits for what is known");
+	ok(policy_decide(p, &q).identity == NULL,
+	    "no identity decided where there is none");
+	q.identities = names;
+	q.nidentities = 3;
+	ok(policy_decide(p, &q).identity == &names[2],
+	    "the identity that the rule names is told, of several");
+	q.nidentities = 2;
+	ok(policy_decide(p, &q).identity == NULL,
+	    "no identity is told where the rule names all clients");
+	q.nidentities = 0;
 	policy_free(p);
 	policy_new(&p, rs.rules + 2, 2);
 	q.identities_known = false;

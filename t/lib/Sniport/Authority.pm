@@ -1,8 +1,11 @@
 # A certificate authority for clients' certificates.
 #
 #     my $ca = Sniport::Authority->new($dir, 'mesh');
+#     my $below = Sniport::Authority->new($dir, 'below', issuer => $ca);
 #     my ($pem, $key) = $ca->issue('web', 'URI:spiffe://cluster.local/ns/a');
 #     $ca->revoke('web'); $ca->file; $ca->crl;
+#
+# Dates are those of openssl-ca(1), "YYMMDDHHMMSSZ".
 package Sniport::Authority;
 
 use strict;
@@ -27,15 +30,61 @@ sub put {
 	return;
 }
 
-sub new {
-	my ($class, $dir, $name) = @_;
-	my $self = bless { dir => $dir, name => $name }, $class;
+sub get {
+	my ($name) = @_;
 
-	openssl(qw(req -x509 -nodes -days 30 -newkey ec -pkeyopt),
-		'ec_paramgen_curve:prime256v1', '-subj', "/CN=$name", '-addext',
-		'basicConstraints=critical,CA:TRUE', '-addext',
-		'keyUsage=critical,keyCertSign,cRLSign', '-keyout',
-		"$dir/$name.key", '-out', $self->file);
+	open my $file, '<', $name or die "$name: $!";
+	local $/;
+	return <$file>;
+}
+
+my @AUTHORITY = ('basicConstraints=critical,CA:TRUE',
+	'keyUsage=critical,keyCertSign,cRLSign');
+
+# Options: issuer (another authority; without one it signs itself), subject
+# (its name, where that is not $name), end (when it expires).
+sub new {
+	my ($class, $dir, $name, %option) = @_;
+	my $self = bless { dir => $dir, name => $name }, $class;
+	my $subject = $option{subject} // $name;
+
+	$self->make_index;
+	openssl(qw(req -new -nodes -newkey ec -pkeyopt),
+		'ec_paramgen_curve:prime256v1', '-subj', "/CN=$subject",
+		'-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
+	$self->sign_authority(%option);
+	return $self;
+}
+
+# Signs the authority's own certificate (once more): the same key, other dates.
+sub sign_authority {
+	my ($self, %option) = @_;
+	my $issuer = $option{issuer} // $self;
+	my $base = "$self->{dir}/$self->{name}";
+
+	put("$base.ext", join "\n", @AUTHORITY,
+		'subjectKeyIdentifier=hash', '');
+	openssl('ca', '-batch', '-notext', '-config', $issuer->config,
+		$issuer == $self ? '-selfsign' : (), dates(%option),
+		'-extfile', "$base.ext", '-in', "$base.csr", '-out',
+		$self->file);
+	return;
+}
+
+sub dates {
+	my (%option) = @_;
+
+	return () unless $option{end} || $option{start};
+	return ('-startdate', $option{start} // '200101000000Z',
+		$option{end} ? ('-enddate', $option{end}) : ());
+}
+
+sub config { return "$_[0]{dir}/$_[0]{name}.cnf"; }
+
+sub make_index {
+	my ($self) = @_;
+	my ($dir, $name) = @$self{qw(dir name)};
+
 	put("$dir/$name.index", '');
 	put("$dir/$name.serial", "1000\n");
 	put("$dir/$name.cnf", <<"END");
@@ -56,44 +105,57 @@ unique_subject = no
 [anything]
 commonName = supplied
 END
-	return $self;
+	return;
 }
 
 sub file { return "$_[0]{dir}/$_[0]{name}.pem"; }
 
 # A certificate of that name with these subject alternative names, and its
-# key. end => 'YYMMDDHHMMSSZ': when it expires.
+# key. Options: end (when it expires), extensions (an array, as openssl-req(1)
+# takes them), chain (an array of authorities whose certificates follow).
 sub issue {
 	my ($self, $leaf, $names, %option) = @_;
 	my $base = "$self->{dir}/$self->{name}-$leaf";
-	my @names = $names ? ('-addext', "subjectAltName=$names") : ();
+	my @names = map { ('-addext', $_) } @{ $option{extensions} // [] };
+
+	unshift @names, '-addext', "subjectAltName=$names" if $names;
 
 	openssl(qw(req -new -nodes -newkey ec -pkeyopt),
 		'ec_paramgen_curve:prime256v1', '-subj', "/CN=$leaf", @names,
 		'-addext', 'extendedKeyUsage=clientAuth', '-keyout', "$base.key",
 		'-out', "$base.csr");
-	openssl(qw(ca -batch -notext -config), "$self->{dir}/$self->{name}.cnf",
-		$option{end} ? ('-startdate', '200101000000Z', '-enddate',
-			$option{end}) : (),
-		'-in', "$base.csr", '-out', "$base.pem");
+	openssl('ca', '-batch', '-notext', '-config', $self->config,
+		dates(%option), '-in', "$base.csr", '-out', "$base.pem");
+	put("$base.pem", join '', get("$base.pem"),
+		map { get($_->file) } @{ $option{chain} // [] });
 	return ("$base.pem", "$base.key");
 }
 
 sub revoke {
 	my ($self, $leaf) = @_;
 
-	openssl(qw(ca -config), "$self->{dir}/$self->{name}.cnf", '-revoke',
+	openssl('ca', '-config', $self->config, '-revoke',
 		"$self->{dir}/$self->{name}-$leaf.pem");
 	return;
 }
 
-# The list of what was revoked until now.
+# Revokes an authority below this one.
+sub revoke_authority {
+	my ($self, $below) = @_;
+
+	openssl('ca', '-config', $self->config, '-revoke', $below->file);
+	return;
+}
+
+# The list of what was revoked until now. Options: seconds (until it is out of
+# date; 30 days unless given).
 sub crl {
-	my ($self) = @_;
+	my ($self, %option) = @_;
 	my $file = "$self->{dir}/$self->{name}.crl";
 
-	openssl(qw(ca -gencrl -config), "$self->{dir}/$self->{name}.cnf", '-out',
-		$file);
+	openssl('ca', '-gencrl', '-config', $self->config,
+		$option{seconds} ? ('-crldays', 0, '-crlsec', $option{seconds}) : (),
+		'-out', $file);
 	return $file;
 }
 

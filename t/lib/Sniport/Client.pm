@@ -69,6 +69,7 @@ sub open {
 	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1);
 	$socket->blocking(0);
 	$self->{socket} = $socket;
+	$self->{local_port} = $socket->sockport;
 	return $self;
 }
 
@@ -176,7 +177,7 @@ sub classify {
 
 sub established { return $_[0]{established}; }
 sub socket { return $_[0]{socket}; }
-sub local_port { return $_[0]{socket}->sockport; }
+sub local_port { return $_[0]{local_port}; }
 sub version { return Net::SSLeay::get_version($_[0]{ssl}); }
 sub cipher { return Net::SSLeay::get_cipher($_[0]{ssl}); }
 sub resumed { return Net::SSLeay::session_reused($_[0]{ssl}) ? 1 : 0; }

@@ -1,0 +1,119 @@
+#!/usr/bin/perl
+# What a client's certificate must be, what is told of it, and that nothing is
+# done for a client that has yet to show it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Authority;
+use Sniport::Client;
+use Sniport::DNS;
+use Sniport::Daemon;
+use Sniport::Hello;
+use Sniport::Test qw(temporary);
+use Sniport::Upstream;
+use Sniport::Who;
+
+my $dir = temporary();
+my $mesh = Sniport::Authority->new($dir, 'mesh');
+my $WEB = 'spiffe://cluster.local/ns/billing/sa/web';
+my %key = (
+	web => [ $mesh->issue('web', "URI:$WEB") ],
+	many => [ $mesh->issue('many', "DNS:first.example.com,URI:$WEB/many,"
+		. 'DNS:Second.example.com,DNS:third.example.com') ],
+);
+
+my $upstream = Sniport::Upstream->new('echo');
+my $port = $upstream->port;
+my $dns = Sniport::DNS->new(zone => {});
+$dns->all({ A => ['127.0.0.1'] });
+
+my $NETWORKS = 'networks = [ "127.0.0.0/8" ];';
+my $daemon = Sniport::Daemon->new(
+	dns => 'servers = [ "' . $dns->server . '" ]; cache_size = 0;',
+	tls => qq(client_auth = "required"; client_ca = "@{[ $mesh->file ]}";),
+	rules => qq(
+	{ name = "one"; action = "allow"; $NETWORKS max_tunnels = 1;
+	  destinations = [ "one.test:$port" ]; },
+	{ name = "second"; action = "allow"; $NETWORKS
+	  clients = [ "second.example.com" ];
+	  destinations = [ "second.test:$port" ]; },
+	{ name = "not-third"; action = "deny"; clients = [ "third.example.com" ];
+	  destinations = [ "third.test:$port" ]; },
+	{ name = "many"; action = "allow"; $NETWORKS
+	  clients = [ "nobody.example.com", "spiffe://cluster.local/ns/billing/*" ];
+	  destinations = [ "many.test:$port" ]; },
+	{ name = "open"; action = "allow"; $NETWORKS
+	  destinations = [ "open.test:$port" ]; }));
+my $who = Sniport::Who->new(daemon => $daemon, port => $port, key => \%key);
+
+# A client whose hello was read and answered, and who says nothing more.
+sub silent {
+	my ($version, $host) = @_;
+	my %option = $who->options(undef, $host);
+	my $client = Sniport::Client->open(%option);
+	my $answer = Sniport::Hello::exchange(undef, Sniport::Hello::records(
+		Sniport::Hello::client_hello(name => $option{name},
+		$version eq '1.2' ? (versions => undef) : ())),
+		socket => $client->socket);
+
+	ok($answer->{hello}, "$version: silent: the hello is answered");
+	return $client;
+}
+
+# Required: no effect before the certificate is verified, though the rule is
+# for all.
+for my $version ('1.2', '1.3') {
+	my @v = (version => $version);
+
+	$dns->clear;
+	my $silent = silent($version, 'one');
+	$who->served_ok("$version: who waits takes no place of the rule",
+		$who->client('web', 'one', @v), rule => 'one', identity => $WEB);
+	is(scalar $dns->questions, 2,
+		"$version: two questions (A, AAAA) for the one that was served");
+	$silent->reset;
+	$who->line_ok("$version: silent", $silent, reason => 'client_abandoned',
+		dns_ms => undef, tried => undef, upstream => undef,
+		decision => undef, rule => undef);
+
+	$dns->clear;
+	my $nobody = $who->client(undef, 'one', @v);
+	isnt($nobody->wait_end, 'close_notify', "$version: nobody: refused");
+	$who->line_ok("$version: nobody", $nobody, reason => 'client_certificate',
+		dns_ms => undef, tried => undef, upstream => undef,
+		decision => undef);
+	is_deeply([ $dns->questions ], [],
+		"$version: nothing is looked up for a client without certificate");
+	# What is denied to all is refused at once.
+	my $denied = $who->client(undef, 'nowhere', @v);
+	is($denied->wait_end, 'alert access_denied',
+		"$version: no rule, whoever it is: alert");
+	$who->line_ok("$version: no rule", $denied, reason => 'no_rule',
+		decision => 'deny');
+}
+
+# The identity that is told is the one by which the rule was chosen.
+for my $version ('1.2', '1.3') {
+	my @v = (version => $version);
+
+	$who->served_ok("$version: by its second DNS name",
+		$who->client('many', 'second', @v), rule => 'second',
+		identity => 'Second.example.com');
+	$who->refused_ok("$version: denied by its third DNS name",
+		$who->client('many', 'third', @v), rule => 'not-third',
+		reason => 'rule_deny', identity => 'third.example.com');
+	$who->served_ok("$version: by its SPIFFE id",
+		$who->client('many', 'many', @v), rule => 'many',
+		identity => "$WEB/many");
+	$who->served_ok("$version: a rule for all",
+		$who->client('many', 'open', @v), rule => 'open',
+		identity => "$WEB/many");
+}
+
+$daemon->stop_ok;
+done_testing;
