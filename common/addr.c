@@ -278,6 +278,15 @@ addr_unwrap(struct addr *a)
 		take_embedded(a);
 }
 
+unsigned
+addr_forms(const struct addr *a, struct addr forms[ADDR_FORMS_MAX])
+{
+	forms[0] = forms[1] = *a;
+	unmap(&forms[0]);
+	addr_unwrap(&forms[1]);
+	return (addr_equal_ip(&forms[0], &forms[1]) ? 1 : 2);
+}
+
 /* Are the first bits of both the same? */
 static bool
 prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
@@ -349,4 +358,16 @@ bool
 cidr_contains(const struct cidr *c, const struct addr *a)
 {
 	return (c->family == a->family && prefix_equal(c->ip, a->ip, c->bits));
+}
+
+bool
+cidr_names(const struct cidr *c, const struct addr *a)
+{
+	struct addr forms[ADDR_FORMS_MAX];
+	unsigned i, n = addr_forms(a, forms);
+
+	for (i = 0; i < n; i++)
+		if (cidr_contains(c, &forms[i]))
+			return (true);
+	return (false);
 }

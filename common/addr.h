@@ -71,6 +71,16 @@ bool addr_equal_ip(const struct addr *, const struct addr *);
 void addr_unwrap(struct addr *);
 
 /*
+ * The addresses by which blocks may name this one, and how many they are: the
+ * address itself and what addr_unwrap() makes of it, where that is another.
+ * Whatever asks where a client or a target belongs asks for each of them (or
+ * cidr_names()), so that no rule is passed by in another spelling. An
+ * IPv4-mapped address has the IPv4 address alone.
+ */
+#define ADDR_FORMS_MAX 2
+unsigned addr_forms(const struct addr *, struct addr forms[ADDR_FORMS_MAX]);
+
+/*
  * Parses "192.0.2.0/24", "2001:db8::/32", or an address alone, which is a
  * block of one. Host bits that are set are an error, since the writer meant
  * something else. A block within ::ffff:0:0/96 becomes one of IPv4. 0, -EINVAL
@@ -81,5 +91,8 @@ int cidr_parse(struct cidr *, const char *s, size_t len);
 /* "192.0.2.0/24", "2001:db8::/32"; returns the length. */
 size_t cidr_format(const struct cidr *, char buf[ADDR_TEXT_SIZE]);
 bool cidr_contains(const struct cidr *, const struct addr *);
+
+/* Does the block contain one of addr_forms()? */
+bool cidr_names(const struct cidr *, const struct addr *);
 
 #endif

@@ -121,7 +121,7 @@ guard_check(const struct guard *g, const struct addr *addr,
 	if (is_own_listener(g, &a))
 		return (REASON_OWN_LISTENER);
 	for (i = 0; i < n; i++)
-		if (cidr_contains(&networks[i], &a))
+		if (cidr_names(&networks[i], addr))
 			return (REASON_NONE);
 	for (i = 0; i < NRANGES; i++)
 		if (cidr_contains(&g->special[i], &a))

@@ -16,7 +16,8 @@ enum by {
 struct question {
 	const struct policy *policy;
 	const struct target *target;
-	const struct addr *client;
+	struct addr clients[ADDR_FORMS_MAX]; /* forms of the client's address */
+	unsigned nclients;
 	uint16_t port;
 	enum by by;
 	const struct policy_identity *identity; /* BY_IDENTITY only */
@@ -63,9 +64,9 @@ walk_next(struct walk *w)
 }
 
 static bool
-set_contains(const struct policy *p, uint32_t rule, const struct addr *client)
+set_contains(const struct policy *p, const struct policy_client_set *set,
+    const struct addr *client)
 {
-	const struct policy_client_set *set = &p->sets[rule];
 	const struct policy_range *r = p->ranges + set->range;
 	uint32_t from = 0, to = set->nranges, mid;
 	struct addr a = *client;
@@ -109,7 +110,8 @@ search_spans(
 
 /* The nodes of clients within one destination. */
 static uint32_t
-search_clients(const struct question *q, uint32_t dest, uint32_t best)
+search_clients(const struct question *q, uint32_t dest,
+    const struct addr *client, uint32_t best)
 {
 	const struct policy *p = q->policy;
 	struct walk w;
@@ -117,7 +119,7 @@ search_clients(const struct question *q, uint32_t dest, uint32_t best)
 		sizeof(w.cidr), &w.cidr };
 	uint32_t cell;
 
-	walk_init(&w, &p->nodes[dest].clients, q->client);
+	walk_init(&w, &p->nodes[dest].clients, client);
 	while (walk_next(&w)) {
 		cell = policy_find(p, &k);
 		if (cell != POLICY_NOTHING && p->nodes[cell].first < best)
@@ -215,12 +217,17 @@ search_identities(const struct question *q, uint32_t owner, uint32_t best)
 static bool
 set_has(const struct question *q, uint32_t rule)
 {
-	uint32_t owner = q->policy->sets[rule].owner;
+	const struct policy_client_set *set = &q->policy->sets[rule];
+	unsigned i;
 
-	if (q->by == BY_ADDRESS)
-		return (set_contains(q->policy, rule, q->client));
-	return (owner != 0 &&
-		search_identities(q, owner, POLICY_NOTHING) != POLICY_NOTHING);
+	if (q->by != BY_ADDRESS)
+		return (set->owner != 0 &&
+			search_identities(q, set->owner, POLICY_NOTHING) !=
+			    POLICY_NOTHING);
+	for (i = 0; i < q->nclients; i++)
+		if (set_contains(q->policy, set, &q->clients[i]))
+			return (true);
+	return (false);
 }
 
 static uint32_t
@@ -255,6 +262,7 @@ static uint32_t
 search(const struct question *q, uint32_t dest, uint32_t best)
 {
 	const struct policy_node *n;
+	unsigned i;
 
 	if (dest == POLICY_NOTHING)
 		return (best);
@@ -264,7 +272,8 @@ search(const struct question *q, uint32_t dest, uint32_t best)
 	if (q->by != BY_ADDRESS)
 		return (search_named(q, dest, best));
 	best = search_spans(q, n, best);
-	best = search_clients(q, dest, best);
+	for (i = 0; i < q->nclients; i++)
+		best = search_clients(q, dest, &q->clients[i], best);
 	return (n->nrest > 0 ? search_rest(q, n, best) : best);
 }
 
@@ -296,10 +305,14 @@ search_addr(const struct question *q, uint32_t best)
 	struct walk w;
 	const struct policy_key k = { RULE_DESTINATION_NETWORK, 0,
 		sizeof(w.cidr), &w.cidr };
+	struct addr forms[ADDR_FORMS_MAX];
+	unsigned i, n = addr_forms(&q->target->addr, forms);
 
-	walk_init(&w, &q->policy->networks, &q->target->addr);
-	while (walk_next(&w))
-		best = search(q, policy_find(q->policy, &k), best);
+	for (i = 0; i < n; i++) {
+		walk_init(&w, &q->policy->networks, &forms[i]);
+		while (walk_next(&w))
+			best = search(q, policy_find(q->policy, &k), best);
+	}
 	return (best);
 }
 
@@ -319,7 +332,6 @@ decide_by_identity(const struct policy *p, const struct policy_question *asked,
 	struct policy_identity identity;
 	const struct question q = { .policy = p,
 		.target = asked->target,
-		.client = asked->client,
 		.port = asked->target->port,
 		.by = BY_IDENTITY,
 		.identity = &identity };
@@ -342,12 +354,13 @@ policy_decide(const struct policy *p, const struct policy_question *asked)
 {
 	struct question q = { .policy = p,
 		.target = asked->target,
-		.client = asked->client,
 		.port = asked->target->port,
 		.by = BY_ADDRESS };
-	uint32_t best = search_target(&q, POLICY_NOTHING);
 	struct policy_answer answer = { .rule = NULL };
+	uint32_t best;
 
+	q.nclients = addr_forms(asked->client, q.clients);
+	best = search_target(&q, POLICY_NOTHING);
 	if (p->identities && asked->identities_known) {
 		best = decide_by_identity(p, asked, best, &answer.identity);
 	} else if (p->identities) {

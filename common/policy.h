@@ -42,7 +42,8 @@ struct policy_answer {
 };
 
 /*
- * Who decides? No allocation; one hash probe per label of the name or per
+ * Who decides? Addresses of the target and the client are looked for by all
+ * their addr_forms(). No allocation; one hash probe per label of the name or per
  * prefix length in use, plus those per identity.
  */
 struct policy_answer policy_decide(

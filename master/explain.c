@@ -8,8 +8,8 @@ host_matches(const struct rule_destination *d, const struct target *t)
 	size_t len = t->host_len, n = d->name_len;
 
 	if (d->kind == RULE_DESTINATION_NETWORK)
-		return (t->addr.family != 0 &&
-			cidr_contains(&d->network, &t->addr));
+		return (
+		    t->addr.family != 0 && cidr_names(&d->network, &t->addr));
 	if (t->addr.family != 0)
 		return (false);
 	switch (d->kind) {
@@ -69,7 +69,7 @@ client_matches(const struct rule_client *c, const struct policy_question *q)
 	size_t i;
 
 	if (c->kind == RULE_CLIENT_NETWORK)
-		return (cidr_contains(&c->network, q->client));
+		return (cidr_names(&c->network, q->client));
 	for (i = 0; i < q->nidentities; i++)
 		if (identity_match(c->identity, &q->identities[i]))
 			return (true);

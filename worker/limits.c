@@ -49,14 +49,19 @@ limits_descriptors(const struct limits *l, uint64_t own_tunnels)
 	return (2 * (own_tunnels + 1) + DESCRIPTORS_RESERVED <= l->descriptors);
 }
 
-/* Two addresses of one /64 are one client: it can take any of them. */
+/* Two addresses of one /64 are one client: it can take any of them. But those
+ * of NAT64, all in one /64, are the IPv4 clients that they carry. */
 static uint64_t
 client_key(const struct limits *l, enum kind kind, const struct addr *client)
 {
-	bool ipv6 = client->family == AF_INET6;
-	uint8_t bytes[10] = { (uint8_t)kind, ipv6 };
+	struct addr a = *client;
+	uint8_t bytes[10] = { (uint8_t)kind };
+	bool ipv6;
 
-	memcpy(bytes + 2, client->ip, ipv6 ? 8 : 4);
+	addr_unwrap(&a);
+	ipv6 = a.family == AF_INET6;
+	bytes[1] = ipv6;
+	memcpy(bytes + 2, a.ip, ipv6 ? 8 : 4);
 	return (stats_tally_key(
 	    l->stats, bytes, sizeof(bytes), kind == KIND_HANDSHAKES));
 }

@@ -92,7 +92,7 @@ speaks_for_others(const struct conf_listener *l, const struct addr *client)
 	size_t i;
 
 	for (i = 0; i < l->ntrusted_proxies; i++)
-		if (cidr_contains(&l->trusted_proxies[i], client))
+		if (cidr_names(&l->trusted_proxies[i], client))
 			return (true);
 	return (false);
 }

@@ -12,8 +12,9 @@ check_addr(const struct addr *a)
 {
 	struct sockaddr_storage ss;
 	char text[ADDR_TEXT_SIZE];
-	struct addr again;
+	struct addr again, forms[ADDR_FORMS_MAX];
 	socklen_t salen;
+	unsigned n;
 	size_t len;
 
 	len = addr_format(a, text);
@@ -29,6 +30,13 @@ check_addr(const struct addr *a)
 	addr_unwrap(&again);
 	assert(again.family == a->family || a->family == AF_INET6);
 	assert(again.port == a->port);
+
+	/* Forms are the address, and what is inside. */
+	n = addr_forms(a, forms);
+	assert(n == 1 || n == 2);
+	assert(memcmp(&forms[n - 1], &again, sizeof(again)) == 0);
+	assert(n == 1 || memcmp(&forms[0], a, sizeof(*a)) == 0);
+	assert((n == 1) == (addr_equal_ip(&forms[0], &again)));
 }
 
 static void

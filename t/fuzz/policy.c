@@ -53,11 +53,15 @@ take_name(struct input *in, char name[HOSTNAME_SIZE])
 static struct addr
 take_addr(struct input *in)
 {
+	static const uint8_t nat64[4] = { 0x00, 0x64, 0xff, 0x9b };
+	unsigned kind = take(in, 3);
 	struct addr a;
 
 	memset(&a, 0, sizeof(a));
-	a.family = take(in, 2) ? AF_INET6 : AF_INET;
-	a.ip[0] = (uint8_t)take(in, 256);
+	a.family = kind > 0 ? AF_INET6 : AF_INET;
+	a.ip[kind < 2 ? 0 : 12] = (uint8_t)take(in, 256);
+	if (kind == 2)
+		memcpy(a.ip, nat64, sizeof(nat64));
 	a.ip[a.family == AF_INET ? 3 : 15] = (uint8_t)take(in, 256);
 	return (a);
 }
@@ -141,6 +145,25 @@ take_rule(struct input *in, struct rule *r)
 		take_client(in, &r->clients[i]);
 }
 
+/* One bit after the other, of the address or of what NAT64 carries. */
+static bool
+naive_block(const struct cidr *c, const struct addr *a)
+{
+	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+	const uint8_t *ip = a->ip;
+	unsigned i;
+
+	if (c->family == AF_INET && a->family == AF_INET6 &&
+	    memcmp(a->ip, nat64, sizeof(nat64)) == 0)
+		ip += sizeof(nat64);
+	else if (c->family != a->family)
+		return (false);
+	for (i = 0; i < c->bits; i++)
+		if (((c->ip[i / 8] ^ ip[i / 8]) & 0x80 >> i % 8) != 0)
+			return (false);
+	return (true);
+}
+
 static bool
 naive_target(const struct rule *r, const struct target *t)
 {
@@ -152,7 +175,7 @@ naive_target(const struct rule *r, const struct target *t)
 	if (d->kind == RULE_DESTINATION_NETWORK || t->addr.family != 0)
 		return (d->kind == RULE_DESTINATION_NETWORK &&
 			t->addr.family != 0 &&
-			cidr_contains(&d->network, &t->addr));
+			naive_block(&d->network, &t->addr));
 	if (d->kind == RULE_DESTINATION_NAME)
 		return (strcmp(d->name, t->host) == 0);
 	if (d->kind == RULE_DESTINATION_SUFFIX)
@@ -169,7 +192,7 @@ naive_client(const struct rule *r, const struct policy_question *q)
 
 	for (c = r->clients; c < r->clients + r->nclients; c++) {
 		if (c->kind == RULE_CLIENT_NETWORK &&
-		    cidr_contains(&c->network, q->client))
+		    naive_block(&c->network, q->client))
 			return (true);
 		if (c->kind == RULE_CLIENT_NETWORK || !q->identities_known)
 			continue;

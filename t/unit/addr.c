@@ -288,6 +288,45 @@ test_unwrap(void)
 	unwraps("192.0.2.1", "192.0.2.1:53");
 }
 
+/* More or fewer than those are a fault. */
+static void
+named(const char *in, const char *blocks, bool want)
+{
+	struct cidr c;
+	struct addr a;
+
+	cidr_parse(&c, blocks, strlen(blocks));
+	addr_parse_ip(&a, in, strlen(in));
+	ok(cidr_names(&c, &a) == want, "%s %s %s", blocks,
+	    want ? "names" : "does not name", in);
+}
+
+static void
+test_forms(void)
+{
+	struct addr a = { .family = AF_INET6 }, forms[ADDR_FORMS_MAX];
+	struct addr none = { 0 };
+
+	named("64:ff9b::198.41.0.4", "198.41.0.0/16", true);
+	named("64:ff9b::198.41.0.4", "198.42.0.0/16", false);
+	named("64:ff9b::198.41.0.4", "64:ff9b::/96", true);
+	named("64:ff9b::198.41.0.4", "::/0", true);
+	named("64:ff9b::198.41.0.4", "64:ff9b::198.41.0.4", true);
+	named("64:ff9b::198.41.0.4", "64:ff9b::198.41.0.5", false);
+	named("64:ff9b:1::198.41.0.4", "198.41.0.0/16", false);
+	named("198.41.0.4", "64:ff9b::/96", false);
+	named("198.41.0.4", "198.41.0.4", true);
+	named("2001:db8::1", "2001:db8::/32", true);
+	named("2001:db8::1", "0.0.0.0/0", false);
+	/* Not as addr_parse_ip() leaves it, but as a sockaddr may have it. */
+	a.ip[10] = a.ip[11] = 0xff;
+	a.ip[12] = 198;
+	is_int(addr_forms(&a, forms), 1, "IPv4-mapped: one form");
+	is_int(forms[0].family, AF_INET, "  which is IPv4");
+	is_int(addr_forms(&none, forms), 1, "no address: one form");
+	is_int(forms[0].family, 0, "  which is none");
+}
+
 static void
 block(const char *in, const char *want)
 {
@@ -400,6 +439,7 @@ main(void)
 	test_sockaddr();
 	test_equal();
 	test_unwrap();
+	test_forms();
 	test_cidr_parse();
 	test_cidr_contains();
 	test_longest();

@@ -105,6 +105,19 @@ test_lines(void)
 	    "rule \"both\": no match: no destination has the address\n"
 	    "rule \"block\": matches\n",
 	    "an address is no name");
+	says(
+	    explain("[64:ff9b::198.51.100.7]:2", "64:ff9b::192.0.2.1", NULL, 5),
+	    "rule \"name\": no match: no destination has the address\n"
+	    "rule \"suffix\": no match: no destination has the address\n"
+	    "rule \"identity\": no match: no destination has the address\n"
+	    "rule \"both\": no match: no destination has the address\n"
+	    "rule \"block\": matches\n",
+	    "an address in NAT64 is what it carries");
+	says(explain("a.test:2", "64:ff9b::10.0.0.1", NULL, 2),
+	    "rule \"name\": no match: no destination of that host has the "
+	    "port\n"
+	    "rule \"suffix\": matches\n",
+	    "so is a client");
 	says(explain("a.test:3", NULL, NULL, 1), "rule \"name\": matches\n",
 	    "the second destination of a rule for everybody");
 }

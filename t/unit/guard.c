@@ -310,6 +310,7 @@ test_networks(const struct guard *g)
 {
 	struct cidr nets[] = { network("10.20.0.0/16"), network("fd00::/64"),
 		network("127.0.0.1/32") };
+	struct cidr nat64[] = { network("64:ff9b::10.21.0.0/112") };
 
 	check(g, "10.20.0.0", nets, 3, REASON_NONE, "first of a network");
 	check(g, "10.20.255.255", nets, 3, REASON_NONE, "last of a network");
@@ -319,6 +320,11 @@ test_networks(const struct guard *g)
 	check(g, "fd00:0:0:1::", nets, 3, REASON_GUARD, "beside it");
 	check(g, "64:ff9b::10.20.0.1", nets, 3, REASON_NONE,
 	    "NAT64 is unwrapped for networks, too");
+	check(g, "64:ff9b::10.21.0.1", nets, 3, REASON_GUARD,
+	    "what NAT64 carries beside them");
+	check(g, "64:ff9b::10.21.0.1", nat64, 1, REASON_NONE,
+	    "NAT64 itself, where it is named");
+	check(g, "10.21.0.1", nat64, 1, REASON_GUARD, "not what it carries");
 	check(g, "127.0.0.1:80", nets, 3, REASON_NONE, "loopback opened");
 	check(g, "127.0.0.2:80", nets, 3, REASON_GUARD, "not opened");
 	check(g, "8.8.8.8", nets, 3, REASON_NONE,

@@ -43,6 +43,7 @@ test_clients(struct stats *s, int slot)
 		.lookups_per_client = 1 };
 	struct addr v4 = address("192.0.2.1");
 	struct addr v6 = address("2001:db8::1");
+	struct addr nat64 = address("64:ff9b::192.0.2.1");
 	struct limits l;
 
 	limits_init(&l, &conf, s, slot);
@@ -70,6 +71,14 @@ test_clients(struct stats *s, int slot)
 	ok(has_room(&l, "32.1.13.184"), "so is IPv4 that begins like it");
 	limits_client_done(&l, &v6);
 	limits_client_done(&l, &v6);
+
+	limits_client(&l, &nat64);
+	limits_client(&l, &nat64);
+	ok(!has_room(&l, "64:ff9b::192.0.2.1"), "NAT64: one client is full");
+	ok(!has_room(&l, "192.0.2.1"), "which is the IPv4 client");
+	ok(has_room(&l, "64:ff9b::192.0.2.2"), "and the next one another");
+	limits_client_done(&l, &nat64);
+	limits_client_done(&l, &nat64);
 }
 
 static void

@@ -29,6 +29,20 @@ rnd(unsigned n)
 }
 
 /* The definition of a match, written as plainly as can be. */
+
+static bool
+naive_block(const struct cidr *c, const struct addr *a)
+{
+	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+	struct addr inside = { .family = AF_INET };
+
+	if (a->family == AF_INET6 && memcmp(a->ip, nat64, sizeof(nat64)) == 0)
+		memcpy(inside.ip, a->ip + sizeof(nat64), 4);
+	else
+		inside = *a;
+	return (cidr_contains(c, a) || cidr_contains(c, &inside));
+}
+
 static bool
 naive_destination(const struct rule_destination *d, const struct target *t)
 {
@@ -47,7 +61,7 @@ naive_destination(const struct rule_destination *d, const struct target *t)
 	case RULE_DESTINATION_ANY:
 		return (true);
 	case RULE_DESTINATION_NETWORK:
-		return (cidr_contains(&d->network, &t->addr));
+		return (naive_block(&d->network, &t->addr));
 	}
 	return (false);
 }
@@ -59,7 +73,7 @@ naive_client(const struct rule_client *c, const struct policy_question *q)
 	size_t i;
 
 	if (c->kind == RULE_CLIENT_NETWORK)
-		return (cidr_contains(&c->network, q->client));
+		return (naive_block(&c->network, q->client));
 	for (i = 0; i < q->nidentities && q->identities_known; i++)
 		is |= identity_match(c->identity, &q->identities[i]);
 	return (is);
@@ -297,6 +311,42 @@ test_kinds(void)
 	policy_free(p);
 }
 
+/* Whatever the spelling, the same rule decides: a block names what an address
+ * carries inside, and the address as it is. */
+static void
+test_spellings(void)
+{
+	static struct rules rs;
+	struct policy *p = NULL;
+
+	rules_init(&rs);
+	add_rule(
+	    &rs, RULE_DESTINATION_NETWORK, "198.41.0.0/16", 1, 65535, NULL);
+	add_rule(&rs, RULE_DESTINATION_NETWORK, "64:ff9b::192.0.2.1", 1, 65535,
+	    "10.0.0.0/8");
+	add_rule(&rs, RULE_DESTINATION_NETWORK, "::/0", 1, 65535, NULL);
+	add_rule(&rs, RULE_DESTINATION_ANY, NULL, 1, 65535, "10.0.0.0/8");
+	if (!ok(compile(&p, &rs) == 0, "compiles"))
+		return;
+#define D(t, c) decide(&rs, p, t, c)
+	is_int(D(addr_target("64:ff9b::198.41.0.4", 443), "192.0.2.1"), 0,
+	    "a rule for IPv4 addresses matches them in NAT64");
+	is_int(D(addr_target("64:ff9b::198.42.0.4", 443), "192.0.2.1"), 2,
+	    "not others");
+	is_int(D(addr_target("::ffff:198.41.0.4", 443), "192.0.2.1"), 0,
+	    "it matches them mapped");
+	is_int(D(addr_target("64:ff9b::192.0.2.1", 443), "10.0.0.1"), 1,
+	    "a rule for one in NAT64 matches it");
+	is_int(D(addr_target("192.0.2.1", 443), "10.0.0.1"), -1,
+	    "but not the IPv4 address alone");
+	is_int(D(name_target("a.test", 443), "64:ff9b::10.9.8.7"), 3,
+	    "a client in NAT64 is the IPv4 client");
+	is_int(D(name_target("a.test", 443), "64:ff9b::11.0.0.1"), -1,
+	    "another is not");
+#undef D
+	policy_free(p);
+}
+
 /* The order of the file decides, not how exact a rule is. */
 static void
 test_order(void)
@@ -337,7 +387,8 @@ random_host(char buf[16])
 	return (buf);
 }
 
-/* Of 16 addresses, at the start, within and at the end of both spaces. */
+/* Of 16 addresses, at the start, within and at the end of both spaces, and
+ * one that NAT64 carries, which is another of them. */
 static struct addr
 small_address(unsigned i)
 {
@@ -347,6 +398,8 @@ small_address(unsigned i)
 	a.family = i % 2 ? AF_INET6 : AF_INET;
 	if (i % 16 >= 14) {
 		memset(a.ip, 0xff, i % 2 ? 16 : 4);
+	} else if (i % 16 == 13) {
+		a = address("64:ff9b::10.0.0.2", 0);
 	} else {
 		a.ip[0] = 10;
 		a.ip[i % 2 ? 15 : 3] = (uint8_t)(i / 2);
@@ -726,6 +779,7 @@ main(void)
 {
 	test_empty();
 	test_kinds();
+	test_spellings();
 	test_order();
 	test_deep();
 	test_long_list();
