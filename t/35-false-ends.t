@@ -7,7 +7,9 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
+use Time::HiRes ();
 
 use Sniport::Client;
 use Sniport::Daemon;
@@ -120,6 +122,36 @@ for my $version (@VERSIONS) {
 		bytes_from_client => 4);
 }
 
+$daemon->stop_ok;
+
+# Who takes nothing of the last bytes is waited for as long as is said, though it
+# is looked at ever less often.
+my $SHUTDOWN = 2.7;
+$daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
+	timeouts => sprintf 'shutdown = "%dms";', $SHUTDOWN * 1000);
+{
+	my $name = 'the upstream resets, the client does not read';
+	my $upstream = Sniport::Upstream->new(code => sub {
+		my ($socket, $self) = @_;
+		$self->put($socket, 'x' x 1_000_000);
+		poll(sub { unsent($socket) == 0 });
+		setsockopt $socket, SOL_SOCKET, SO_LINGER, pack 'i2', 1, 0;
+		return (broke => Time::HiRes::time());
+	});
+	my @clients = map { client($upstream, receive_buffer => 4096) } 1 .. 5;
+	my %broke = map { ($_->{peer} => $_->{broke}) }
+	    map { $upstream->report } @clients;
+	my (@took, @wrong);
+	for my $client (@clients) {
+		my $line = $daemon->wait_audit;
+		push @took, Time::HiRes::time() - $broke{ $line->{egress} };
+		push @wrong, $line if $line->{reason} ne 'upstream_reset';
+	}
+	@took = sort { $a <=> $b } @took;
+	is_deeply(\@wrong, [], "$name: audit lines");
+	cmp_ok($took[0], '>=', $SHUTDOWN, "$name: it is given timeouts.shutdown");
+	cmp_ok($took[-1], '<', 1.4 * $SHUTDOWN, "$name: and not much more");
+}
 $daemon->stop_ok;
 
 done_testing;

@@ -121,6 +121,8 @@ tunnel_flush_expire(struct tunnel *t)
 		return;
 	}
 	t->flush_poll = tunnel_now(t) + passed + FLUSH_POLL_FIRST;
+	if (t->flush_poll > t->active + tunnel_timeouts(t)->shutdown)
+		t->flush_poll = t->active + tunnel_timeouts(t)->shutdown;
 	tunnel_arm(t);
 	tunnel_flush_run(t);
 }
