@@ -20,9 +20,12 @@ use Sniport::Who;
 
 my $dir = temporary();
 my $mesh = Sniport::Authority->new($dir, 'mesh');
+my $foreign = Sniport::Authority->new($dir, 'foreign');
 my $WEB = 'spiffe://cluster.local/ns/billing/sa/web';
 my %key = (
 	web => [ $mesh->issue('web', "URI:$WEB") ],
+	expired => [ $mesh->issue('expired', "URI:$WEB",
+		end => '200201000000Z') ],
 	many => [ $mesh->issue('many', "DNS:first.example.com,URI:$WEB/many,"
 		. 'DNS:Second.example.com,DNS:third.example.com') ],
 );
@@ -113,6 +116,55 @@ for my $version ('1.2', '1.3') {
 	$who->served_ok("$version: a rule for all",
 		$who->client('many', 'open', @v), rule => 'open',
 		identity => "$WEB/many");
+}
+
+# How a refused certificate looks to a client: TLS 1.2 has an alert in its
+# handshake. TLS 1.3 is done for the client, which has sent its first bytes
+# already: not a byte comes after our Finished, and then a reset.
+$key{foreign} = [ $foreign->issue('web', "URI:$WEB") ];
+for (
+	[ 'an unknown authority', 'foreign', 'unknown_ca',
+	    detail => 'unable to get local issuer certificate' ],
+	[ 'expired', 'expired', 'certificate_expired',
+	    detail => 'certificate has expired' ],
+	[ 'no certificate', undef, 'handshake_failure' ],
+) {
+	my ($title, $name, $alert, @line) = @$_;
+	$who->unverified_ok("1.2: $title",
+		$who->client($name, 'open', version => '1.2'), $alert, @line);
+	my $client = $who->client($name, 'open', version => '1.3');
+	ok($client->established, "1.3: $title: done for the client");
+	$client->put('the first bytes');
+	$who->unverified_ok("1.3: $title", $client, undef, @line,
+		tls_version => undef);
+}
+# Nor is there an alert for other faults at that point: as many records come
+# from sniport as for a client that ends its stream there.
+sub after_finished {
+	my ($then) = @_;
+	my %option = $who->options(undef, 'open');
+	my $client = Sniport::Client->open(%option);
+	my $answer = Sniport::Hello::exchange(undef, Sniport::Hello::records(
+		Sniport::Hello::client_hello(name => $option{name})),
+		socket => $client->socket);
+
+	$then->($client);
+	Sniport::Hello::read_rest($answer);
+	return ($client, $answer->{end},
+		scalar split /, /, Sniport::Hello::sent($answer));
+}
+my (undef, $end, $records) = after_finished(sub { $_[0]->fin });
+is($end, 'fin', '1.3: a client that ends its stream after our Finished');
+for ([ 'a forged record', "\x17\x03\x03\0\x20" . 'x' x 32 ],
+	[ 'plain text', "\x16\x03\x03\0\x04\x0b\0\0\0" ],
+	[ 'an alert that nobody sends', "\x15\x03\x03\0\x04abcd" ]) {
+	my ($title, $bytes) = @$_;
+	my ($client, $end, $n) = after_finished(
+		sub { syswrite $_[0]->socket, $bytes });
+
+	is($end, 'reset', "1.3: $title after our Finished: reset");
+	is($n, $records, "1.3: $title after our Finished: no alert");
+	$who->line_ok("1.3: $title", $client, reason => 'tls_handshake');
 }
 
 $daemon->stop_ok;

@@ -227,15 +227,30 @@ result(struct tls *tls, int ret)
 	}
 }
 
+/* With our Finished a client of TLS 1.3 has all that it needs: it may take the
+ * handshake for done, though we have yet to see its certificate. */
+static bool
+sent_finished(const struct tls *tls)
+{
+	unsigned char byte[1];
+
+	return (SSL_get_finished(tls->ssl, byte, sizeof(byte)) > 0);
+}
+
 int
 tls_handshake(struct tls *tls)
 {
+	size_t sealed = tls->out.end;
 	int ret, error, flushed;
 
 	forget_errors(tls);
 	tls->work = 0;
 	ret = SSL_accept(tls->ssl);
 	error = ret == 1 ? 0 : result(tls, ret);
+	if (error == -EPROTO && sent_finished(tls))
+		tls->out.end = sealed; /* no alert, as after the handshake */
+	else
+		tls->alerted = error == -EPROTO;
 	/* The alert, if any, is on its way before the caller hears of it. */
 	flushed = tls_flush(tls);
 	if (error == -EPROTO && tls->failure == REASON_NONE && tls->eof)
@@ -249,6 +264,14 @@ tls_handshake(struct tls *tls)
 		tls->hello = NULL;
 	}
 	return (error);
+}
+
+bool
+tls_alerted(const struct tls *tls)
+{
+	/* Those ended it before OpenSSL saw the bytes. */
+	return (tls->alerted && tls->failure != REASON_NOT_TLS &&
+		tls->failure != REASON_CLIENT_HELLO_TOO_BIG);
 }
 
 enum reason

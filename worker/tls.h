@@ -57,13 +57,20 @@ void tls_free(struct tls *);
 /*
  * Goes on with the handshake. 0: done. -EAGAIN: wait for the socket (for
  * writing if tls_unsent(), else for reading). -EPROTO: failed, tls_failure()
- * and tls_error() say why, an alert may be unsent. -EPIPE: the client ended
+ * and tls_error() say why, tls_alerted() whether the client hears of it. -EPIPE: the client ended
  * its stream. Other -errno: the socket's.
  */
 int tls_handshake(struct tls *);
 
 /* Why tls_handshake() gave -EPROTO; REASON_TLS_HANDSHAKE in general. */
 enum reason tls_failure(const struct tls *);
+
+/*
+ * It gave -EPROTO, and a fatal alert says so to the client. False where no
+ * alert may: a client that has our Finished already passes an alert on as a
+ * clean end (Envoy 1.40), so it is to see a reset and nothing before it.
+ */
+bool tls_alerted(const struct tls *);
 
 /*
  * One receive of at most a chunk; all records that it completes are opened

@@ -43,6 +43,7 @@ struct tls {
 	bool eof;      /* the client's FIN was seen */
 	bool starved;  /* tls_receive() has received */
 	bool finished; /* close_notify was sealed */
+	bool alerted;  /* the handshake failed where an alert is right */
 	struct tls_identity identity;
 	enum reason failure;
 	int io_error;	/* -errno of a receive, or -ENOMEM */

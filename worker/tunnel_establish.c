@@ -100,15 +100,10 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 static void
 handshake_failed(struct tunnel *t, int error)
 {
-	enum reason reason;
-
 	switch (error) {
 	case -EPROTO:
-		reason = tls_failure(t->client.tls);
-		/* Those two ended it before OpenSSL saw the bytes. */
-		t->lingers = reason != REASON_NOT_TLS &&
-			     reason != REASON_CLIENT_HELLO_TOO_BIG;
-		tunnel_close(t, reason);
+		t->lingers = tls_alerted(t->client.tls);
+		tunnel_close(t, tls_failure(t->client.tls));
 		break;
 	case -EPIPE:
 		t->lingers = true;

@@ -155,6 +155,22 @@ sub exchange {
 	}
 }
 
+# Reads on to the end of an exchange: adds to raw, and sets end.
+sub read_rest {
+	my ($answer) = @_;
+	my $deadline = deadline();
+
+	until ($answer->{end}) {
+		readable($answer->{socket}, $deadline) or
+		    return $answer->{end} = 'time';
+		my $n = sysread $answer->{socket}, $answer->{raw}, 65536,
+		    length $answer->{raw};
+		next if !defined $n && $!{EAGAIN};
+		$answer->{end} = defined $n ? 'fin' : 'reset' unless $n;
+	}
+	return;
+}
+
 # What the server has sent, record by record: "alert LEVEL NUMBER", "retry" (a
 # HelloRetryRequest), "hello" (whose record may hold a certificate too),
 # "change_cipher_spec", "handshake", "data". An empty string: not a byte.
