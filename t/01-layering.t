@@ -15,10 +15,10 @@ use Sniport::Test qw(build run top);
 # The files NAME_*.c and NAME_*.h are parts of module NAME, and their headers
 # are for NAME alone.
 my @WORKER = (
-	[ qw(timer buffer limits loop) ],
+	[ qw(timer buffer loop) ],
 	[ qw(client_hello dns_cache dns_channel tls) ],
 	[ qw(resolver half) ],
-	[ qw(dial splice relay) ],
+	[ qw(dial splice relay limits) ],
 	[ qw(tunnel) ],
 	[ qw(sandbox accept admin worker) ],
 );

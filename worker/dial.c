@@ -212,13 +212,11 @@ answer_cb(struct resolver_query *q, const struct resolver_answer *answer)
 	}
 	if (n > 0 && d->resolved == 0)
 		d->resolved = loop_now(d->context->loop);
-	if (!waiting_for_answers(d))
-		d->context->resolved(d->arg);
 	loop_defer(d->context->loop, &d->task);
 }
 
 static void
-ask(struct dial *d)
+ask(struct dial *d, struct resolver_account *account)
 {
 	enum conf_family conf = d->context->family;
 	bool ipv4_first =
@@ -231,10 +229,12 @@ ask(struct dial *d)
 	d->family[1].af = ipv4_first ? AF_INET6 : AF_INET;
 	d->family[0].wanted = true;
 	d->family[1].wanted = both;
-	for (i = 0; i < FAMILIES; i++)
+	for (i = 0; i < FAMILIES; i++) {
+		d->family[i].query.account = account;
 		if (d->family[i].wanted)
 			resolver_ask(d->context->resolver, &d->family[i].query,
 			    d->target->host, d->family[i].af, answer_cb);
+	}
 }
 
 /* What is dialled without a look-up; NULL: the target is a name. */
@@ -255,27 +255,26 @@ dial_asks(struct dial_context *context, const struct target *target,
 	if (known_addr(target, rule) != NULL)
 		return (false);
 	return ((context->family != CONF_FAMILY_IPV6 &&
-		    !resolver_knows(r, target->host, AF_INET)) ||
+		    resolver_would_ask(r, target->host, AF_INET)) ||
 		(context->family != CONF_FAMILY_IPV4 &&
-		    !resolver_knows(r, target->host, AF_INET6)));
+		    resolver_would_ask(r, target->host, AF_INET6)));
 }
 
 int
 dial_start(struct dial **out, struct dial_context *context,
-    const struct target *target, const struct rule *rule, dial_cb *cb,
-    void *arg)
+    const struct dial_order *order)
 {
 	struct dial *d = calloc(1, sizeof(*d));
-	const struct addr *addr = known_addr(target, rule);
+	const struct addr *addr = known_addr(order->target, order->rule);
 	int i;
 
 	if (d == NULL)
 		return (-ENOMEM);
 	d->context = context;
-	d->target = target;
-	d->rule = rule;
-	d->cb = cb;
-	d->arg = arg;
+	d->target = order->target;
+	d->rule = order->rule;
+	d->cb = order->cb;
+	d->arg = order->arg;
 	d->last = FAMILIES;
 	d->task.cb = start_cb;
 	d->started = loop_now(context->loop);
@@ -286,7 +285,7 @@ dial_start(struct dial **out, struct dial_context *context,
 	*out = d;
 	wait_until(d, CLOCK_NEVER);
 	if (addr == NULL) {
-		ask(d);
+		ask(d, order->account);
 		return (0);
 	}
 	d->resolved = d->started;

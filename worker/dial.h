@@ -21,6 +21,7 @@ struct guard;
 struct loop;
 struct loop_fd;
 struct resolver;
+struct resolver_account;
 
 /* What all dials of a worker share; borrowed. */
 struct dial_context {
@@ -29,8 +30,6 @@ struct dial_context {
 	const struct guard *guard;
 	enum conf_family family;
 	int64_t timeout; /* for resolving and connecting together, ns */
-	void (*resolved)(void *arg); /* no answer is awaited any more; may be
-				      * called from within dial_start() */
 	uint64_t random; /* not 0; where to begin in the addresses of a name */
 };
 
@@ -53,16 +52,24 @@ struct dial_report {
 typedef void dial_cb(
     void *arg, const struct dial_report *report, struct loop_fd *lfd);
 
-/* Would a dial have to wait for a name server? */
+/* What is to be dialled, for whom. */
+struct dial_order {
+	const struct target *target; /* borrowed until dial_free() */
+	const struct rule *rule;     /* ... */
+	/* On which name servers are asked; NULL: nobody's. The caller holds it
+	 * until dial_start() has returned. */
+	struct resolver_account *account;
+	dial_cb *cb;
+	void *arg;
+};
+
+/* Would a dial ask name servers what nobody has asked them yet? */
 bool dial_asks(
     struct dial_context *, const struct target *, const struct rule *);
 
-/*
- * Starts. target and rule are borrowed until dial_free(). 0 with *dial owned
- * by the caller, or -ENOMEM.
- */
-int dial_start(struct dial **, struct dial_context *, const struct target *,
-    const struct rule *, dial_cb *, void *arg);
+/* Starts. 0 with *dial owned by the caller, or -ENOMEM. */
+int dial_start(
+    struct dial **, struct dial_context *, const struct dial_order *);
 
 /* What has happened until now, for one who gives up. */
 void dial_progress(const struct dial *, struct dial_report *);

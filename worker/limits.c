@@ -1,12 +1,15 @@
 #include "worker/limits.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/stats.h"
+#include "worker/loop.h"
+#include "worker/resolver.h"
 
 /* Logs, listeners, epoll, name servers, and races for the upstream. */
 #define DESCRIPTORS_RESERVED 64
@@ -165,15 +168,46 @@ limits_rule_done(struct limits *l, const struct rule *rule)
 		    l->stats, l->slot, rule_key(l, rule), second(l));
 }
 
-enum reason
-limits_lookup(struct limits *l, const struct addr *client)
+/* A look-up, which may outlive the tunnel that it was for. */
+struct lookup {
+	struct resolver_account account;
+	struct limits *limits;
+	struct addr client;
+};
+
+static void
+lookup_over(struct resolver_account *account)
 {
-	return (count_client(l, KIND_LOOKUPS, client,
-	    l->conf->lookups_per_client, REASON_LIMIT_LOOKUPS));
+	struct lookup *lookup = container_of(account, struct lookup, account);
+
+	uncount_client(lookup->limits, KIND_LOOKUPS, &lookup->client,
+	    lookup->limits->conf->lookups_per_client);
+	free(lookup);
 }
 
-void
-limits_lookup_done(struct limits *l, const struct addr *client)
+enum reason
+limits_lookup(struct limits *l, const struct addr *client,
+    struct resolver_account **account)
 {
-	uncount_client(l, KIND_LOOKUPS, client, l->conf->lookups_per_client);
+	struct lookup *lookup;
+	enum reason reason;
+
+	*account = NULL;
+	if (l->conf->lookups_per_client == 0)
+		return (REASON_NONE);
+	lookup = malloc(sizeof(*lookup));
+	if (lookup == NULL)
+		return (REASON_NO_MEMORY);
+	*lookup = (struct lookup){
+		.account = { .held = 1, .over = lookup_over },
+		.limits = l,
+		.client = *client,
+	};
+	reason = count_client(l, KIND_LOOKUPS, client,
+	    l->conf->lookups_per_client, REASON_LIMIT_LOOKUPS);
+	if (reason == REASON_NONE)
+		*account = &lookup->account;
+	else
+		free(lookup);
+	return (reason);
 }

@@ -13,6 +13,7 @@
 #include "common/reason.h"
 #include "common/rule.h"
 
+struct resolver_account;
 struct stats;
 
 struct limits {
@@ -51,8 +52,12 @@ void limits_client_done(struct limits *, const struct addr *client);
 enum reason limits_rule(struct limits *, const struct rule *);
 void limits_rule_done(struct limits *, const struct rule *);
 
-/* Counts a look-up of this client. REASON_NONE: counted; LIMIT_LOOKUPS. */
-enum reason limits_lookup(struct limits *, const struct addr *client);
-void limits_lookup_done(struct limits *, const struct addr *client);
+/*
+ * Counts a look-up of this client. REASON_NONE: counted until nobody holds
+ * *account any more, which the caller does (NULL where there is no limit);
+ * LIMIT_LOOKUPS. The limits must outlive the account.
+ */
+enum reason limits_lookup(struct limits *, const struct addr *client,
+    struct resolver_account **account);
 
 #endif

@@ -42,6 +42,7 @@ struct resolver_entry {
 	struct dns_entry *old;	  /* held, so that it is there if all fails */
 	struct dns_entry *answer; /* held; NULL: no memory */
 	bool stale;		  /* the servers failed, it is out of date */
+	struct resolver_account *account; /* held while it is under way */
 	char name[HOSTNAME_SIZE];
 };
 
@@ -67,6 +68,13 @@ count(struct resolver *r, enum stats_counter counter)
 }
 
 /* questions and answers */
+
+void
+resolver_account_release(struct resolver_account *account)
+{
+	if (account != NULL && --account->held == 0)
+		account->over(account);
+}
 
 static void
 entry_free(struct resolver *r, struct resolver_entry *entry)
@@ -164,6 +172,8 @@ question_cb(struct dns_question *question, const struct dns_result *result)
 	struct resolver *r = entry->r;
 
 	LIST_REMOVE(entry, chain);
+	resolver_account_release(entry->account);
+	entry->account = NULL;
 	if (result == NULL) {
 		entry_free(r, entry);
 		return;
@@ -282,6 +292,9 @@ ask_question(struct resolver *r, struct resolver_query *q,
 		return;
 	}
 	entry->old = old;
+	entry->account = q->account;
+	if (entry->account != NULL)
+		entry->account->held++;
 	LIST_INSERT_HEAD(&entry->waiters, q, link);
 	q->entry = entry;
 	count(r, STAT_DNS_QUERIES);
@@ -329,7 +342,7 @@ resolver_ask(struct resolver *r, struct resolver_query *q, const char *name,
 }
 
 bool
-resolver_knows(struct resolver *r, const char *name, int family)
+resolver_would_ask(struct resolver *r, const char *name, int family)
 {
 	const struct dns_key key = { .name = name, .family = family };
 	struct dns_entry *e = NULL;
@@ -338,11 +351,11 @@ resolver_knows(struct resolver *r, const char *name, int family)
 	if (r->hosts != NULL)
 		(void)hosts_find(r->hosts, name, family, NULL, 0, &known);
 	if (known || is_localhost(name))
-		return (true);
+		return (false);
 	known = dns_cache_find(r->cache, &key, loop_now(r->loop), &e) ==
 		DNS_CACHE_FRESH;
 	dns_entry_release(r->cache, e);
-	return (known);
+	return (!known && find_question(r, &key) == NULL);
 }
 
 void

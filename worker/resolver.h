@@ -31,8 +31,20 @@ struct resolver_answer {
 	bool stale;  /* the servers did not answer, this is out of date */
 };
 
-/* One who waits; embedded in its owner, set up by resolver_ask(). */
+/*
+ * On whose account questions are asked. Who opens one holds it until all that
+ * may ask have asked; each question that is asked on it holds it until that
+ * question is over, whoever still waits for the answer.
+ */
+struct resolver_account {
+	size_t held;
+	void (*over)(struct resolver_account *); /* nobody holds it any more */
+};
+
+/* One who waits; embedded in its owner, who sets account; what is below it is
+ * set up by resolver_ask(). */
 struct resolver_query {
+	struct resolver_account *account; /* NULL: nobody's */
 	void (*cb)(struct resolver_query *, const struct resolver_answer *);
 	struct resolver_entry *entry; /* NULL: not waiting */
 	LIST_ENTRY(resolver_query) link;
@@ -58,8 +70,12 @@ void resolver_ask(struct resolver *, struct resolver_query *, const char *name,
     int family,
     void (*cb)(struct resolver_query *, const struct resolver_answer *));
 
-/* Would resolver_ask() answer at once, from the hosts file or the cache? */
-bool resolver_knows(struct resolver *, const char *name, int family);
+/* Would resolver_ask() ask a new question? Not where the hosts file or the
+ * cache has the answer, or others wait for it already. */
+bool resolver_would_ask(struct resolver *, const char *name, int family);
+
+/* Lets go of an account; NULL is let pass. */
+void resolver_account_release(struct resolver_account *);
 
 /* cb will not be called; others who wait for the same are not touched. May be
  * called from within any callback. No-op where the query is not waiting. */

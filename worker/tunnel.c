@@ -293,7 +293,6 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		.guard = boot->guard,
 		.family = conf->dns.family,
 		.timeout = conf->timeouts.connect,
-		.resolved = tunnel_resolved,
 		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
 	};
 	return (tls_context_new(

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/stats.h"
 #include "worker/limits.h"
+#include "worker/resolver.h"
 #include "worker/tunnel_state.h"
 
 /* Keeps the dial's findings beyond its life. */
@@ -26,17 +27,6 @@ keep_report(struct tunnel *t, const struct dial_report *r)
 	t->dialled.ntried = r->ntried;
 }
 
-/* The look-up, if there was one, is done. */
-void
-tunnel_resolved(void *arg)
-{
-	struct tunnel *t = arg;
-
-	if (t->counted_lookup)
-		limits_lookup_done(&t->all->limits, &t->client_addr);
-	t->counted_lookup = false;
-}
-
 void
 tunnel_give_up_dial(struct tunnel *t)
 {
@@ -48,7 +38,6 @@ tunnel_give_up_dial(struct tunnel *t)
 	keep_report(t, &r);
 	dial_free(t->dial);
 	t->dial = NULL;
-	tunnel_resolved(t);
 }
 
 static void
@@ -78,7 +67,6 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 	t->upstream.error = r->error;
 	dial_free(t->dial);
 	t->dial = NULL;
-	tunnel_resolved(t);
 	if (lfd == NULL || error != 0) {
 		t->reason = error == -ENOMEM ? REASON_NO_MEMORY
 			    : error != 0     ? REASON_INTERNAL
@@ -123,29 +111,25 @@ handshake_failed(struct tunnel *t, int error)
 	}
 }
 
-static enum reason
-count_lookup(struct tunnel *t)
-{
-	enum reason reason = REASON_NONE;
-
-	if (t->all->limits.conf->lookups_per_client != 0 &&
-	    dial_asks(&t->all->dial, t->target, t->terms)) {
-		reason = limits_lookup(&t->all->limits, &t->client_addr);
-		t->counted_lookup = reason == REASON_NONE;
-	}
-	return (reason);
-}
-
 /* Like all that befalls a tunnel after its hello, a limit is told by a reset
  * once the handshake is done. */
 static void
 start_dial(struct tunnel *t)
 {
-	t->reason = count_lookup(t);
+	struct dial_order order = {
+		.target = t->target,
+		.rule = t->terms,
+		.cb = dial_done,
+		.arg = t,
+	};
+
+	if (dial_asks(&t->all->dial, t->target, t->terms))
+		t->reason = limits_lookup(
+		    &t->all->limits, &t->client_addr, &order.account);
 	if (t->reason == REASON_NONE &&
-	    dial_start(&t->dial, &t->all->dial, t->target, t->terms, dial_done,
-		t) != 0)
+	    dial_start(&t->dial, &t->all->dial, &order) != 0)
 		t->reason = REASON_NO_MEMORY;
+	resolver_account_release(order.account);
 	if (t->reason != REASON_NONE && t->phase == PHASE_CONNECT)
 		tunnel_close(t, t->reason);
 }

@@ -59,7 +59,7 @@ struct tunnel {
 	bool undecided; /* until it is known who the client is */
 	bool silent;	/* no byte has come, though one would be taken */
 	bool lingers;	/* the client is to see an alert or an end, no reset */
-	bool counted_client, counted_rule, counted_lookup; /* all->limits */
+	bool counted_client, counted_rule; /* all->limits */
 	const char *identity;
 	size_t preface; /* bytes to the upstream that are not the client's */
 	struct target *target;
@@ -147,7 +147,6 @@ enum reason tunnel_decide_identity(struct tunnel *);
  * its hello, else the tunnel is closed. */
 void tunnel_hello_start(struct tunnel *);
 void tunnel_handshake_run(struct tunnel *);
-void tunnel_resolved(void *tunnel);
 void tunnel_connect_run(struct tunnel *);
 /* Ends the dial and keeps what it found out for the audit line. */
 void tunnel_give_up_dial(struct tunnel *);

@@ -81,7 +81,7 @@ test_defaults(void)
 	is_int(c->default_action, RULE_DENY, "default_action");
 	is_int(c->limits.tunnels_per_client, 0, "limits.tunnels_per_client");
 	is_int(c->limits.handshakes_per_client, 0, "handshakes_per_client");
-	is_int(c->limits.lookups_per_client, 0, "limits.lookups_per_client");
+	is_int(c->limits.lookups_per_client, 64, "limits.lookups_per_client");
 	is_str(c->listeners[0].address, ":8443", "its address");
 	is_int(c->listeners[0].addr.port, 8443, "its port");
 	ok(c->listeners[0].dual_stack &&

@@ -9,6 +9,7 @@
 #include "common/stats.h"
 #include "t/unit/tap.h"
 #include "worker/limits.h"
+#include "worker/resolver.h"
 
 #define WORKERS 2
 #define TURNS	400000
@@ -44,6 +45,7 @@ test_clients(struct stats *s, int slot)
 	struct addr v4 = address("192.0.2.1");
 	struct addr v6 = address("2001:db8::1");
 	struct addr nat64 = address("64:ff9b::192.0.2.1");
+	struct resolver_account *account, *over;
 	struct limits l;
 
 	limits_init(&l, &conf, s, slot);
@@ -54,11 +56,19 @@ test_clients(struct stats *s, int slot)
 	ok(!has_room(&l, "::ffff:192.0.2.1"), "the same as mapped is not");
 	v4.port = 99;
 	is_int(limits_client(&l, &v4), REASON_LIMIT_CLIENT, "nor a port");
-	is_int(limits_lookup(&l, &v4), REASON_NONE, "look-ups are apart");
-	is_int(limits_lookup(&l, &v4), REASON_LIMIT_LOOKUPS, "with a limit");
-	limits_lookup_done(&l, &v4);
-	is_int(limits_lookup(&l, &v4), REASON_NONE, "until one is done");
-	limits_lookup_done(&l, &v4);
+	is_int(limits_lookup(&l, &v4, &account), REASON_NONE,
+	    "look-ups are apart");
+	is_int(limits_lookup(&l, &v4, &over), REASON_LIMIT_LOOKUPS,
+	    "with a limit");
+	ok(over == NULL, "what is refused has no account");
+	account->held++; /* a question */
+	resolver_account_release(account);
+	is_int(limits_lookup(&l, &v4, &over), REASON_LIMIT_LOOKUPS,
+	    "until the last question is over");
+	resolver_account_release(account);
+	is_int(limits_lookup(&l, &v4, &account), REASON_NONE,
+	    "then there is room");
+	resolver_account_release(account);
 	limits_client_done(&l, &v4);
 	ok(has_room(&l, "192.0.2.1"), "one that ends makes room");
 	limits_client_done(&l, &v4);
@@ -170,15 +180,16 @@ test_none(struct stats *s, int slot)
 	struct conf_limits conf = { .tunnels = 1 };
 	struct addr client = address("192.0.2.1");
 	struct rule rule = { .name = (char *)"a" };
+	struct resolver_account *account;
 	struct limits l;
 
 	limits_init(&l, &conf, s, slot);
 	ok(limits_client(&l, &client) == REASON_NONE &&
-		limits_lookup(&l, &client) == REASON_NONE &&
+		limits_lookup(&l, &client, &account) == REASON_NONE &&
 		limits_rule(&l, &rule) == REASON_NONE,
 	    "no limit");
+	ok(account == NULL, "and no account");
 	limits_client_done(&l, &client);
-	limits_lookup_done(&l, &client);
 	limits_rule_done(&l, &rule);
 	is_int(atomic_load(&stats_slot(s, slot)->tallied), 0,
 	    "nothing is touched without a limit");
@@ -204,8 +215,10 @@ static bool
 cannot_count(
     struct limits *l, const struct addr *client, const struct rule *rule)
 {
+	struct resolver_account *account;
+
 	return (limits_client(l, client) == REASON_NO_MEMORY &&
-		limits_lookup(l, client) == REASON_NO_MEMORY &&
+		limits_lookup(l, client, &account) == REASON_NO_MEMORY &&
 		limits_rule(l, rule) == REASON_NO_MEMORY);
 }
 
@@ -220,6 +233,7 @@ test_no_memory(void)
 	struct addr client = address("192.0.2.1");
 	struct addr neighbour = address("192.0.2.2");
 	struct rule rule = { .name = (char *)"a", .max_tunnels = 1 };
+	struct resolver_account *account;
 	struct stats *s = NULL;
 	struct limits l, idle;
 	int fd, kept;
@@ -241,8 +255,9 @@ test_no_memory(void)
 	is_int(limits_client(&l, &client), REASON_NONE, "then there is memory");
 	is_int(limits_client(&l, &client), REASON_LIMIT_CLIENT,
 	    "and what is elsewhere counts");
-	is_int(limits_lookup(&l, &client), REASON_NONE, "a look-up");
+	is_int(limits_lookup(&l, &client, &account), REASON_NONE, "a look-up");
 	is_int(limits_rule(&l, &rule), REASON_NONE, "a tunnel of the rule");
+	resolver_account_release(account);
 	limits_client_done(&l, &client);
 	is_int(limits_client(&idle, &client), REASON_NONE, "room for any");
 	stats_free(s);
