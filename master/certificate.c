@@ -149,17 +149,22 @@ check_dates(STACK_OF(X509) * chain, const struct pem_file *file)
 	for (int i = 0; i < sk_X509_num(chain); i++) {
 		X509 *cert = sk_X509_value(chain, i);
 		const ASN1_TIME *end = X509_get0_notAfter(cert);
+		const ASN1_TIME *begin = X509_get0_notBefore(cert);
 		const char *what = NULL;
+		char date[PEM_DATE_SIZE];
 
-		if (X509_cmp_time(X509_get0_notBefore(cert), &now) > 0)
-			what = "is not valid yet";
-		else if (X509_cmp_time(end, &now) < 0)
-			what = "has expired";
-		else if (X509_cmp_time(end, &soon) < 0)
-			what = "expires within 14 days";
+		pem_date(date, end);
+		if (X509_cmp_time(begin, &now) > 0) {
+			pem_date(date, begin);
+			what = "is not valid before";
+		} else if (X509_cmp_time(end, &now) < 0) {
+			what = "expired on";
+		} else if (X509_cmp_time(end, &soon) < 0) {
+			what = "expires on";
+		}
 		if (what != NULL)
 			pem_finding(file, LOG_LEVEL_WARNING,
-			    "check dates: certificate %d %s", i + 1, what);
+			    "certificate %d %s %s", i + 1, what, date);
 	}
 	ERR_clear_error();
 }

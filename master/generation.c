@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/policy.h"
 #include "common/sink.h"
+#include "master/egress_check.h"
 #include "master/findings.h"
 #include "master/tls_load.h"
 
@@ -231,6 +232,7 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 		    f, LOG_LEVEL_ERROR, "workers: %s", strerror(ENOMEM));
 	(void)tls_load(&g->tls, g->conf, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
+	egress_check(g->conf, f);
 	(void)load_hosts(g, f);
 	/* Last, since it may create files. */
 	if (f->nerrors == before && open_logs(g, serve, f) != 0 &&

@@ -194,6 +194,16 @@ prepare_group(struct listener_set *set, struct listener_group *g,
 	return (error);
 }
 
+/* What to do about a bind that failed; appended to the error. */
+static const char *
+advice(const struct conf_listener *l, const char *step, int error)
+{
+	if (error == -EACCES && strcmp(step, "bind") == 0 &&
+	    l->addr.port < 1024)
+		return ("; a port below 1024 needs CAP_NET_BIND_SERVICE");
+	return ("");
+}
+
 int
 listener_prepare(struct listener_set *set, const struct conf *conf,
     size_t nworkers, struct findings *f)
@@ -217,8 +227,9 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 		if (error == 0)
 			continue;
 		findings_add_at(f, LOG_LEVEL_ERROR, conf,
-		    &conf->listeners[i].address, "%s: %s: %s",
-		    conf->listeners[i].address, step, strerror(-error));
+		    &conf->listeners[i].address, "%s: %s: %s%s",
+		    conf->listeners[i].address, step, strerror(-error),
+		    advice(&conf->listeners[i], step, error));
 		first = first != 0 ? first : error;
 	}
 	if (first != 0)

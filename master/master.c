@@ -63,6 +63,18 @@ open_epoll(struct master *m)
 	return (0);
 }
 
+/* A reload that is under way, or is to come, will not come about. */
+static void
+forget_reload(struct master *m)
+{
+	if (m->current != NULL && (m->next != NULL || m->reload_wanted))
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "reload: given up: sniport is stopping");
+	m->next = NULL;
+	m->reload_wanted = false;
+	findings_fini(&m->findings);
+}
+
 /* Whatever is being started or serves goes; a second call is harmless. */
 static void
 stop_at_once(struct master *m)
@@ -70,8 +82,7 @@ stop_at_once(struct master *m)
 	struct generation *g;
 
 	m->phase = MASTER_ENDING;
-	m->next = NULL;
-	findings_fini(&m->findings);
+	forget_reload(m);
 	TAILQ_FOREACH (g, &m->generations, entry)
 		order_end(m, g, REASON_STOPPED, END_PATIENCE);
 	listener_fini(&m->listeners);
@@ -94,9 +105,8 @@ stop_gently(struct master *m)
 	drain = m->current->conf->timeouts.drain;
 	deadline = clock_now() + drain;
 	m->phase = MASTER_DRAINING;
-	m->next = NULL;
+	forget_reload(m);
 	m->extend_at = 0;
-	findings_fini(&m->findings);
 	TAILQ_FOREACH (g, &m->generations, entry)
 		order_drain(m, g, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
 	listener_fini(&m->listeners);
@@ -112,7 +122,11 @@ take_signal(struct master *m, uint32_t signo)
 {
 	switch (signo) {
 	case SIGHUP:
-		m->reload_wanted = true;
+		if (m->phase == MASTER_RUNNING)
+			m->reload_wanted = true;
+		else
+			log_write(m->log, LOG_LEVEL_WARNING,
+			    "reload: left out: sniport is stopping");
 		break;
 	case SIGUSR1:
 		/* A new file begins with the totals of the one before it. */

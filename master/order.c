@@ -113,6 +113,7 @@ void
 order_reopen_logs(struct master *m)
 {
 	struct generation *g;
+	size_t files = 0;
 	struct child *c;
 	int error;
 
@@ -129,6 +130,7 @@ order_reopen_logs(struct master *m)
 			msg.fd_mask |= 2;
 			fds[n++] = sink_fd(g->audit_sink);
 		}
+		files += n;
 		TAILQ_FOREACH (c, &g->children, entry) {
 			error = n > 0 ? tell(c, &msg, fds, n) : 0;
 			if (error != 0 && error != -EPIPE)
@@ -137,5 +139,9 @@ order_reopen_logs(struct master *m)
 				    (int)c->pid, strerror(-error));
 		}
 	}
-	log_write(m->log, LOG_LEVEL_NOTICE, "logs: reopened");
+	if (files > 0)
+		log_write(m->log, LOG_LEVEL_NOTICE, "logs: reopened");
+	else
+		log_write(m->log, LOG_LEVEL_NOTICE,
+		    "logs: none was reopened: only files are");
 }

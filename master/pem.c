@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/fd.h"
 #include "master/findings.h"
@@ -51,6 +52,17 @@ pem_slurp(const struct pem_file *file, size_t max, char **data, size_t *len)
 		return (0);
 	pem_finding(file, LOG_LEVEL_ERROR, "read: %s", strerror(-error));
 	return (-EINVAL);
+}
+
+const char *
+pem_date(char buf[PEM_DATE_SIZE], const ASN1_TIME *date)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(date, &tm) != 1 ||
+	    strftime(buf, PEM_DATE_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(buf, PEM_DATE_SIZE, "an unreadable date");
+	return (buf);
 }
 
 bool

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <openssl/asn1.h>
+
 #include "common/log.h"
 
 struct conf;
@@ -31,6 +33,10 @@ const char *pem_reason(void);
 /* The whole file, of at most max bytes, followed by a NUL. 0 with *data owned
  * by the caller; -EINVAL with a finding. */
 int pem_slurp(const struct pem_file *, size_t max, char **data, size_t *len);
+
+/* "2026-11-23T06:12:42Z", as the logs have it. Returns buf. */
+#define PEM_DATE_SIZE 32
+const char *pem_date(char buf[PEM_DATE_SIZE], const ASN1_TIME *);
 
 /* Did reading an object fail only since the one before was the last? Then
  * OpenSSL forgets it. */

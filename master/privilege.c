@@ -2,14 +2,15 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "master/capability.h"
 #include "master/findings.h"
 
 /* nobody's number in a system without a user database (a bare container). */
@@ -18,24 +19,56 @@
 /* Files of a worker that belong to no tunnel: logs, loop, resolver, spare. */
 #define FILES_OTHER 64
 
+/* A number instead of a name, as in chown(1). (uid_t)-1 and (gid_t)-1 mean
+ * "as it was" to the kernel. */
+static bool
+parse_id(const char *text, uint32_t *id)
+{
+	unsigned long long n;
+
+	if (text[strspn(text, "0123456789")] != '\0')
+		return (false);
+	errno = 0;
+	n = strtoull(text, NULL, 10);
+	*id = (uint32_t)n;
+	return (errno == 0 && n < UINT32_MAX);
+}
+
+static const struct passwd *
+find_user(struct run_as *id, const char *name)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw != NULL) {
+		id->uid = pw->pw_uid;
+		return (pw);
+	}
+	return (parse_id(name, &id->uid) ? getpwuid(id->uid) : NULL);
+}
+
 static int
 resolve_user(struct run_as *id, const struct conf *conf, struct findings *f)
 {
 	const char *name = conf->user != NULL ? conf->user : "nobody";
-	const struct passwd *pw;
+	const struct passwd *pw = find_user(id, name);
 
-	pw = getpwnam(name);
 	if (pw != NULL) {
-		id->uid = pw->pw_uid;
 		id->gid = pw->pw_gid;
 		return (0);
 	}
-	if (conf->user != NULL) {
+	if (conf->user == NULL)
+		return (0);
+	if (!parse_id(name, &id->uid))
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->user,
 		    "no user \"%s\" exists", name);
-		return (-EINVAL);
-	}
-	return (0);
+	else if (conf->group == NULL)
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->user,
+		    "no user with the number %s exists, so its group is not "
+		    "known: set group too",
+		    name);
+	else
+		return (0);
+	return (-EINVAL);
 }
 
 static int
@@ -50,7 +83,7 @@ resolve_group(struct run_as *id, const struct conf *conf, struct findings *f)
 		id->gid = gr->gr_gid;
 		return (0);
 	}
-	if (conf->group != NULL) {
+	if (conf->group != NULL && !parse_id(conf->group, &id->gid)) {
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->group,
 		    "no group \"%s\" exists", conf->group);
 		return (-EINVAL);
@@ -58,21 +91,11 @@ resolve_group(struct run_as *id, const struct conf *conf, struct findings *f)
 	return (0);
 }
 
-int
-privilege_resolve(
-    struct run_as *id, const struct conf *conf, struct findings *f)
+/* What is not as it says, or might not be meant. */
+static void
+warn_identity(
+    const struct run_as *id, const struct conf *conf, struct findings *f)
 {
-	int error, error_group;
-
-	*id = (struct run_as){
-		.change = geteuid() == 0, .uid = NOBODY, .gid = NOBODY
-	};
-	for (size_t i = 0; i < conf->negress; i++)
-		id->keep_net_raw |= conf->egress[i].mark != 0;
-	error = resolve_user(id, conf, f);
-	error_group = resolve_group(id, conf, f);
-	if (error != 0 || error_group != 0)
-		return (-EINVAL);
 	if (id->change && conf->user == NULL)
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->user,
 		    "not set and started as root: workers become nobody "
@@ -85,32 +108,60 @@ privilege_resolve(
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->user,
 		    "not started as root: workers stay uid %u",
 		    (unsigned)geteuid());
-	return (0);
+	if (!id->change && conf->group != NULL && id->gid != getegid())
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->group,
+		    "not started as root: workers stay gid %u",
+		    (unsigned)getegid());
 }
 
-/* By system call, since glibc has no wrapper. SO_MARK: CAP_NET_RAW is enough since Linux 5.17, and less than
- * CAP_NET_ADMIN. */
+/* A worker without it would fail each tunnel of these lines. */
 static int
-drop_capabilities(bool keep_net_raw)
+resolve_marks(struct run_as *id, const struct conf *conf, struct findings *f)
 {
-	const uint32_t keep = keep_net_raw ? 1U << CAP_NET_RAW : 0;
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {
-		{ .effective = keep, .permitted = keep }
-	};
+	int error = 0;
 
-	return ((int)syscall(SYS_capset, &header, caps));
+	for (size_t i = 0; i < conf->negress; i++) {
+		if (conf->egress[i].mark == 0)
+			continue;
+		if (id->keep == 0)
+			id->keep = capability_for_mark();
+		if (id->keep != 0)
+			return (0);
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->egress[i].mark,
+		    "sniport may not set marks: it needs CAP_NET_ADMIN, or "
+		    "since Linux 5.17 CAP_NET_RAW, for the network that it is "
+		    "in");
+		error = -EINVAL;
+	}
+	return (error);
+}
+
+int
+privilege_resolve(
+    struct run_as *id, const struct conf *conf, struct findings *f)
+{
+	int error, error_group, error_marks;
+
+	*id = (struct run_as){
+		.change = geteuid() == 0, .uid = NOBODY, .gid = NOBODY
+	};
+	error = resolve_user(id, conf, f);
+	error_group = resolve_group(id, conf, f);
+	error_marks = resolve_marks(id, conf, f);
+	if (error != 0 || error_group != 0 || error_marks != 0)
+		return (-EINVAL);
+	warn_identity(id, conf, f);
+	return (0);
 }
 
 int
 privilege_drop(const struct run_as *id, const char **step)
 {
 	static const struct rlimit no_core = { 0, 0 };
+	int error;
 
 	*step = "PR_SET_KEEPCAPS";
-	if (id->keep_net_raw && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+	if (id->keep != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
 		return (-errno);
 	*step = "setgroups";
 	if (id->change && setgroups(0, NULL) != 0)
@@ -122,8 +173,9 @@ privilege_drop(const struct run_as *id, const char **step)
 	if (id->change && setresuid(id->uid, id->uid, id->uid) != 0)
 		return (-errno);
 	*step = "capset";
-	if (drop_capabilities(id->keep_net_raw) != 0)
-		return (-errno);
+	error = capability_limit(id->keep);
+	if (error != 0)
+		return (error);
 	*step = "PR_SET_NO_NEW_PRIVS";
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return (-errno);

@@ -14,18 +14,19 @@ struct run_as {
 	bool change; /* false: not started as root, all stay who they are */
 	uid_t uid;
 	gid_t gid;
-	bool keep_net_raw; /* an egress line has a mark: SO_MARK needs it */
+	uint32_t keep; /* the capability that egress lines with marks need */
 };
 
 /*
- * Resolves the user and group of the configuration; without a user it is
- * nobody and nogroup. What does not exist goes to findings. 0 or -EINVAL.
+ * Resolves the user and group of the configuration, names or numbers; without
+ * a user it is nobody and nogroup. What does not exist or cannot be had goes
+ * to findings. 0 or -EINVAL.
  */
 int privilege_resolve(struct run_as *, const struct conf *, struct findings *);
 
 /*
  * For a worker, after the fork: becomes that user without supplementary
- * groups, capabilities (but CAP_NET_RAW where it is to be kept), core dumps or
+ * groups, capabilities (but the one that is to be kept), core dumps or
  * a way to gain privileges again. 0, or -errno with *step set to the name of
  * what failed.
  */

@@ -58,6 +58,9 @@ is_deeply([ $text =~ /^ExecReload=(.*)/mg ],
 	[ "$program -t", '/bin/kill -HUP $MAINPID' ],
 	'a reload checks the configuration before the service hears of it');
 
+like($text, qr/^LogRateLimitIntervalSec=0$/m,
+	'junk connections cannot hide a line of the journal');
+
 SKIP: {
 	skip 'systemd-analyze is not installed: the unit is not rated', 2
 	    unless have('systemd-analyze');

@@ -185,7 +185,7 @@ subtest 'a privileged port' => sub {
 	my $daemon = unprivileged(@with, may_fail => 1);
 	is($daemon->wait_end, 1, 'without a capability it does not start');
 	like($daemon->log,
-		qr/^sniport: \S+:\d+: listeners\.address: 127\.0\.0\.1:443: bind: Permission denied$/m,
+		qr/^sniport: \S+:\d+: listeners\.address: 127\.0\.0\.1:443: bind: Permission denied; a port below 1024 needs CAP_NET_BIND_SERVICE$/m,
 		'and says why');
 
 	$daemon = unprivileged(@with, setpriv => [ qw(--inh-caps

@@ -224,8 +224,10 @@ sub fails_ok {
 # The capabilities of the worker, once it is alone: inheritable, permitted,
 # effective, and ambient ones.
 sub capabilities {
-	poll(sub { $daemon->workers == 1 }) or die 'the old worker is there';
-	my ($pid) = $daemon->workers;
+	my $who = $_[0] // $daemon;
+
+	poll(sub { $who->workers == 1 }) or die 'the old worker is there';
+	my ($pid) = $who->workers;
 	open my $file, '<', "/proc/$pid/status" or die $!;
 	return join ' ', map { /^Cap(?:Inh|Prm|Eff|Amb):\s*0*(\w+)/ } <$file>;
 }
@@ -289,6 +291,19 @@ leaves_ok('4.lacks-one.test', 'B', '10.61.1.12', 'the others serve')
     for 1 .. 5;
 fails_ok('4.no-device.test', 'no such device', reason => 'egress_failed',
 	detail => 'No such device', egress_line => 'no-device');
+
+# What this node does not have is told at the start, and by -t, and nothing
+# else is.
+my $fail = 'while that is so, tunnels that leave by it fail';
+my @lacks = sort(qq(device: this host does not have a device "none0": $fail),
+	map { "source: $_: this host does not have this address: $fail" }
+	qw(10.61.1.99 10.61.1.99 fd61:1::99));
+is_deeply([ sort $daemon->log =~
+	/ warning master\[\d+\]: \S+:\d+: egress\.(.*)\n/g ], \@lacks,
+	'what is not on this host is a warning at the start');
+my ($checked, $warned) = $daemon->once('-t');
+is_deeply([ $checked, sort $warned =~ /^sniport: warning: \S+:\d+: egress\.(.*)\n/mg ],
+	[ 0, @lacks ], '-t says the same');
 
 # Marks.
 is(capabilities(), '0 0 0 0', 'no mark: no capability');
@@ -382,16 +397,25 @@ no_port_ok($refused, 'and no more');
 release();
 $daemon->stop_ok;
 
-# Who may not set marks says so and does not start.
-my ($status) = Sniport::Test::run(qw(setpriv --bounding-set -net_raw true));
+# Who may not set marks says so and does not start; either capability will do.
+my @need = map { "--bounding-set=-$_" } qw(net_raw net_admin);
+my ($status) = Sniport::Test::run('setpriv', @need, 'true');
 SKIP: {
-	skip 'SKIPPED LOUDLY: setpriv is needed', 1 if $status;
-	my $less = Sniport::Daemon->new(configuration(%lines, %marks),
-		listeners => '{ address = "10.61.0.1:%PORT%"; }', may_fail => 1,
-		wrapper => [qw(setpriv --bounding-set -net_raw)]);
-	is($less->wait_end, 1, 'marks without CAP_NET_RAW: no start');
-	like($less->log, qr/ error worker 0\[\d+\]: .*capset: Operation not permitted$/m,
-		'the log says why');
+	skip 'SKIPPED LOUDLY: setpriv is needed', 6 if $status;
+	my @less = (configuration(%lines, %marks),
+		listeners => '{ address = "10.61.0.1:%PORT%"; }');
+	my $less = Sniport::Daemon->new(@less, may_fail => 1,
+		wrapper => ['setpriv', @need]);
+	is($less->wait_end, 1, 'marks without a capability: no start');
+	my $why = qr/^sniport: \S+:\d+: egress\.mark: sniport may not set marks: it needs CAP_NET_ADMIN, or since Linux 5\.17 CAP_NET_RAW, for the network that it is in$/m;
+	like($less->log, $why, 'the log says why, and where');
+	($status, my $said) = Sniport::Test::run('setpriv', @need,
+		$less->command('-t', '-c', $less->dir . '/sniport.conf'));
+	is($status, 1, '-t refuses it as well');
+	like($said, $why, 'and says the same');
+	$less = Sniport::Daemon->new(@less, wrapper => ['setpriv', $need[0]]);
+	is(capabilities($less), '0 1000 1000 0', 'CAP_NET_ADMIN alone will do');
+	$less->stop_ok;
 }
 
 done_testing;

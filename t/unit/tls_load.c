@@ -7,7 +7,9 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -202,6 +204,25 @@ taken(const char *chain, const char *key, const char *chain2, const char *key2,
 	SSL_CTX_free(ctx);
 }
 
+/* The text ends with a date, so many seconds from now: it becomes DATE. */
+static void
+dated(const char *chain, long from_now)
+{
+	SSL_CTX *ctx = load(chain, "ec.key", NULL, NULL);
+	size_t len = strlen(said);
+	const char *end = NULL;
+	struct tm tm = { 0 };
+	char *date = said + (len > 20 ? len - 20 : 0);
+
+	ok(ctx != NULL, "%s is taken", chain);
+	end = strptime(date, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	ok(end != NULL && *end == '\0' &&
+		labs((long)(timegm(&tm) - time(NULL)) - from_now) < 60 * 60,
+	    "%s has the date: %s", chain, date);
+	strcpy(date, "DATE");
+	SSL_CTX_free(ctx);
+}
+
 static void
 refused(const char *chain, const char *key, const char *chain2,
     const char *key2, const char *want)
@@ -276,16 +297,21 @@ main(void)
 	taken("ec.pem", "ec.key", NULL, NULL, "");
 	taken("chain.pem", "ec.key", NULL, NULL, "");
 	taken("ec.pem", "ec.key", "rsa.pem", "rsa.key", "");
-	taken("expired.pem", "ec.key", NULL, NULL,
-	    "warning: test.conf:4: tls.certificates.chain: expired.pem: check "
-	    "dates: certificate 1 has expired");
-	taken("early.pem", "ec.key", NULL, NULL,
-	    "warning: test.conf:4: tls.certificates.chain: early.pem: check "
-	    "dates: certificate 1 is not valid yet");
-	taken("soon.pem", "ec.key", NULL, NULL,
-	    "warning: test.conf:4: tls.certificates.chain: soon.pem: check "
-	    "dates: certificate 1 expires within 14 "
-	    "days");
+	dated("expired.pem", -DAY);
+	is_str(said,
+	    "warning: test.conf:4: tls.certificates.chain: expired.pem: "
+	    "certificate 1 expired on DATE",
+	    "what is said about it");
+	dated("early.pem", DAY);
+	is_str(said,
+	    "warning: test.conf:4: tls.certificates.chain: early.pem: "
+	    "certificate 1 is not valid before DATE",
+	    "what is said about it");
+	dated("soon.pem", 13 * DAY);
+	is_str(said,
+	    "warning: test.conf:4: tls.certificates.chain: soon.pem: "
+	    "certificate 1 expires on DATE",
+	    "what is said about it");
 	refused("ec.pem", "ec.key", "ec2.pem", "ec2.key",
 	    "test.conf:6: tls.certificates.chain: ec2.pem: use: another "
 	    "certificate has the same type of key");
