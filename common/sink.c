@@ -32,7 +32,7 @@ enum sink_kind {
 struct sink {
 	enum sink_kind kind;
 	int fd;
-	bool socket;
+	bool socket, journal;
 	char *path; /* PATH: the file, SYSLOG: the socket */
 	/* A ring of SINK_QUEUE_BYTES: each line that waits, as it will be
 	 * written, after its length. It is there from the beginning, since
@@ -176,6 +176,18 @@ open_syslog(const char *path)
 	return (fd);
 }
 
+bool
+sink_is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	uintmax_t device, inode;
+	struct stat st;
+
+	return (
+	    stream != NULL && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
+	    fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode);
+}
+
 static bool
 is_socket(int fd)
 {
@@ -234,6 +246,7 @@ sink_open(struct sink **sink, const char *target)
 	}
 	s->fd = r;
 	s->socket = is_socket(s->fd);
+	s->journal = sink_is_journal(s->fd);
 	*sink = s;
 	return (0);
 }
@@ -411,6 +424,16 @@ frame(char buf[RECORD_MAX], int severity, const char *line, size_t len)
 	return ((size_t)n + len - 1);
 }
 
+/* The line with its severity, for the journal; returns its length. */
+static size_t
+tell_journal(char buf[RECORD_MAX], int severity, const char *line, size_t len)
+{
+	int n = snprintf(buf, RECORD_MAX, "<%d>", severity & 7);
+
+	memcpy(buf + n, line, len);
+	return ((size_t)n + len);
+}
+
 int
 sink_write(struct sink *s, int severity, const char *line, size_t len)
 {
@@ -421,6 +444,9 @@ sink_write(struct sink *s, int severity, const char *line, size_t len)
 	assert(len > 0 && len <= SINK_LINE_MAX && line[len - 1] == '\n');
 	if (s->kind == SINK_SYSLOG) {
 		len = frame(record, severity, line, len);
+		line = record;
+	} else if (s->journal) {
+		len = tell_journal(record, severity, line, len);
 		line = record;
 	}
 	if (!sink_flush(s))

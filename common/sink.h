@@ -37,6 +37,14 @@ int sink_fd(const struct sink *);
 void sink_adopt(struct sink *, int fd);
 
 /*
+ * Is this descriptor a stream of the journal, whose lines may begin with their
+ * severity, "<3>" (sd-daemon(3))? By the environment variable JOURNAL_STREAM,
+ * which names the one that a service was given; another stream that the service
+ * was sent to is none.
+ */
+bool sink_is_journal(int fd);
+
+/*
  * Opens the same target once more and returns the new fd, owned by the
  * caller, or -errno; -ENOTSUP where the target is not a path and has nothing
  * to reopen.
@@ -44,8 +52,8 @@ void sink_adopt(struct sink *, int fd);
 int sink_reopen(const struct sink *);
 
 /*
- * Writes or queues one line (with its newline; severity as in syslog(3),
- * ignored elsewhere). 0; -EAGAIN: dropped since the queue is full; other
+ * Writes or queues one line (with its newline; severity as in syslog(3), which
+ * syslog and the journal are told). 0; -EAGAIN: dropped since the queue is full; other
  * -errno: dropped since the write failed (disk full). Never blocks, and takes
  * no memory.
  */

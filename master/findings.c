@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/conf.h"
+#include "common/sink.h"
 
 void
 findings_init(struct findings *f)
@@ -98,17 +99,20 @@ findings_first_error(const struct findings *f)
 void
 findings_print(const struct findings *f, FILE *out)
 {
+	bool journal = sink_is_journal(fileno(out));
+	const char *error = journal ? "<3>" : "";
+	const char *warning = journal ? "<4>" : "";
 	const struct finding *line;
 
 	STAILQ_FOREACH (line, &f->list, entry) {
-		if (line->level > LOG_LEVEL_WARNING)
-			continue;
-		fprintf(out, "sniport: %s%s\n",
-		    line->level == LOG_LEVEL_WARNING ? "warning: " : "",
-		    line->text);
+		if (line->level == LOG_LEVEL_ERROR)
+			fprintf(out, "%ssniport: %s\n", error, line->text);
+		else if (line->level == LOG_LEVEL_WARNING)
+			fprintf(out, "%ssniport: warning: %s\n", warning,
+			    line->text);
 	}
 	if (f->nerrors > 0 && STAILQ_EMPTY(&f->list))
-		fprintf(out, "sniport: out of memory\n");
+		fprintf(out, "%ssniport: out of memory\n", error);
 }
 
 void

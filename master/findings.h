@@ -43,7 +43,8 @@ void findings_add_lines(struct findings *, const char *text);
 /* The first error, borrowed; a static text where there is none. */
 const char *findings_first_error(const struct findings *);
 
-/* "sniport: text" and "sniport: warning: text"; notices are left out. */
+/* "sniport: text" and "sniport: warning: text", with their severity where the
+ * file is the journal; notices are left out. */
 void findings_print(const struct findings *, FILE *);
 
 /* Each line as one line of the log. */

@@ -338,7 +338,9 @@ master_run(const char *file)
 		error = loop(&m);
 	}
 	if (error != 0)
-		fprintf(stderr, "sniport: %s: %s\n", step, strerror(-error));
+		fprintf(stderr, "%ssniport: %s: %s\n",
+		    sink_is_journal(STDERR_FILENO) ? "<3>" : "", step,
+		    strerror(-error));
 	else if (m.current != NULL) {
 		totals_log(m.stats, m.log);
 		log_write(m.log, LOG_LEVEL_NOTICE, "stop: done");

@@ -17,7 +17,7 @@
 #
 # How it is run: wrapper (a command that runs a command, such as setpriv),
 # before (code that is called with the object just before each start), stdout
-# (a handle), environment (a hash).
+# and stderr (handles), environment (a hash).
 package Sniport::Daemon;
 
 use strict;
@@ -185,7 +185,8 @@ sub start {
 		open STDIN, '<', '/dev/null' or die $!;
 		open STDOUT, '>>' . ($option->{stdout} ? '&' : ''),
 		    $option->{stdout} // $log or die $!;
-		open STDERR, '>>', $log or die $!;
+		open STDERR, '>>' . ($option->{stderr} ? '&' : ''),
+		    $option->{stderr} // $log or die $!;
 		$ENV{NOTIFY_SOCKET} = "$self->{dir}/notify";
 		%ENV = (%ENV, %{ $option->{environment} // {} });
 		exec @command or die "$command[0]: $!\n";
