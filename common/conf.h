@@ -92,7 +92,8 @@ struct conf_limits {
 	int64_t handshakes_per_client; /* new ones per second; 0: no limit */
 	int64_t lookups_per_client; /* names asked for at once; 0: no limit */
 	int64_t client_hello;
-	int64_t buffer; /* unsent bytes per direction of a tunnel */
+	int64_t handshake; /* bytes from a client behind its hello */
+	int64_t buffer;	   /* unsent bytes per direction of a tunnel */
 	int64_t generations;
 };
 

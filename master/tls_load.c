@@ -76,6 +76,7 @@ tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 		return (-EINVAL);
 	}
 	set_behaviour(ctx);
+	SSL_CTX_set_max_cert_list(ctx, conf->limits.handshake);
 	result = set_parameters(ctx, conf, f);
 	if (client_ca_load(ctx, conf, f) != 0)
 		result = -EINVAL;

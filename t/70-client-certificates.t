@@ -18,6 +18,10 @@ use Sniport::Test qw(temporary);
 use Sniport::Upstream;
 use Sniport::Who;
 
+# An extension that nobody knows, of that many bytes.
+sub padding { return '1.2.3.4=DER:04:82:' . join(':', unpack '(H2)*',
+	pack 'n/a*', 'x' x $_[0]); }
+
 my $dir = temporary();
 my $mesh = Sniport::Authority->new($dir, 'mesh');
 my $foreign = Sniport::Authority->new($dir, 'foreign');
@@ -29,6 +33,18 @@ my %key = (
 	many => [ $mesh->issue('many', "DNS:first.example.com,URI:$WEB/many,"
 		. 'DNS:Second.example.com,DNS:third.example.com') ],
 );
+
+# An intermediate of more than 16 KiB, so that each chain with it is longer; one
+# of 70 KiB; and a certificate that is itself so long.
+my %padded = map { ($_->[0] => Sniport::Authority->new($dir, $_->[0],
+	issuer => $mesh, extensions => [ padding($_->[1]) ])) }
+    [ long => 17_000 ], [ longer => 70_000 ];
+$key{long} = [ $padded{long}->issue('web', "URI:$WEB/long",
+	chain => [ $padded{long} ]) ];
+$key{longer} = [ $padded{longer}->issue('web', "URI:$WEB/longer",
+	chain => [ $padded{longer} ]) ];
+$key{fat} = [ $mesh->issue('fat', "URI:$WEB/fat",
+	extensions => [ padding(20_000) ]) ];
 
 my $upstream = Sniport::Upstream->new('echo');
 my $port = $upstream->port;
@@ -165,6 +181,25 @@ for ([ 'a forged record', "\x17\x03\x03\0\x20" . 'x' x 32 ],
 	is($end, 'reset', "1.3: $title after our Finished: reset");
 	is($n, $records, "1.3: $title after our Finished: no alert");
 	$who->line_ok("1.3: $title", $client, reason => 'tls_handshake');
+}
+
+# A chain has a bound of its own, and not that of a ClientHello.
+for my $version ('1.2', '1.3') {
+	my @v = (version => $version);
+
+	$who->served_ok("$version: a chain of more than 16 KiB",
+		$who->client('long', 'open', @v), identity => "$WEB/long");
+	my $client = $who->client('longer', 'open', @v);
+	$client->put('ping');
+	isnt($client->wait_end, 'close_notify', "$version: 70 KiB: refused");
+	$who->line_ok("$version: a chain of more than limits.handshake",
+		$client, reason => 'handshake_too_big');
+}
+$daemon->reload(limits => 'handshake = "256KiB";');
+for my $version ('1.2', '1.3') {
+	$who->served_ok("$version: a chain within a raised limit",
+		$who->client('longer', 'open', version => $version),
+		identity => "$WEB/longer");
 }
 
 $daemon->stop_ok;

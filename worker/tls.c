@@ -27,8 +27,10 @@ set_error(struct tls *tls, const char *text)
 
 /* What an error of OpenSSL in the handshake means; NONE: nothing special. */
 static enum reason
-handshake_reason(unsigned long e)
+handshake_reason(const struct tls *tls, unsigned long e)
 {
+	bool in_certificate = SSL_get_state(tls->ssl) == TLS_ST_SR_CERT;
+
 	if (ERR_GET_LIB(e) != ERR_LIB_SSL)
 		return (REASON_NONE);
 	switch (ERR_GET_REASON(e)) {
@@ -41,6 +43,10 @@ handshake_reason(unsigned long e)
 	case SSL_R_CERTIFICATE_VERIFY_FAILED:
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
 		return (REASON_CLIENT_CERTIFICATE);
+	case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+		/* The master has set the bound for a chain to the same. */
+		return (
+		    in_certificate ? REASON_HANDSHAKE_TOO_BIG : REASON_NONE);
 	default:
 		return (REASON_NONE);
 	}
@@ -81,7 +87,7 @@ take_error(struct tls *tls)
 	long verified = SSL_get_verify_result(tls->ssl);
 
 	if (tls->hello != NULL && tls->failure == REASON_NONE)
-		tls->failure = handshake_reason(e);
+		tls->failure = handshake_reason(tls, e);
 	if (tls->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
 		text = X509_verify_cert_error_string(verified);
 	if (take_no_memory(tls, e))
@@ -92,15 +98,17 @@ take_error(struct tls *tls)
 
 int
 tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
-    struct buffers *buffers, tls_hello_cb *hello)
+    const struct tls_bounds *bounds, struct buffers *buffers,
+    tls_hello_cb *hello)
 {
 	struct tls_context *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return (-ENOMEM);
-	*c = (struct tls_context){
-		.ctx = ctx, .buffers = buffers, .hello = hello
-	};
+	*c = (struct tls_context){ .ctx = ctx,
+		.bounds = *bounds,
+		.buffers = buffers,
+		.hello = hello };
 	c->bio = tls_bio_new();
 	if (c->bio == NULL) {
 		tls_context_free(c);
@@ -121,8 +129,7 @@ tls_context_free(struct tls_context *c)
 }
 
 int
-tls_new(struct tls **out, struct tls_context *context, int fd,
-    uint64_t max_hello, void *arg)
+tls_new(struct tls **out, struct tls_context *context, int fd, void *arg)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
 	BIO *bio;
@@ -140,7 +147,7 @@ tls_new(struct tls **out, struct tls_context *context, int fd,
 		ERR_clear_error();
 		return (-ENOMEM);
 	}
-	tls->hello->max = max_hello;
+	tls->hello->max = context->bounds.hello;
 	BIO_set_data(bio, tls);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
@@ -227,16 +234,6 @@ result(struct tls *tls, int ret)
 	}
 }
 
-/* With our Finished a client of TLS 1.3 has all that it needs: it may take the
- * handshake for done, though we have yet to see its certificate. */
-static bool
-sent_finished(const struct tls *tls)
-{
-	unsigned char byte[1];
-
-	return (SSL_get_finished(tls->ssl, byte, sizeof(byte)) > 0);
-}
-
 int
 tls_handshake(struct tls *tls)
 {
@@ -247,7 +244,7 @@ tls_handshake(struct tls *tls)
 	tls->work = 0;
 	ret = SSL_accept(tls->ssl);
 	error = ret == 1 ? 0 : result(tls, ret);
-	if (error == -EPROTO && sent_finished(tls))
+	if (error == -EPROTO && tls_sent_finished(tls))
 		tls->out.end = sealed; /* no alert, as after the handshake */
 	else
 		tls->alerted = error == -EPROTO;
@@ -271,7 +268,8 @@ tls_alerted(const struct tls *tls)
 {
 	/* Those ended it before OpenSSL saw the bytes. */
 	return (tls->alerted && tls->failure != REASON_NOT_TLS &&
-		tls->failure != REASON_CLIENT_HELLO_TOO_BIG);
+		tls->failure != REASON_CLIENT_HELLO_TOO_BIG &&
+		tls->failure != REASON_HANDSHAKE_TOO_BIG);
 }
 
 enum reason

@@ -35,21 +35,23 @@ enum tls_alert {
  */
 typedef enum tls_alert tls_hello_cb(void *arg, enum reason);
 
+/* Bytes of a client before its handshake ends. */
+struct tls_bounds {
+	uint64_t hello; /* its hello, or both after a HelloRetryRequest */
+	uint64_t rest;	/* behind that */
+};
+
 /*
  * Sets the callbacks on a context that the master made; once per worker,
  * after the fork. ctx and buffers are borrowed. 0 or -ENOMEM.
  */
 int tls_context_new(struct tls_context **, struct ssl_ctx_st *ctx,
-    struct buffers *, tls_hello_cb *);
+    const struct tls_bounds *, struct buffers *, tls_hello_cb *);
 void tls_context_free(struct tls_context *);
 
-/*
- * A session on the connected, non-blocking socket fd, which stays the
- * caller's. max_hello: bytes to read before the handshake ends, at most. 0
- * or -ENOMEM.
- */
-int tls_new(
-    struct tls **, struct tls_context *, int fd, uint64_t max_hello, void *arg);
+/* A session on the connected, non-blocking socket fd, which stays the
+ * caller's. 0 or -ENOMEM. */
+int tls_new(struct tls **, struct tls_context *, int fd, void *arg);
 
 /* Frees the session without a word to the peer. */
 void tls_free(struct tls *);

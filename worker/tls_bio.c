@@ -32,6 +32,31 @@ receive(struct tls *tls, uint8_t *buf, size_t size)
 	return ((size_t)n);
 }
 
+/* Is what the client sends now no hello? A second one can only follow a
+ * HelloRetryRequest of TLS 1.3, and then our Finished is not yet out. */
+static bool
+behind_hello(const struct tls *tls)
+{
+	return (tls->hello->seen && (SSL_version(tls->ssl) != TLS1_3_VERSION ||
+					tls_sent_finished(tls)));
+}
+
+static enum reason
+watch(struct tls *tls, const uint8_t *buf, size_t n)
+{
+	struct hello *h = tls->hello;
+	enum reason reason;
+
+	if (!h->behind && behind_hello(tls)) {
+		h->behind = true;
+		h->max = h->watch.seen + tls->context->bounds.rest;
+	}
+	reason = client_hello_feed(&h->watch, buf, n, h->max);
+	if (reason == REASON_CLIENT_HELLO_TOO_BIG && h->behind)
+		reason = REASON_HANDSHAKE_TOO_BIG;
+	return (reason);
+}
+
 /*
  * While the handshake goes on OpenSSL gets just what it asks for (a record's
  * header, then its body), so that what follows the handshake stays in the
@@ -50,8 +75,7 @@ read_handshake(struct tls *tls, BIO *bio, char *buf, int size)
 			BIO_set_retry_read(bio);
 		return (-1);
 	}
-	tls->failure = client_hello_feed(
-	    &tls->hello->watch, (uint8_t *)buf, n, tls->hello->max);
+	tls->failure = watch(tls, (uint8_t *)buf, n);
 	return (tls->failure == REASON_NONE ? (int)n : -1);
 }
 

@@ -14,6 +14,7 @@
 
 struct tls_context {
 	SSL_CTX *ctx;
+	struct tls_bounds bounds;
 	BIO_METHOD *bio;
 	struct buffers *buffers;
 	tls_hello_cb *hello;
@@ -23,8 +24,9 @@ struct tls_context {
 /* Lives from the first byte to the end of the handshake. */
 struct hello {
 	struct client_hello_watch watch;
-	uint64_t max;
-	bool seen; /* the callback has run once */
+	uint64_t max; /* bytes of the stream */
+	bool seen;    /* the callback has run once */
+	bool behind;  /* all hellos were read */
 };
 
 struct tls {
@@ -67,6 +69,16 @@ static inline bool
 tls_sated(const struct tls *tls)
 {
 	return (tls->work >= TLS_WORK_MAX);
+}
+
+/* With our Finished a client of TLS 1.3 has all that it needs: it may take the
+ * handshake for done, though we have yet to see its certificate. */
+static inline bool
+tls_sent_finished(const struct tls *tls)
+{
+	unsigned char byte[1];
+
+	return (SSL_get_finished(tls->ssl, byte, sizeof(byte)) > 0);
 }
 
 /* tls_bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is

@@ -280,6 +280,10 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
     struct resolver *resolver)
 {
 	const struct conf *conf = boot->conf;
+	const struct tls_bounds bounds = {
+		.hello = (uint64_t)conf->limits.client_hello,
+		.rest = (uint64_t)conf->limits.handshake,
+	};
 
 	all->boot = boot;
 	all->loop = loop;
@@ -296,7 +300,7 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
 	};
 	return (tls_context_new(
-	    &all->tls, boot->tls, &all->buffers, tunnel_hello_cb));
+	    &all->tls, boot->tls, &bounds, &all->buffers, tunnel_hello_cb));
 }
 
 void

@@ -168,8 +168,7 @@ tunnel_hello_start(struct tunnel *t)
 	t->counted_client = reason == REASON_NONE;
 	/* Not before: a client that is over its limits costs no session. */
 	if (reason == REASON_NONE &&
-	    tls_new(&t->client.tls, t->all->tls, t->client.lfd.fd,
-		(uint64_t)t->all->boot->conf->limits.client_hello, t) != 0)
+	    tls_new(&t->client.tls, t->all->tls, t->client.lfd.fd, t) != 0)
 		reason = REASON_NO_MEMORY;
 	t->silent = reason == REASON_NONE;
 	if (reason != REASON_NONE)

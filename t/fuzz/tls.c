@@ -24,7 +24,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct buffers buffers;
-static struct tls_context *context;
+static const struct tls_bounds bounds[] = { { 256, 300 }, { 1024, 8 * 1024 },
+	{ 16 * 1024, 1024 }, { 64 * 1024, 64 * 1024 } };
+#define BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
+
+static struct tls_context *contexts[BOUNDS];
 
 /* What the first ClientHello of the stream says of its name, by our own way
  * through its bytes. */
@@ -103,6 +107,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	EVP_PKEY *key = certify(ctx);
+	size_t i;
 
 	assert(SSL_CTX_use_PrivateKey(ctx, key) == 1);
 	assert(SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1);
@@ -118,7 +123,9 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	buffers_init(&buffers, 64 * 1024);
-	assert(tls_context_new(&context, ctx, &buffers, hello_cb) == 0);
+	for (i = 0; i < BOUNDS; i++)
+		assert(tls_context_new(&contexts[i], ctx, &bounds[i], &buffers,
+			   hello_cb) == 0);
 	return (0);
 }
 
@@ -222,10 +229,12 @@ check_alert(int fd, enum tls_alert alert)
 	assert(last[5] == 2 && last[6] == alert);
 }
 
+/* Behind the first hello that was taken, a second one or the rest follows. */
 static void
-check_limit(const struct course *c, int fd, size_t sent, size_t max)
+check_limit(
+    const struct course *c, int fd, size_t sent, const struct tls_bounds *b)
 {
-	size_t taken;
+	size_t taken, max = b->hello + (c->calls > 0 ? b->rest : 0);
 	int left;
 
 	assert(ioctl(fd, FIONREAD, &left) == 0);
@@ -235,7 +244,9 @@ check_limit(const struct course *c, int fd, size_t sent, size_t max)
 	if (taken > max)
 		assert(c->result == -EPROTO &&
 		       (c->failure == REASON_CLIENT_HELLO_TOO_BIG ||
+			   c->failure == REASON_HANDSHAKE_TOO_BIG ||
 			   c->failure == REASON_NOT_TLS));
+	assert(c->failure != REASON_HANDSHAKE_TOO_BIG || c->calls > 0);
 	if (c->result != -EAGAIN)
 		return;
 	assert(left == 0 && sent <= max);
@@ -245,24 +256,25 @@ check_limit(const struct course *c, int fd, size_t sent, size_t max)
 
 /* cut: the length of the first piece. */
 static void
-run(struct course *c, const uint8_t *data, size_t len, size_t cut, size_t max)
+run(struct course *c, const uint8_t *data, size_t len, size_t cut, size_t which)
 {
+	const struct tls_bounds *b = &bounds[which];
 	static const int room = 512 * 1024;
 	int fds[2];
 
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		   0, fds) == 0);
 	(void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	assert(tls_new(&c->tls, context, fds[0], max, c) == 0);
+	assert(tls_new(&c->tls, contexts[which], fds[0], c) == 0);
 	put(fds[1], data, cut);
 	c->result = tls_handshake(c->tls);
 	c->failure = tls_failure(c->tls);
-	check_limit(c, fds[0], cut, max);
+	check_limit(c, fds[0], cut, b);
 	if (c->result == -EAGAIN) {
 		put(fds[1], data + cut, len - cut);
 		c->result = tls_handshake(c->tls);
 		c->failure = tls_failure(c->tls);
-		check_limit(c, fds[0], len, max);
+		check_limit(c, fds[0], len, b);
 	}
 	/* Nobody has the keys by chance. */
 	assert(c->result == -EAGAIN || c->result == -EPROTO);
@@ -282,22 +294,21 @@ run(struct course *c, const uint8_t *data, size_t len, size_t cut, size_t max)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const size_t limits[] = { 256, 1024, 16 * 1024, 64 * 1024 };
 	static struct found found;
 	struct course whole = { .found = &found }, cut;
-	size_t max, at;
+	size_t which, at;
 
 	if (size < 3 || size - 3 > STREAM_MAX)
 		return (0);
-	max = limits[data[0] % 4];
+	which = data[0] % BOUNDS;
 	whole.deny = (data[0] & 4) != 0;
 	cut = whole;
 	at = get16(data + 1);
 	data += 3;
 	size -= 3;
 	find(&found, data, size);
-	run(&whole, data, size, size, max);
-	run(&cut, data, size, at < size ? at : size, max);
+	run(&whole, data, size, size, which);
+	run(&cut, data, size, at < size ? at : size, which);
 	assert(whole.result == cut.result && whole.failure == cut.failure);
 	assert(whole.calls == cut.calls && whole.told == cut.told);
 	return (0);

@@ -120,6 +120,7 @@ test_defaults(void)
 	is_int(c->timeouts.watchdog, 10 * CLOCK_SEC, "watchdog");
 	is_int(c->limits.tunnels, 100000, "limits.tunnels");
 	is_int(c->limits.client_hello, 16384, "limits.client_hello");
+	is_int(c->limits.handshake, 65536, "limits.handshake");
 	is_int(c->limits.buffer, 65536, "limits.buffer");
 	is_int(c->limits.generations, 32, "limits.generations");
 	is_int(c->log.level, LOG_LEVEL_INFO, "log.level");

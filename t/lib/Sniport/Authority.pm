@@ -42,7 +42,8 @@ my @AUTHORITY = ('basicConstraints=critical,CA:TRUE',
 	'keyUsage=critical,keyCertSign,cRLSign');
 
 # Options: issuer (another authority; without one it signs itself), subject
-# (its name, where that is not $name), end (when it expires).
+# (its name, where that is not $name), end (when it expires), extensions (an
+# array of further ones).
 sub new {
 	my ($class, $dir, $name, %option) = @_;
 	my $self = bless { dir => $dir, name => $name }, $class;
@@ -62,8 +63,8 @@ sub sign_authority {
 	my $issuer = $option{issuer} // $self;
 	my $base = "$self->{dir}/$self->{name}";
 
-	put("$base.ext", join "\n", @AUTHORITY,
-		'subjectKeyIdentifier=hash', '');
+	put("$base.ext", join "\n", @AUTHORITY, 'subjectKeyIdentifier=hash',
+		@{ $option{extensions} // [] }, '');
 	openssl('ca', '-batch', '-notext', '-config', $issuer->config,
 		$issuer == $self ? '-selfsign' : (), dates(%option),
 		'-extfile', "$base.ext", '-in', "$base.csr", '-out',

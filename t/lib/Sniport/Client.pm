@@ -98,8 +98,10 @@ sub start_tls {
 	Net::SSLeay::CTX_set_alpn_protos($ctx, $option->{alpn})
 	    if $option->{alpn};
 	if ($option->{certificate}) {
-		Net::SSLeay::set_cert_and_key($ctx, $option->{certificate},
-			$option->{key}) or die 'client certificate';
+		Net::SSLeay::CTX_use_certificate_chain_file($ctx,
+			$option->{certificate}) == 1 or die 'client certificate';
+		Net::SSLeay::CTX_use_PrivateKey_file($ctx, $option->{key},
+			Net::SSLeay::FILETYPE_PEM()) == 1 or die 'client key';
 	}
 	# SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
 	Net::SSLeay::CTX_set_session_cache_mode($ctx, 0x0001 | 0x0300);
