@@ -145,7 +145,7 @@ tls_ended(struct end *e, int ret)
 		return (false);
 	if (error == SSL_ERROR_ZERO_RETURN)
 		saw(e, "close_notify");
-	else if (code == 0)
+	else if (code == 0 || ERR_SYSTEM_ERROR(code)) /* the latter: 3.2 on */
 		saw(e, "reset");
 	else if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		saw(e, "fin");

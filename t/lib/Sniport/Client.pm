@@ -141,8 +141,7 @@ sub operate {
 		my ($value, $n) = $code->($self->{ssl});
 		$n //= $value;
 		return $value if defined $n && $n > 0;
-		my ($errno, %errno) = ($! + 0, map { $_ => $!{$_} }
-			qw(ECONNRESET EPIPE));
+		my $errno = $! + 0;
 		my $error = Net::SSLeay::get_error($self->{ssl}, $n // -1);
 		if ($error == Net::SSLeay::ERROR_WANT_READ()) {
 			readable($self->{socket}, $deadline) and next;
@@ -162,7 +161,11 @@ sub classify {
 
 	return 'close_notify' if $error == Net::SSLeay::ERROR_ZERO_RETURN();
 	my $code = Net::SSLeay::ERR_get_error();
-	if ($code) {
+	# From 3.2 on OpenSSL's socket BIO puts errno into the queue too, as an
+	# error with ERR_SYSTEM_FLAG.
+	if ($code & 0x80000000) {
+		$errno = $code & 0x7fffffff;
+	} elsif ($code) {
 		my $reason = $code & 0xfff;
 		$self->{error} = Net::SSLeay::ERR_error_string($code);
 		return 'fin' if $reason == 294; # SSL_R_UNEXPECTED_EOF_WHILE_READING
