@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/fd.h"
 #include "worker/dns_channel_servers.h"
+#include "worker/dns_memory.h"
 
 /* Opened, since c-ares takes 127.0.0.1 for its server, and says nothing,
  * where it may not read the file. 0 or -errno. */
@@ -133,7 +134,8 @@ dns_channel_new(struct dns_channel **out, struct loop *loop,
 	struct dns_channel *ch;
 	int error;
 
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+	if (ares_library_init_mem(ARES_LIB_INIT_ALL, dns_memory_get,
+		dns_memory_free, dns_memory_resize) != ARES_SUCCESS)
 		return (-ENOMEM);
 	ch = calloc(1, sizeof(*ch)); /* a zeroed LIST is empty */
 	if (ch == NULL) {
