@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,6 +32,30 @@ capability_limit(uint32_t keep)
 	struct sets sets = { { { .effective = keep, .permitted = keep } } };
 
 	return (call(SYS_capset, &sets));
+}
+
+uint32_t
+capability_named(const char *words)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} table[] = {
+		{ "cap_net_bind_service", CAP_NET_BIND_SERVICE },
+		{ "cap_net_admin", CAP_NET_ADMIN },
+		{ "cap_net_raw", CAP_NET_RAW },
+	};
+	uint32_t found = 0;
+	size_t i, len;
+
+	for (; *words != '\0'; words += len + strspn(words + len, " ")) {
+		len = strcspn(words, " ");
+		for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+			if (strlen(table[i].name) == len &&
+			    strncasecmp(words, table[i].name, len) == 0)
+				found |= 1U << table[i].bit;
+	}
+	return (found);
 }
 
 /* Does this one of those that we have suffice? */

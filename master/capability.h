@@ -8,6 +8,9 @@
  * 0 or -errno. */
 int capability_limit(uint32_t keep);
 
+/* Those of the words, such as "cap_net_raw", that concern sniport. */
+uint32_t capability_named(const char *words);
+
 /*
  * The one that lets this process set marks (SO_MARK) on its sockets, found by
  * trying: CAP_NET_RAW where the kernel takes it (Linux 5.17), else

@@ -194,16 +194,6 @@ prepare_group(struct listener_set *set, struct listener_group *g,
 	return (error);
 }
 
-/* What to do about a bind that failed; appended to the error. */
-static const char *
-advice(const struct conf_listener *l, const char *step, int error)
-{
-	if (error == -EACCES && strcmp(step, "bind") == 0 &&
-	    l->addr.port < 1024)
-		return ("; a port below 1024 needs CAP_NET_BIND_SERVICE");
-	return ("");
-}
-
 int
 listener_prepare(struct listener_set *set, const struct conf *conf,
     size_t nworkers, struct findings *f)
@@ -229,7 +219,7 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 		findings_add_at(f, LOG_LEVEL_ERROR, conf,
 		    &conf->listeners[i].address, "%s: %s: %s%s",
 		    conf->listeners[i].address, step, strerror(-error),
-		    advice(&conf->listeners[i], step, error));
+		    socket_advice(&conf->listeners[i].addr, step, error));
 		first = first != 0 ? first : error;
 	}
 	if (first != 0)

@@ -10,6 +10,7 @@
 
 #include "common/alloc.h"
 #include "common/conf.h"
+#include "master/check.h"
 #include "master/findings.h"
 #include "master/generation.h"
 #include "master/master.h"
@@ -30,25 +31,6 @@ print_version(void)
 	    OpenSSL_version(OPENSSL_VERSION), ares_version(NULL),
 	    LIBCONFIG_VER_MAJOR, LIBCONFIG_VER_MINOR, LIBCONFIG_VER_REVISION);
 	return (EXIT_SUCCESS);
-}
-
-static int
-check(const char *file)
-{
-	struct generation *g = NULL;
-	struct findings f;
-	int error;
-
-	findings_init(&f);
-	error = generation_read(&g, file, &f);
-	if (error == 0)
-		error = generation_complete(g, false, &f);
-	findings_print(&f, stderr);
-	if (error == 0)
-		printf("%s: configuration is valid\n", file);
-	findings_fini(&f);
-	generation_free(g);
-	return (error == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static int
@@ -115,7 +97,7 @@ run(const struct options *o)
 	case OPTIONS_RUN:
 		break;
 	case OPTIONS_CHECK:
-		return (check(o->file));
+		return (check_run(o->file));
 	case OPTIONS_PRINT:
 		return (print(o->file));
 	case OPTIONS_VERSION:

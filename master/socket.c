@@ -126,6 +126,25 @@ socket_probe(const struct addr *addr, bool dual_stack)
 }
 
 int
+socket_try(const struct addr *addr, bool dual_stack, const char **step)
+{
+	int fd = bind_addr(addr, dual_stack, true, step);
+
+	if (fd < 0)
+		return (fd);
+	fd_close(&fd);
+	return (0);
+}
+
+const char *
+socket_advice(const struct addr *addr, const char *step, int error)
+{
+	if (error == -EACCES && strcmp(step, "bind") == 0 && addr->port < 1024)
+		return ("; a port below 1024 needs CAP_NET_BIND_SERVICE");
+	return ("");
+}
+
+int
 socket_steer(int fd, size_t n)
 {
 	struct sock_filter code[] = {

@@ -23,6 +23,16 @@ int socket_listen(const struct addr *, bool dual_stack, const char **step);
 int socket_probe(const struct addr *, bool dual_stack);
 
 /*
+ * Could a listener be bound there? By the side of those that our own user has,
+ * which a sniport that runs has bound. No client is taken. 0, or -errno with
+ * *step set.
+ */
+int socket_try(const struct addr *, bool dual_stack, const char **step);
+
+/* What to do about it, to be appended to an error of the two; static, or "". */
+const char *socket_advice(const struct addr *, const char *step, int error);
+
+/*
  * Sends new connections of the socket's group to its first n sockets only, at
  * random; 0: to all, as the kernel has it. 0 or -errno.
  */

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use Sniport::Alone; # where no port is taken
 use Sniport::Test qw(certificate run sniport temporary top);
 
 my $temporary = temporary();

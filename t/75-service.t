@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use IO::Socket::INET;
 use POSIX qw(strftime);
 
 use Sniport::Authority;
@@ -111,6 +112,133 @@ subtest 'dates of a certificate' => sub {
 				'one with more than two weeks is not worth a word');
 		}
 	}
+	$daemon->stop_ok;
+};
+
+# A folder with a systemctl that answers for a unit with these properties.
+sub systemctl {
+	my ($daemon, %property) = @_;
+	my $dir = $daemon->dir . '/bin';
+
+	mkdir $dir;
+	open my $file, '>', "$dir/systemctl" or die "systemctl: $!";
+	print $file "#!/bin/sh\ncase \$* in show*sniport.service) ;; *) exit 1 ;; esac\n",
+	    map { "echo '$_=$property{$_}'\n" } sort keys %property;
+	close $file;
+	chmod 0755, "$dir/systemctl" or die "systemctl: $!";
+	return ('env', "PATH=$dir:$ENV{PATH}");
+}
+
+# Runs -t beside that systemctl; status and text.
+sub checked_as {
+	my ($daemon, $wrapper, %property) = @_;
+
+	my ($status, $text) = run(@$wrapper, systemctl($daemon, %property),
+		$daemon->command('-t', '-c', $daemon->dir . '/sniport.conf'));
+	return "$status $text";
+}
+
+# Started as the user of the unit, as systemd does.
+sub unprivileged {
+	my ($uid, $gid) = (getpwnam 'daemon')[2, 3];
+
+	return Sniport::Daemon->new(@hosts, top => 'user = "daemon";',
+		wrapper => [ 'setpriv', "--reuid=$uid", "--regid=$gid",
+			'--clear-groups' ], before => sub {
+			my ($daemon) = @_;
+
+			chown $uid, $gid, glob($daemon->dir . '/*'), $daemon->dir;
+		});
+}
+
+subtest '-t as root judges as the service would run' => sub {
+	plan skip_all => 'SKIPPED LOUDLY: only root can become another' if $>;
+	my $daemon = unprivileged();
+	my @unit = (User => 'daemon', Group => '', SupplementaryGroups => '',
+		AmbientCapabilities => '');
+	my $key = $daemon->dir . '/tls.key';
+	my $conf = $daemon->dir . '/sniport.conf';
+	my $valid = qr/\A0 \Q$conf\E: configuration is valid for user daemon of sniport\.service\n\z/;
+
+	chown 0, 0, $key;
+	like(checked_as($daemon, [], @unit),
+		qr/\A1 sniport: \S+:\d+: tls\.certificates\.key: \Q$key\E: read: Permission denied\nsniport: checked as user daemon, whom sniport\.service runs as\n\z/,
+		'a key that only root can read is an error');
+	chown +(getpwnam 'daemon')[2], -1, $key;
+	like(checked_as($daemon, [], @unit), $valid,
+		'one that it can read is not; nor are there warnings about users');
+	chown 0, +(getgrnam 'games')[2], $key;
+	chmod 0640, $key;
+	like(checked_as($daemon, [], @unit), qr/\A1 .*Permission denied/,
+		'a group that it does not have');
+	like(checked_as($daemon, [], @unit, SupplementaryGroups => 'tty games'),
+		$valid, 'one that the unit gives');
+	like(checked_as($daemon, [], @unit, Group => 'games'), $valid,
+		'the group of the unit');
+
+	chmod 0644, $key;
+	like(checked_as($daemon, [], User => 'no-such-user'),
+		qr/\A0 sniport: warning: sniport\.service: its user no-such-user does not exist: checked as root\n/m,
+		'a user that does not exist');
+	for ([ 'no user', User => '' ], [ 'root', User => 'root' ]) {
+		my ($title, @unit) = @$_;
+		unlike(checked_as($daemon, [], @unit), qr/sniport\.service/,
+			"$title: as root");
+	}
+	my $said = checked($daemon);
+	unlike($said, qr/sniport\.service|systemctl|bus/,
+		'without an answer of systemd: as root');
+	like($said, qr/\A0 /,
+		'to whom the listeners of that user are no obstacle');
+	chmod 0600, $key;
+	is((run(qw(setpriv --reuid=daemon --regid=daemon --clear-groups),
+		systemctl($daemon, User => 'root'), $daemon->command('-t', '-c',
+		$conf)))[0], 1, 'called by another it stays that one');
+	$daemon->stop_ok;
+};
+
+subtest '-t binds what the running service does not hold' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts);
+	my $valid = qr/^0 (?:sniport: warning: .*\n)*\S+: configuration is valid$/;
+	like(checked($daemon), $valid, 'what it holds is no obstacle');
+	my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+	    or die "listen: $!";
+	my $address = '127.0.0.1:' . $taken->sockport;
+	my @both = (listeners => qq({ address = "127.0.0.1:%PORT%"; },
+		{ address = "$address"; }));
+	like(checked($daemon, @both),
+		qr/^1 (?:sniport: warning: .*\n)*sniport: \S+:4: listeners\.address: \Q$address\E: bind: Address already in use$/,
+		'what another program holds is an error');
+	close $taken;
+	like(checked($daemon, @both), $valid, 'when it is gone it is not');
+	like(checked($daemon, listeners => '{ address = "192.0.2.1:4443"; }'),
+		qr/^1 .*sniport: \S+:3: listeners\.address: 192\.0\.2\.1:4443: bind: Cannot assign requested address$/ms,
+		'an address that is not of this host');
+	$daemon->stop_ok;
+};
+
+subtest 'ports below 1024' => sub {
+	my @alone = (qw(unshare --net sh -c), 'ip link set lo up && exec "$@"', '-');
+	my ($status) = run(@alone, 'true');
+	plan skip_all => 'SKIPPED LOUDLY: no network of its own' if $status;
+	my $daemon = unprivileged();
+	$daemon->configure(listeners => '{ address = "127.0.0.1:443"; }');
+	my @unit = (User => 'daemon');
+	like(checked_as($daemon, \@alone, @unit),
+		qr/\A1 sniport: \S+:3: listeners\.address: 127\.0\.0\.1:443: bind: Permission denied; a port below 1024 needs CAP_NET_BIND_SERVICE\n/,
+		'-t says what the service lacks');
+	like(checked_as($daemon, \@alone, @unit, AmbientCapabilities =>
+		'cap_chown cap_net_bind_service'), qr/\A0 .* is valid for user daemon/,
+		'and that it has it');
+	my $mark = 'egress = ( { name = "a"; mark = 1; } );';
+	$daemon->configure(top => qq(user = "daemon"; $mark), listeners =>
+		'{ address = "127.0.0.1:4443"; }');
+	like(checked_as($daemon, \@alone, @unit),
+		qr/\A1 sniport: \S+:1: egress\.mark: sniport may not set marks: /,
+		'the same with marks');
+	like(checked_as($daemon, \@alone, @unit, AmbientCapabilities =>
+		'cap_net_admin'), qr/\A0 .* is valid for user daemon/,
+		'which take another');
 	$daemon->stop_ok;
 };
 

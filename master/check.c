@@ -1,0 +1,113 @@
+/* Checks a configuration as the service would find it. */
+#include "master/check.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+#include "master/findings.h"
+#include "master/generation.h"
+#include "master/service.h"
+#include "master/socket.h"
+
+/* Who listens on that port of any address, as proc(5) has it. 0: nobody that
+ * is not root. */
+static uid_t
+find_owner(const char *file, unsigned port)
+{
+	unsigned local, state, uid, owner = 0;
+	FILE *in = fopen(file, "re");
+	char line[512];
+
+	if (in == NULL)
+		return (0);
+	while (owner == 0 && fgets(line, sizeof(line), in) != NULL) {
+		if (sscanf(line,
+			" %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s "
+			"%*s %*s %u",
+			&local, &state, &uid) == 3 &&
+		    local == port && state == TCP_LISTEN)
+			owner = uid;
+	}
+	fclose(in);
+	return (owner);
+}
+
+/* A service that runs as somebody else, of whom systemd does not know. */
+static int
+try_as_owner(const struct conf_listener *l, const char **step)
+{
+	uid_t owner = find_owner("/proc/net/tcp", l->addr.port);
+	int error;
+
+	if (owner == 0)
+		owner = find_owner("/proc/net/tcp6", l->addr.port);
+	if (owner == 0 || seteuid(owner) != 0)
+		return (-EADDRINUSE);
+	error = socket_try(&l->addr, l->dual_stack, step);
+	if (seteuid(0) != 0)
+		return (-errno);
+	return (error == 0 ? 0 : -EADDRINUSE);
+}
+
+/* Those that the running service has can be had once more. */
+static void
+check_listeners(const struct conf *conf, struct findings *f)
+{
+	const struct conf_listener *l;
+	const char *step;
+	int error;
+
+	for (l = conf->listeners; l < conf->listeners + conf->nlisteners; l++) {
+		error = socket_try(&l->addr, l->dual_stack, &step);
+		if (error == -EADDRINUSE && geteuid() == 0)
+			error = try_as_owner(l, &step);
+		if (error != 0)
+			findings_add_at(f, LOG_LEVEL_ERROR, conf, &l->address,
+			    "%s: %s: %s%s", l->address, step, strerror(-error),
+			    socket_advice(&l->addr, step, error));
+	}
+}
+
+static void
+tell(const char *file, const char *user)
+{
+	if (user[0] == '\0')
+		printf("%s: configuration is valid\n", file);
+	else
+		printf("%s: configuration is valid for user %s of " SERVICE_UNIT
+		       "\n",
+		    file, user);
+}
+
+int
+check_run(const char *file)
+{
+	struct generation *g = NULL;
+	char user[SERVICE_USER_SIZE];
+	struct findings f;
+	bool valid;
+
+	findings_init(&f);
+	if (service_become(user, &f) == 0 &&
+	    generation_read(&g, file, &f) == 0) {
+		(void)generation_complete(g, false, &f);
+		check_listeners(g->conf, &f);
+	}
+	findings_print(&f, stderr);
+	valid = f.nerrors == 0;
+	if (!valid && user[0] != '\0')
+		fprintf(stderr,
+		    "sniport: checked as user %s, whom " SERVICE_UNIT
+		    " runs as\n",
+		    user);
+	if (valid)
+		tell(file, user);
+	generation_free(g);
+	findings_fini(&f);
+	return (valid ? EXIT_SUCCESS : EXIT_FAILURE);
+}

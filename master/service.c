@@ -1,0 +1,163 @@
+/* Asks systemctl(1) whom the service runs as, and becomes that user. */
+#include "master/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "master/capability.h"
+#include "master/findings.h"
+
+#define GROUPS_MAX 64
+
+/* Of the unit, as systemctl has them: words with blanks between. */
+struct unit {
+	char user[SERVICE_USER_SIZE];
+	char group[SERVICE_USER_SIZE];
+	char groups[1024];
+	char capabilities[1024];
+};
+
+/* Where there is no systemd, or systemctl has no answer, it says nothing. */
+static _Noreturn void
+ask(int out)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDERR_FILENO);
+	dup2(out, STDOUT_FILENO);
+	execlp("systemctl", "systemctl", "show", "--property=User",
+	    "--property=Group", "--property=SupplementaryGroups",
+	    "--property=AmbientCapabilities", SERVICE_UNIT, (char *)NULL);
+	_exit(127);
+}
+
+static void
+take(const char *line, const char *name, char *value, size_t size)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(line, name, len) == 0 && line[len] == '=')
+		snprintf(value, size, "%.*s",
+		    (int)strcspn(line + len + 1, "\n"), line + len + 1);
+}
+
+static void
+read_unit(struct unit *unit, FILE *in)
+{
+	char line[1200];
+
+	while (fgets(line, sizeof(line), in) != NULL) {
+		take(line, "User", unit->user, sizeof(unit->user));
+		take(line, "Group", unit->group, sizeof(unit->group));
+		take(line, "SupplementaryGroups", unit->groups,
+		    sizeof(unit->groups));
+		take(line, "AmbientCapabilities", unit->capabilities,
+		    sizeof(unit->capabilities));
+	}
+}
+
+/* False: there is no answer. */
+static bool
+find_unit(struct unit *unit)
+{
+	int pair[2], status;
+	FILE *in;
+	pid_t pid;
+
+	*unit = (struct unit){ .user = "" };
+	if (pipe2(pair, O_CLOEXEC) != 0)
+		return (false);
+	pid = fork();
+	if (pid == 0)
+		ask(pair[1]);
+	fd_close(&pair[1]);
+	in = fdopen(pair[0], "r");
+	if (in != NULL) {
+		read_unit(unit, in);
+		fclose(in);
+	} else {
+		fd_close(&pair[0]);
+	}
+	return (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* Those of the user and those that the unit adds; returns how many. */
+static size_t
+list_groups(const struct unit *unit, const char *name, gid_t gid,
+    gid_t list[GROUPS_MAX])
+{
+	int n = GROUPS_MAX / 2;
+	char copy[sizeof(unit->groups)], *next, *word;
+	const struct group *gr;
+
+	if (getgrouplist(name, gid, list, &n) < 0)
+		n = GROUPS_MAX / 2;
+	snprintf(copy, sizeof(copy), "%s", unit->groups);
+	for (word = strtok_r(copy, " ", &next); word != NULL && n < GROUPS_MAX;
+	     word = strtok_r(NULL, " ", &next)) {
+		gr = getgrnam(word);
+		if (gr != NULL)
+			list[n++] = gr->gr_gid;
+	}
+	return ((size_t)n);
+}
+
+static int
+become(const struct unit *unit, const struct passwd *pw)
+{
+	gid_t gid = pw->pw_gid, list[GROUPS_MAX];
+	const struct group *gr;
+	uid_t uid = pw->pw_uid;
+	size_t n;
+
+	gr = unit->group[0] != '\0' ? getgrnam(unit->group) : NULL;
+	if (gr != NULL)
+		gid = gr->gr_gid;
+	n = list_groups(unit, unit->user, gid, list);
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 ||
+	    setgroups(n, list) != 0 || setresgid(gid, gid, gid) != 0 ||
+	    setresuid(uid, uid, uid) != 0)
+		return (-errno);
+	return (capability_limit(capability_named(unit->capabilities)));
+}
+
+int
+service_become(char user[SERVICE_USER_SIZE], struct findings *f)
+{
+	const struct passwd *pw;
+	struct unit unit;
+	int error;
+
+	user[0] = '\0';
+	if (geteuid() != 0 || !find_unit(&unit) || unit.user[0] == '\0')
+		return (0);
+	pw = getpwnam(unit.user);
+	if (pw == NULL) {
+		findings_add(f, LOG_LEVEL_WARNING,
+		    SERVICE_UNIT ": its user %s does not exist: checked as "
+				 "root",
+		    unit.user);
+		return (0);
+	}
+	if (pw->pw_uid == 0)
+		return (0);
+	error = become(&unit, pw);
+	if (error != 0) {
+		findings_add(f, LOG_LEVEL_ERROR,
+		    SERVICE_UNIT ": become its user %s: %s", unit.user,
+		    strerror(-error));
+		return (-EINVAL);
+	}
+	snprintf(user, SERVICE_USER_SIZE, "%s", unit.user);
+	return (0);
+}
