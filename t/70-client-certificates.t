@@ -22,6 +22,14 @@ use Sniport::Who;
 sub padding { return '1.2.3.4=DER:04:82:' . join(':', unpack '(H2)*',
 	pack 'n/a*', 'x' x $_[0]); }
 
+# Subject alternative names [ type, bytes ] as they are.
+sub sans {
+	my (@names) = @_;
+	my $list = join '', map { pack 'C C/a*', 0x80 | $_->[0], $_->[1] } @names;
+
+	return 'DER:' . join ':', unpack '(H2)*', pack 'C C/a*', 0x30, $list;
+}
+
 my $dir = temporary();
 my $mesh = Sniport::Authority->new($dir, 'mesh');
 my $foreign = Sniport::Authority->new($dir, 'foreign');
@@ -66,6 +74,9 @@ my $daemon = Sniport::Daemon->new(
 	{ name = "many"; action = "allow"; $NETWORKS
 	  clients = [ "nobody.example.com", "spiffe://cluster.local/ns/billing/*" ];
 	  destinations = [ "many.test:$port" ]; },
+	{ name = "admin"; action = "allow"; $NETWORKS
+	  clients = [ "admin.example.com" ];
+	  destinations = [ "admin.test:$port" ]; },
 	{ name = "open"; action = "allow"; $NETWORKS
 	  destinations = [ "open.test:$port" ]; }));
 my $who = Sniport::Who->new(daemon => $daemon, port => $port, key => \%key);
@@ -181,6 +192,76 @@ for ([ 'a forged record', "\x17\x03\x03\0\x20" . 'x' x 32 ],
 	is($end, 'reset', "1.3: $title after our Finished: reset");
 	is($n, $records, "1.3: $title after our Finished: no alert");
 	$who->line_ok("1.3: $title", $client, reason => 'tls_handshake');
+}
+
+# What is in a certificate passes for what it is, or the certificate for
+# nobody's: it is refused, since to ignore it would pass a rule that denies it.
+my $BYTE = 'a name in the certificate has a byte that no name may have';
+my $AUTHORITY = 'the certificate has a SPIFFE id, but is an authority\'s';
+my $KEY = 'the certificate has a SPIFFE id, but its key usage ';
+my $ID = 'the certificate\'s SPIFFE id is malformed';
+my $TWO = 'the certificate has a SPIFFE id and another URI';
+my @names = map { "DNS:n$_.example.com" } 1 .. 127;
+for (
+	[ 'a NUL in a DNS name', sans([ 2, "admin.example.com\0.attacker.example" ]),
+	    $BYTE ],
+	[ 'a NUL at the end of a DNS name', sans([ 2, "admin.example.com\0" ]),
+	    $BYTE ],
+	[ 'a NUL in the second name', sans([ 2, 'admin.example.com' ],
+	    [ 2, "a\0b" ]), $BYTE ],
+	[ 'a NUL in a SPIFFE id', sans([ 6, "$WEB\0/x" ]), $BYTE ],
+	[ 'a new line in a DNS name', sans([ 2, "admin.example.com\nx" ]), $BYTE ],
+	[ 'a byte that is not ASCII', sans([ 2, "\xe9.example.com" ]), $BYTE ],
+	[ 'a NUL in another URI', sans([ 2, 'admin.example.com' ],
+	    [ 6, "https://example.com/\0" ]), $BYTE ],
+	[ '129 names', join(',', @names, 'DNS:z.example.com',
+	    'DNS:admin.example.com'), 'the certificate has more than 128 names' ],
+	[ 'a SPIFFE id of an authority', "URI:$WEB", $AUTHORITY,
+	    'basicConstraints=critical,CA:TRUE' ],
+	[ 'a SPIFFE id, and a key that signs certificates', "URI:$WEB",
+	    "${KEY}is an authority's",
+	    'keyUsage=critical,digitalSignature,keyCertSign' ],
+	[ 'a SPIFFE id, and a key that signs revocation lists', "URI:$WEB",
+	    "${KEY}is an authority's", 'keyUsage=critical,digitalSignature,cRLSign' ],
+	[ 'a SPIFFE id, and a key that does not sign', "URI:$WEB",
+	    "${KEY}lacks digitalSignature", 'keyUsage=critical,keyAgreement' ],
+	[ 'two SPIFFE ids', "URI:$WEB,URI:$WEB/2", $TWO ],
+	[ 'a SPIFFE id and another URI', "URI:https://example.com/,URI:$WEB", $TWO ],
+	[ 'a trust domain in capital letters', 'URI:spiffe://Cluster.local/a', $ID ],
+	[ 'a scheme in capital letters', 'URI:SPIFFE://cluster.local/a', $ID ],
+	[ 'a SPIFFE id with a port', 'URI:spiffe://cluster.local:1/a', $ID ],
+	[ 'a SPIFFE id with an empty segment', "URI:$WEB//x", $ID ],
+) {
+	my ($title, $names, $detail, @extensions) = @$_;
+	$key{it} = [ $mesh->issue('it', $names, extensions => \@extensions) ];
+	for my $version ('1.2', '1.3') {
+		$who->unverified_ok("$version: $title",
+			$who->client('it', 'admin', version => $version),
+			'bad_certificate', detail => $detail);
+	}
+}
+for (
+	[ '128 names, the last of which counts', join(',', @names,
+	    'DNS:admin.example.com'), 'admin', 'admin.example.com' ],
+	[ 'an authority, by a DNS name', 'DNS:admin.example.com', 'admin',
+	    'admin.example.com', 'basicConstraints=critical,CA:TRUE' ],
+	[ 'a DNS name and URIs that are no SPIFFE ids',
+	    'DNS:admin.example.com,URI:https://example.com/,URI:urn:x', 'admin',
+	    'admin.example.com' ],
+	[ 'a key usage that includes digitalSignature', "URI:$WEB", 'open', $WEB,
+	    'keyUsage=critical,digitalSignature,keyEncipherment' ],
+	[ 'what no host is called', 'DNS:10.0.0.1,DNS:a b,DNS:-,URI:https://a/,'
+	    . 'email:a@example.com,IP:10.0.0.1', 'open', undef ],
+	[ 'what no host is called, and a name', 'DNS:10.0.0.1,DNS:b.example.com',
+	    'open', 'b.example.com' ],
+) {
+	my ($title, $names, $host, $identity, @extensions) = @$_;
+	$key{it} = [ $mesh->issue('it', $names, extensions => \@extensions) ];
+	for my $version ('1.2', '1.3') {
+		$who->served_ok("$version: $title",
+			$who->client('it', $host, version => $version),
+			identity => $identity);
+	}
 }
 
 # A chain has a bound of its own, and not that of a ClientHello.

@@ -89,7 +89,9 @@ take_error(struct tls *tls)
 	if (tls->hello != NULL && tls->failure == REASON_NONE)
 		tls->failure = handshake_reason(tls, e);
 	if (tls->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
-		text = X509_verify_cert_error_string(verified);
+		text = tls->unverified != NULL
+			   ? tls->unverified
+			   : X509_verify_cert_error_string(verified);
 	if (take_no_memory(tls, e))
 		return (-ENOMEM);
 	set_error(tls, text != NULL ? text : "TLS library error");
@@ -115,6 +117,7 @@ tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
 		return (-ENOMEM);
 	}
 	SSL_CTX_set_client_hello_cb(ctx, tls_hello_read, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, tls_verify, NULL);
 	*out = c;
 	return (0);
 }
@@ -449,10 +452,15 @@ tls_server_name(const struct tls *tls, size_t *len)
 int
 tls_identities(struct tls *tls, const struct identity **names, size_t *n)
 {
+	X509 *cert = SSL_get0_peer_certificate(tls->ssl);
+	const char *why;
 	int error = 0;
 
-	if (tls->identity.names == NULL)
-		error = tls_identity_read(&tls->identity, tls->ssl);
+	/* Resumed: the session has the certificate of the first handshake. */
+	if (tls->identity.names == NULL && cert != NULL &&
+	    SSL_get_verify_result(tls->ssl) == X509_V_OK &&
+	    X509_cmp_current_time(X509_get0_notAfter(cert)) > 0)
+		error = tls_identity_read(&tls->identity, cert, &why);
 	*names = tls->identity.names;
 	*n = tls->identity.n;
 	return (error);

@@ -117,10 +117,10 @@ const uint8_t *tls_server_name(const struct tls *, size_t *len);
 
 /*
  * The names of the client's certificate, verified in this handshake or in the
- * one that is resumed, and not expired since: its SPIFFE id, if it is the one
- * URI that an X.509-SVID may have, then its DNS names. To be called once the
- * handshake is done. 0 with *n names, borrowed until tls_free(), none where
- * there is no such certificate; or -ENOMEM.
+ * one that is resumed, and not expired since: its SPIFFE id, then its DNS
+ * names. To be called once the handshake is done. 0 with *n names, borrowed
+ * until tls_free(), none where there is no such certificate; -ENOMEM; -EINVAL:
+ * it must not pass for anybody's.
  */
 int tls_identities(struct tls *, const struct identity **, size_t *n);
 

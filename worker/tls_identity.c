@@ -1,13 +1,31 @@
+/* Reads who a client is from its certificate, or says why that is nobody. */
 #include "worker/tls_identity.h"
 
 #include <errno.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-/* More names than that are not looked at: policy asks for each of them. */
-#define NAMES_MAX 32
+#include "common/hostname.h"
+
+#define SPIFFE_SCHEME "spiffe:"
+
+/* What is found while the names are gone through. */
+struct search {
+	struct identity chosen[1 + TLS_IDENTITY_NAMES_MAX]; /* [0]: a URI */
+	size_t n;					    /* of chosen */
+	size_t names; /* URIs and DNS names */
+	size_t uris;
+	bool spiffe; /* one of the URIs is a SPIFFE id, or means to be one */
+};
+
+static int
+refuse(const char **why, const char *text)
+{
+	*why = text;
+	return (-EINVAL);
+}
 
 /* The text of a URI or DNS name; NULL: it is of another type. */
 static const ASN1_IA5STRING *
@@ -22,38 +40,105 @@ text_of(const GENERAL_NAME *name, enum identity_kind *kind)
 	return (text);
 }
 
-/*
- * The SPIFFE id goes first. A certificate with two URIs is no X.509-SVID
- * (SPIFFE X509-SVID, section 2), so none of them counts.
- */
-static size_t
-choose(GENERAL_NAMES *sans, struct identity chosen[NAMES_MAX])
+/* A NUL or a control character makes one name look like another. */
+static bool
+is_text(const struct identity *id)
+{
+	size_t i;
+
+	for (i = 0; i < id->len; i++)
+		if (id->text[i] < ' ' || id->text[i] > '~')
+			return (false);
+	return (true);
+}
+
+static bool
+is_host(const struct identity *id)
+{
+	char name[HOSTNAME_SIZE];
+	size_t wildcard = id->len > 2 && memcmp(id->text, "*.", 2) == 0 ? 2 : 0;
+
+	return (hostname_canonical(
+		    name, id->text + wildcard, id->len - wildcard) >= 0);
+}
+
+static bool
+claims_spiffe(const struct identity *id)
+{
+	static const size_t len = sizeof(SPIFFE_SCHEME) - 1;
+
+	return (
+	    id->len >= len && strncasecmp(id->text, SPIFFE_SCHEME, len) == 0);
+}
+
+static int
+look_at(struct search *s, const struct identity *id, const char **why)
+{
+	if (!is_text(id))
+		return (refuse(why, "a name in the certificate has a byte that "
+				    "no name may have"));
+	if (++s->names > TLS_IDENTITY_NAMES_MAX)
+		return (refuse(why, "the certificate has more than 128 names"));
+	if (id->kind == IDENTITY_SPIFFE) {
+		s->uris++;
+		if (claims_spiffe(id)) {
+			s->spiffe = true;
+			s->chosen[0] = *id;
+		}
+	} else if (is_host(id)) {
+		s->chosen[s->n++] = *id;
+	}
+	return (0);
+}
+
+_Static_assert(TLS_IDENTITY_NAMES_MAX == 128, "as the text says");
+
+static int
+look_at_all(struct search *s, GENERAL_NAMES *sans, const char **why)
 {
 	const ASN1_IA5STRING *text;
-	enum identity_kind kind;
-	size_t n = 1, uris = 0;
-	int i;
+	struct identity id;
+	int i, error = 0;
 
-	for (i = 0; i < sk_GENERAL_NAME_num(sans); i++) {
-		struct identity id;
-
-		text = text_of(sk_GENERAL_NAME_value(sans, i), &kind);
-		if (text == NULL || ASN1_STRING_length(text) <= 0)
+	s->n = 1;
+	for (i = 0; i < sk_GENERAL_NAME_num(sans) && error == 0; i++) {
+		text = text_of(sk_GENERAL_NAME_value(sans, i), &id.kind);
+		if (text == NULL)
 			continue;
-		id = (struct identity){ .kind = kind,
-			.text = (const char *)ASN1_STRING_get0_data(text),
-			.len = (size_t)ASN1_STRING_length(text) };
-		if (kind == IDENTITY_SPIFFE) {
-			chosen[0] = id;
-			uris++;
-		} else if (n < NAMES_MAX) {
-			chosen[n++] = id;
-		}
+		id.text = (const char *)ASN1_STRING_get0_data(text);
+		id.len = (size_t)ASN1_STRING_length(text);
+		error = look_at(s, &id, why);
 	}
-	if (uris == 1 && identity_valid_spiffe(chosen[0].text, chosen[0].len))
-		return (n);
-	memmove(chosen, chosen + 1, --n * sizeof(*chosen));
-	return (n);
+	return (error);
+}
+
+/* What a leaf must be to be known by a SPIFFE id (SPIFFE X509-SVID, sections 2,
+ * 4.3 and 5.2). */
+static int
+check_svid(const struct search *s, X509 *cert, const char **why)
+{
+	uint32_t flags = X509_get_extension_flags(cert);
+	uint32_t usage = X509_get_key_usage(cert); /* all bits: it has none */
+
+	if (s->uris != 1)
+		return (
+		    refuse(why, "the certificate has a SPIFFE id and another "
+				"URI"));
+	if (!identity_valid_spiffe(s->chosen[0].text, s->chosen[0].len))
+		return (
+		    refuse(why, "the certificate's SPIFFE id is malformed"));
+	if ((flags & EXFLAG_CA) != 0)
+		return (refuse(why, "the certificate has a SPIFFE id, but is "
+				    "an authority's"));
+	if ((flags & EXFLAG_KUSAGE) == 0)
+		return (0);
+	if ((usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)) != 0)
+		return (refuse(why, "the certificate has a SPIFFE id, but its "
+				    "key usage is an authority's"));
+	if ((usage & KU_DIGITAL_SIGNATURE) == 0)
+		return (refuse(why, "the certificate has a SPIFFE id, but its "
+				    "key usage lacks digitalSignature"));
+	return (0);
 }
 
 /* Copies, since the texts die with the list of names; a NUL behind each makes
@@ -83,32 +168,25 @@ keep(struct tls_identity *out, const struct identity *chosen, size_t n)
 	return (0);
 }
 
-/* A resumed session brings the certificate of the first handshake along,
- * which may have expired since. */
-static bool
-trusted(const SSL *ssl, const X509 *cert)
-{
-	return (cert != NULL && SSL_get_verify_result(ssl) == X509_V_OK &&
-		(SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0 &&
-		X509_cmp_current_time(X509_get0_notAfter(cert)) > 0);
-}
-
 int
-tls_identity_read(struct tls_identity *out, const struct ssl_st *ssl)
+tls_identity_read(struct tls_identity *out, X509 *cert, const char **why)
 {
-	struct identity chosen[NAMES_MAX];
-	X509 *cert = SSL_get0_peer_certificate(ssl);
+	struct search s = { .n = 0 };
 	GENERAL_NAMES *sans;
-	int error;
+	int error, found;
 
 	*out = (struct tls_identity){ 0 };
-	if (!trusted(ssl, cert))
-		return (0);
-	/* NULL where there are none, or they are malformed. */
-	sans = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	sans = X509_get_ext_d2i(cert, NID_subject_alt_name, &found, NULL);
 	if (sans == NULL)
-		return (0);
-	error = keep(out, chosen, choose(sans, chosen));
+		return (found == -1 ? 0
+				    : refuse(why, "the certificate's names are "
+						  "malformed"));
+	error = look_at_all(&s, sans, why);
+	if (error == 0 && s.spiffe)
+		error = check_svid(&s, cert, why);
+	if (error == 0)
+		error = s.spiffe ? keep(out, s.chosen, s.n)
+				 : keep(out, s.chosen + 1, s.n - 1);
 	GENERAL_NAMES_free(sans);
 	return (error);
 }

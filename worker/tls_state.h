@@ -47,6 +47,7 @@ struct tls {
 	bool finished; /* close_notify was sealed */
 	bool alerted;  /* the handshake failed where an alert is right */
 	struct tls_identity identity;
+	const char *unverified; /* why our own rules refuse the certificate */
 	enum reason failure;
 	int io_error;	/* -errno of a receive, or -ENOMEM */
 	int send_error; /* -errno of a send, kept: see tls_socket_error() */
@@ -87,5 +88,8 @@ BIO_METHOD *tls_bio_new(void);
 
 /* tls_hello.c: for SSL_CTX_set_client_hello_cb(). */
 int tls_hello_read(SSL *, int *alert, void *);
+
+/* tls_verify.c: for SSL_CTX_set_cert_verify_callback(). */
+int tls_verify(X509_STORE_CTX *, void *);
 
 #endif

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -119,11 +120,14 @@ tunnel_decide_identity(struct tunnel *t)
 {
 	const struct identity *names;
 	size_t n;
+	int error;
 
 	if (!asks_for_certificates(t))
 		return (REASON_NONE);
-	if (tls_identities(t->client.tls, &names, &n) != 0)
-		return (REASON_NO_MEMORY);
+	error = tls_identities(t->client.tls, &names, &n);
+	if (error != 0)
+		return (error == -ENOMEM ? REASON_NO_MEMORY
+					 : REASON_CLIENT_CERTIFICATE);
 	/* The one by which a rule is chosen takes its place. */
 	if (n > 0)
 		t->identity = names[0].text;
