@@ -31,14 +31,15 @@ name_rules(struct conf *conf)
 
 /* Reads what the parser made of the text. 0, -EINVAL or -ENOMEM. */
 static int
-read_tree(struct conf **conf, config_t *tree, struct conf_errors *errors)
+read_tree(struct conf **conf, config_t *tree, struct conf_text *text,
+    struct conf_errors *errors)
 {
 	config_setting_t *root = config_root_setting(tree);
 	struct conf *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return (-ENOMEM);
-	if (conf_read(c, root, errors) != 0 || name_rules(c) != 0 ||
+	if (conf_read(c, root, text, errors) != 0 || name_rules(c) != 0 ||
 	    conf_check(c, root, errors) != 0) {
 		conf_free(c);
 		return (-ENOMEM);
@@ -56,6 +57,7 @@ conf_parse(
     struct conf **conf, const char *text, const char *name, char **errors)
 {
 	struct conf_errors e;
+	struct conf_text t;
 	config_t tree;
 	bool parsed;
 	int r;
@@ -66,17 +68,18 @@ conf_parse(
 		return (r);
 	config_init(&tree);
 	config_set_include_dir(&tree, e.dir);
-	r = conf_text_check(&e, text);
+	r = conf_text_check(&t, &e, text);
 	if (r != 0)
 		goto out;
 	if (config_read_string(&tree, text)) {
-		r = read_tree(conf, &tree, &e);
+		r = read_tree(conf, &tree, &t, &e);
 	} else {
-		conf_error_syntax(&e, &tree);
+		conf_text_refused(&t, &e, &tree);
 		r = -EINVAL;
 	}
 out:
 	config_destroy(&tree);
+	conf_text_fini(&t);
 	parsed = r == 0;
 	r = conf_errors_fini(&e, r, errors);
 	if (parsed && r != 0) {
@@ -88,9 +91,9 @@ out:
 
 /* An error of the file as a whole. Returns -EINVAL or -ENOMEM. */
 static int
-file_error(const char *file, const char *what, char **errors)
+file_error(const char *file, const char *what, const char *why, char **errors)
 {
-	if (asprintf(errors, "%s:1: file: %s\n", file, what) == -1) {
+	if (asprintf(errors, "%s: %s%s\n", file, what, why) == -1) {
 		*errors = NULL;
 		return (-ENOMEM);
 	}
@@ -109,9 +112,11 @@ conf_load(struct conf **conf, const char *file, char **errors)
 	if (r == -ENOMEM)
 		return (r);
 	if (r != 0)
-		return (file_error(file, strerror(-r), errors));
+		return (
+		    file_error(file, "cannot be read: ", strerror(-r), errors));
 	if (strlen(text) != len)
-		r = file_error(file, "has a NUL byte; write text", errors);
+		r = file_error(file, "contains a NUL byte; ",
+		    "save it as plain text, in UTF-8", errors);
 	else
 		r = conf_parse(conf, text, file, errors);
 	free(text);

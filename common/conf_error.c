@@ -45,7 +45,9 @@ static void __attribute__((format(printf, 5, 0)))
 write_error(struct conf_errors *e, const char *file, unsigned line,
     const char *setting, const char *fmt, va_list ap)
 {
-	fprintf(e->stream, "%s:%u: %s: ", file, line > 0 ? line : 1, setting);
+	fprintf(e->stream, "%s:%u: ", file, line > 0 ? line : 1);
+	if (setting[0] != '\0')
+		fprintf(e->stream, "%s: ", setting);
 	vfprintf(e->stream, fmt, ap);
 	putc('\n', e->stream);
 	e->count++;
@@ -113,7 +115,6 @@ conf_error_syntax(struct conf_errors *e, const config_t *tree)
 	const char *text = config_error_text(tree);
 	char name[PATH_MAX];
 
-	conf_error(e, source_name(e, file, name), config_error_line(tree),
-	    "text", "%s; write each setting once, as name = value;",
-	    text != NULL ? text : "cannot be read");
+	conf_error(e, source_name(e, file, name), config_error_line(tree), "",
+	    "%s", text != NULL ? text : "cannot be read");
 }

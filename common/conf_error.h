@@ -27,7 +27,8 @@ int conf_errors_init(struct conf_errors *, const char *file);
  */
 int conf_errors_fini(struct conf_errors *, int result, char **text);
 
-/* Adds a line "file:line: setting: ..."; fmt without a newline. */
+/* Adds a line "file:line: setting: ...", setting "" being left out; fmt without
+ * a newline. */
 void conf_error(struct conf_errors *, const char *file, unsigned line,
     const char *setting, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
@@ -44,7 +45,7 @@ const char *conf_error_file(
 /* Was nothing reported at the setting? Also of NULL. */
 bool conf_error_free(const config_setting_t *);
 
-/* Reports why libconfig could not read the text. */
+/* Reports why libconfig could not read the text, as far as it says. */
 void conf_error_syntax(struct conf_errors *, const config_t *);
 
 #endif

@@ -11,6 +11,7 @@
 /* The walk; want of memory is told at its end. */
 struct reader {
 	struct conf *conf;
+	struct conf_text *text;
 	struct conf_errors *errors;
 	bool no_memory;
 };
@@ -43,11 +44,11 @@ type_name(const config_setting_t *setting)
 	case CONFIG_TYPE_INT64:
 		return ("a number");
 	case CONFIG_TYPE_FLOAT:
-		return ("a number with a point");
+		return ("a number with a fraction");
 	case CONFIG_TYPE_STRING:
 		return ("a string");
 	case CONFIG_TYPE_BOOL:
-		return ("true or false");
+		return ("a boolean");
 	case CONFIG_TYPE_ARRAY:
 	case CONFIG_TYPE_LIST:
 		return ("a list");
@@ -76,6 +77,18 @@ has_control(const char *s)
 	return (false);
 }
 
+/* False: an error was reported about it. */
+static bool
+read_number(struct reader *r, config_setting_t *setting, int64_t *number)
+{
+	char file[PATH_MAX];
+
+	*number = config_setting_get_int64(setting);
+	return (
+	    conf_text_number(r->text, conf_error_file(r->errors, setting, file),
+		config_setting_source_line(setting), number));
+}
+
 /* Reads one value, of a setting or an element of a list, into field. */
 static void
 read_value(struct reader *r, const struct conf_directive *d,
@@ -91,11 +104,11 @@ read_value(struct reader *r, const struct conf_directive *d,
 		mistyped(r, d, setting);
 		return;
 	}
-	if (type == CONFIG_TYPE_INT)
-		value.number = config_setting_get_int64(setting);
-	else if (type == CONFIG_TYPE_BOOL)
+	if (type == CONFIG_TYPE_INT && !read_number(r, setting, &value.number))
+		return;
+	if (type == CONFIG_TYPE_BOOL)
 		value.number = config_setting_get_bool(setting);
-	else
+	else if (type == CONFIG_TYPE_STRING)
 		value.text = config_setting_get_string(setting);
 	if (value.text != NULL && has_control(value.text)) {
 		reader_error(r, d, setting,
@@ -287,9 +300,10 @@ read_group(struct reader *r, enum conf_section_id section, void *base,
 }
 
 int
-conf_read(struct conf *conf, config_setting_t *root, struct conf_errors *errors)
+conf_read(struct conf *conf, config_setting_t *root, struct conf_text *text,
+    struct conf_errors *errors)
 {
-	struct reader r = { .conf = conf, .errors = errors };
+	struct reader r = { .conf = conf, .text = text, .errors = errors };
 
 	read_group(&r, CONF_SECTION_top, conf, root, root);
 	return (r.no_memory ? -ENOMEM : 0);

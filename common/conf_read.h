@@ -4,12 +4,15 @@
 
 #include "common/conf.h"
 #include "common/conf_error.h"
+#include "common/conf_text.h"
 
 /*
- * Sets every field of conf, which is all zero, from the tree or to its
+ * Sets every field of conf, which is all zero, from the tree, and the text for
+ * the numbers in it, or to its
  * default; what an error was reported at may stay zero. 0, also where errors
  * were reported; -ENOMEM. The caller frees what conf holds, either way.
  */
-int conf_read(struct conf *, config_setting_t *root, struct conf_errors *);
+int conf_read(struct conf *, config_setting_t *root, struct conf_text *,
+    struct conf_errors *);
 
 #endif

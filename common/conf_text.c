@@ -1,269 +1,326 @@
+/*
+ * Walks through the configuration and the files that it includes, and looks
+ * for what libconfig would pass over, or would not survive.
+ */
 #include "common/conf_text.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
 
 #define INCLUDE_DEPTH 10 /* libconfig's own */
 
-/* A file that is being read, by the lexical rules of libconfig 1.5. */
-struct scan {
+/* All files. */
+struct walk {
+	struct conf_text *text;
 	struct conf_errors *errors;
-	const char *file;
-	unsigned line;
-	unsigned depth;
-	const char *name; /* the last one seen, not NUL-terminated */
-	size_t name_len;
+	struct conf_syntax syntax;
+	unsigned nfiles;
+	bool refused; /* something that libconfig must not read */
+	bool stopped; /* what comes next is not to be judged */
 };
 
-static int scan_text(struct scan *, const char *at);
+/* One of them. */
+struct scan {
+	struct walk *walk;
+	const char *file;
+	unsigned number, depth;
+	unsigned name_line; /* of the last name */
+};
 
-static bool
-is_digit(char c)
-{
-	return (c >= '0' && c <= '9');
-}
-
-static bool
-is_letter(char c)
-{
-	return ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
-}
-
-static void __attribute__((format(printf, 3, 4)))
-scan_error(const struct scan *s, unsigned line, const char *fmt, ...)
-{
-	char name[64], text[256];
-	va_list ap;
-
-	snprintf(name, sizeof(name), "%.*s",
-	    (int)(s->name_len < 60 ? s->name_len : 60), s->name);
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	conf_error(s->errors, s->file, line, name, "%s", text);
-}
+static int scan_text(struct scan *, const char *text);
 
 /*
  * libconfig 1.5 calls exit(3), through flex, where it cannot read what it has
  * opened, a directory for one; and it would wait for the writer of a pipe.
  */
 static int
-scan_file(struct scan *s, const char *path)
+scan_file(struct scan *s, unsigned line, const char *path)
 {
-	struct scan inner = { .errors = s->errors, .file = path, .line = 1 };
+	struct scan inner = { s->walk, path, 0, s->depth + 1, 0 };
 	struct stat st;
 	char *text;
 	size_t len;
 	int r;
 
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		scan_error(s, s->line,
-		    "\"%.128s\" is no file; name a file to include", path);
+	if (inner.depth > INCLUDE_DEPTH) {
+		conf_error(s->walk->errors, s->file, line, "@include",
+		    "includes are nested more than %d deep; does a file "
+		    "include itself?",
+		    INCLUDE_DEPTH);
 		return (-EINVAL);
 	}
-	r = fd_slurp(path, INT_MAX / 2, &text, &len);
+	r = stat(path, &st) != 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
+	if (r == 0)
+		r = fd_slurp(path, INT_MAX / 2, &text, &len);
 	if (r == -ENOMEM)
 		return (r);
 	if (r != 0) {
-		scan_error(s, s->line, "\"%.128s\" cannot be included: %s",
-		    path, strerror(-r));
-		return (-EINVAL);
+		s->walk->refused = true;
+		conf_error(s->walk->errors, s->file, line, "@include",
+		    "\"%.128s\" cannot be included: %s", path,
+		    r == -EISDIR ? "it is not a file" : strerror(-r));
+		return (0);
 	}
-	inner.depth = s->depth + 1;
-	inner.name = "@include";
-	inner.name_len = strlen(inner.name);
-	if (inner.depth > INCLUDE_DEPTH) {
-		scan_error(s, s->line,
-		    "includes are nested more than %d deep; include fewer",
-		    INCLUDE_DEPTH);
-		r = -EINVAL;
-	} else {
+	inner.number = ++s->walk->nfiles;
+	if (strlen(text) == len) {
 		r = scan_text(&inner, text);
+	} else {
+		s->walk->refused = true;
+		conf_error(s->walk->errors, s->file, line, "@include",
+		    "\"%.128s\" contains a NUL byte; save it as plain text, "
+		    "in UTF-8",
+		    path);
 	}
 	free(text);
 	return (r);
 }
 
-/* at is behind the opening quote; *next becomes what is behind the other. */
 static int
-scan_include(struct scan *s, const char *at, const char **next)
+scan_include(struct scan *s, const struct conf_token *t)
 {
-	size_t len = strcspn(at, "\"\\\n");
+	size_t len;
+	const char *name = conf_lex_include(t, &len);
 	char *path;
 	int r;
 
-	*next = at + len;
-	if (at[len] != '"') {
-		scan_error(s, s->line,
-		    "its file name does not end, or has a backslash; write "
-		    "@include \"file\"");
-		return (-EINVAL);
-	}
-	(*next)++;
-	if (*at == '/') {
-		scan_error(s, s->line,
+	if (*name == '/') {
+		s->walk->refused = true;
+		conf_error(s->walk->errors, s->file, t->line, "@include",
 		    "\"%.*s\" is absolute; write a path from %s on",
-		    (int)(len < 128 ? len : 128), at, s->errors->dir);
-		return (-EINVAL);
+		    (int)(len < 128 ? len : 128), name, s->walk->errors->dir);
+		return (0);
 	}
-	if (asprintf(&path, "%s/%.*s", s->errors->dir, (int)len, at) == -1)
+	if (asprintf(&path, "%s/%.*s", s->walk->errors->dir, (int)len, name) ==
+	    -1)
 		return (-ENOMEM);
-	r = scan_file(s, path);
+	r = scan_file(s, t->line, path);
 	free(path);
 	return (r);
 }
 
-/* Is there an @include at the beginning of a line? NULL: no. */
-static const char *
-match_include(const char *at)
+static void __attribute__((format(printf, 3, 4)))
+report(const struct scan *s, unsigned line, const char *fmt, ...)
 {
-	size_t blanks;
+	char setting[CONF_SYNTAX_PATH], text[256];
+	va_list ap;
 
-	at += strspn(at, " \t");
-	if (strncmp(at, "@include", strlen("@include")) != 0)
-		return (NULL);
-	at += strlen("@include");
-	blanks = strspn(at, " \t");
-	if (blanks == 0 || at[blanks] != '"')
-		return (NULL);
-	return (at + blanks + 1);
+	conf_syntax_path(&s->walk->syntax, setting);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	conf_error(s->walk->errors, s->file, line, setting, "%s", text);
 }
 
 /* libconfig 1.5 drops a NUL byte without a word. */
-static const char *
-scan_string(struct scan *s, const char *at)
+static void
+check_string(const struct scan *s, const struct conf_token *t)
 {
-	const unsigned line = s->line;
+	const char *at = t->at + 1, *end = t->at + t->len - 1;
+	unsigned line = t->line;
 
-	for (at++; *at != '\0' && *at != '"'; at++) {
-		if (*at == '\n')
-			s->line++;
-		if (*at != '\\' || at[1] == '\0')
+	for (; at < end; at++) {
+		line += *at == '\n';
+		if (*at != '\\')
 			continue;
 		at++;
-		if (*at == '\n')
-			s->line++;
-		if (strncmp(at, "x00", 3) == 0)
-			scan_error(
-			    s, s->line, "has a NUL byte, \\x00; leave it out");
+		if (strncasecmp(at, "x00", 3) == 0)
+			report(s, line,
+			    "contains a NUL byte, \\x00; leave it out");
+		line += *at == '\n';
 	}
-	if (*at == '\0')
-		scan_error(s, line, "its string does not end; write a quote");
-	return (*at == '"' ? at + 1 : at);
 }
 
-/* libconfig takes the end of the file for the end of the comment, too. */
-static const char *
-scan_comment(struct scan *s, const char *at)
-{
-	const unsigned line = s->line;
-
-	for (at += 2; *at != '\0'; at++) {
-		if (*at == '\n')
-			s->line++;
-		if (at[0] == '*' && at[1] == '/')
-			return (at + 2);
-	}
-	conf_error(s->errors, s->file, line, "/*",
-	    "this comment does not end; write */ at its end");
-	return (at);
-}
-
-/* libconfig 1.5 wraps numbers to 32 bits, or 64 where they end with L. */
-static const char *
-scan_number(struct scan *s, const char *at)
-{
-	bool hex = at[0] == '0' && (at[1] == 'x' || at[1] == 'X');
-	unsigned long long value, most = INT32_MAX;
-	size_t len = 0;
-	char *end;
-
-	while (is_digit(at[len]) || is_letter(at[len]))
-		len++;
-	errno = 0;
-	value = strtoull(at, &end, hex ? 16 : 10);
-	if (*end == 'L')
-		most = INT64_MAX;
-	if (*end == '.' || *end == 'e' || *end == 'E')
-		return (at + len);
-	if (errno == ERANGE || value > INT64_MAX)
-		scan_error(s, s->line,
-		    "%.*s is too large to be read; write a smaller number",
-		    (int)(len < 64 ? len : 64), at);
-	else if (value > most)
-		scan_error(s, s->line,
-		    "%.*s is too large to be read; write a smaller number, or "
-		    "%.*sL",
-		    (int)len, at, (int)len, at);
-	return (at + len);
-}
-
-static const char *
-scan_name(struct scan *s, const char *at)
-{
-	s->name = at;
-	while (is_letter(*at) || is_digit(*at) || *at == '*' || *at == '-' ||
-	       *at == '_')
-		at++;
-	s->name_len = at - s->name;
-	return (at);
-}
-
-/* A byte that begins nothing is skipped. */
-static const char *
-scan_token(struct scan *s, const char *at)
-{
-	if (*at == '"')
-		return (scan_string(s, at));
-	if (at[0] == '/' && at[1] == '*')
-		return (scan_comment(s, at));
-	if (*at == '#' || (at[0] == '/' && at[1] == '/'))
-		return (at + strcspn(at, "\n"));
-	if (is_digit(*at))
-		return (scan_number(s, at));
-	if (is_letter(*at) || *at == '*')
-		return (scan_name(s, at));
-	return (at + 1);
-}
-
-/* 0; -EINVAL: libconfig must not read this; -ENOMEM. */
 static int
-scan_text(struct scan *s, const char *at)
+add_number(struct scan *s, int64_t value, bool reported)
 {
-	const char *include = match_include(at);
-	int r;
+	struct conf_text *text = s->walk->text;
+	struct conf_number *list;
 
-	while (*at != '\0' || include != NULL) {
-		if (include != NULL) {
-			s->name = "@include";
-			s->name_len = strlen(s->name);
-			r = scan_include(s, include, &at);
-			if (r != 0)
-				return (r);
-			include = NULL;
-		} else if (*at == '\n') {
-			s->line++;
-			include = match_include(++at);
-		} else {
-			at = scan_token(s, at);
-		}
-	}
+	list = realloc(text->numbers, (text->nnumbers + 1) * sizeof(*list));
+	if (list == NULL)
+		return (-ENOMEM);
+	text->numbers = list;
+	list += text->nnumbers;
+	*list = (struct conf_number){ strdup(s->file), s->name_line, value,
+		reported, false };
+	if (list->file == NULL)
+		return (-ENOMEM);
+	text->nnumbers++;
 	return (0);
 }
 
-int
-conf_text_check(struct conf_errors *errors, const char *text)
+/*
+ * libconfig 1.5 wraps numbers to 32 bits, or 64 where they end with L; and
+ * later versions take one that begins with 0 for octal.
+ */
+static int
+check_number(struct scan *s, const struct conf_token *t)
 {
-	struct scan s = { .errors = errors, .file = errors->file, .line = 1 };
+	bool minus = t->at[0] == '-', hex;
+	const char *at = t->at + (minus || t->at[0] == '+');
+	int shown = t->len < 64 ? (int)t->len : 64;
+	unsigned long long most = INT64_MAX, size;
+	char *end;
 
-	s.name = "text";
-	s.name_len = strlen(s.name);
-	return (scan_text(&s, text));
+	hex = at[0] == '0' && (at[1] == 'x' || at[1] == 'X');
+	errno = 0;
+	size = strtoull(at, &end, hex ? 16 : 10);
+	if (!hex && at[0] == '0' && end > at + 1) {
+		report(s, t->line, "%.*s begins with 0; write %s%llu", shown,
+		    t->at, minus ? "-" : "", size);
+		return (add_number(s, 0, true));
+	}
+	if (errno == ERANGE || size > most) {
+		report(s, t->line, "%.*s is out of bounds; write a %s number",
+		    shown, t->at, minus ? "larger" : "smaller");
+		return (add_number(s, 0, true));
+	}
+	if (t->kind == CONF_TOKEN_INT64 || size <= INT32_MAX)
+		return (0);
+	return (add_number(s, minus ? -(int64_t)size : (int64_t)size, false));
+}
+
+static int
+check_token(struct scan *s, const struct conf_token *t)
+{
+	switch (t->kind) {
+	case CONF_TOKEN_OPEN_STRING:
+	case CONF_TOKEN_OPEN_INCLUDE:
+		s->walk->refused = true;
+		return (0);
+	default:
+		break;
+	}
+	if (s->walk->stopped)
+		return (0);
+	switch (t->kind) {
+	case CONF_TOKEN_NAME:
+		s->name_line = t->line;
+		return (0);
+	case CONF_TOKEN_STRING:
+		check_string(s, t);
+		return (0);
+	case CONF_TOKEN_INT:
+	case CONF_TOKEN_INT64:
+		return (check_number(s, t));
+	case CONF_TOKEN_OPEN_COMMENT:
+		s->walk->stopped = true;
+		conf_error(s->walk->errors, s->file, t->line, "/*",
+		    "found a comment that does not end; write */ at its end");
+		return (0);
+	default:
+		return (0);
+	}
+}
+
+/* Notes the file of the first fault; what follows may be misunderstood. */
+static int
+take_token(struct scan *s, const struct conf_token *t)
+{
+	struct walk *w = s->walk;
+
+	if (w->stopped || (t->kind == CONF_TOKEN_END && s->depth > 0))
+		return (0);
+	conf_syntax_take(&w->syntax, t, s->number);
+	if (w->syntax.fault.line == 0)
+		return (0);
+	w->stopped = true;
+	w->text->fault = w->syntax.fault;
+	w->text->fault_file = strdup(s->file);
+	return (w->text->fault_file != NULL ? 0 : -ENOMEM);
+}
+
+/* 0, -EINVAL or -ENOMEM. */
+static int
+scan_text(struct scan *s, const char *text)
+{
+	struct conf_token t;
+	struct conf_lex lex;
+	int r;
+
+	conf_lex_init(&lex, text);
+	do {
+		conf_lex_next(&lex, &t);
+		/* What is included comes before what follows. */
+		r = t.kind == CONF_TOKEN_INCLUDE ? scan_include(s, &t) : 0;
+		if (r == 0)
+			r = take_token(s, &t);
+		if (r == 0)
+			r = check_token(s, &t);
+	} while (r == 0 && t.kind != CONF_TOKEN_END);
+	return (r);
+}
+
+static void
+report_fault(const struct conf_text *t, struct conf_errors *errors)
+{
+	if (t->fault.line != 0)
+		conf_error(errors, t->fault_file, t->fault.line,
+		    t->fault.setting, "%s", t->fault.text);
+}
+
+int
+conf_text_check(
+    struct conf_text *t, struct conf_errors *errors, const char *text)
+{
+	struct walk w = { .text = t, .errors = errors };
+	struct scan s = { .walk = &w, .file = errors->file };
+	int r;
+
+	*t = (struct conf_text){ .nnumbers = 0 };
+	conf_syntax_init(&w.syntax);
+	r = scan_text(&s, text);
+	if (r == 0 && w.refused)
+		r = -EINVAL;
+	if (r == -EINVAL)
+		report_fault(t, errors);
+	return (r);
+}
+
+void
+conf_text_fini(struct conf_text *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nnumbers; i++)
+		free(t->numbers[i].file);
+	free(t->numbers);
+	free(t->fault_file);
+}
+
+void
+conf_text_refused(
+    const struct conf_text *t, struct conf_errors *errors, const config_t *tree)
+{
+	if (t->fault.line != 0)
+		report_fault(t, errors);
+	else if (errors->count == 0)
+		conf_error_syntax(errors, tree);
+}
+
+bool
+conf_text_number(
+    struct conf_text *t, const char *file, unsigned line, int64_t *value)
+{
+	struct conf_number *n;
+
+	for (n = t->numbers; n < t->numbers + t->nnumbers; n++) {
+		if (n->used || n->line != line || strcmp(n->file, file) != 0)
+			continue;
+		if (n->reported)
+			return (false);
+		if ((uint32_t)n->value != (uint32_t)*value)
+			continue;
+		n->used = true;
+		*value = n->value;
+		return (true);
+	}
+	return (true);
 }

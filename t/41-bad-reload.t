@@ -185,7 +185,7 @@ $daemon->write('cut.pem', substr $daemon->slurp('tls.pem'), 0, 300);
 $daemon->write('cut.key', substr $daemon->slurp('tls.key'), 0, 100);
 
 fails_ok($daemon, 'syntax error', change => { top => "workers = 2;\nuser = ;" },
-	at => qr/^user = ;/, says => 'LINE: .*syntax error.*');
+	at => qr/^user = ;/, says => 'LINE: user: found ";", expected a value');
 fails_ok($daemon, 'unknown setting', change => { timeouts => 'idel = "5s";' },
 	at => qr/idel/, says => 'LINE: timeouts\.idel: .*\bidle\b.*');
 fails_ok($daemon, 'out of range', change => { timeouts => 'connect = "2h";' },

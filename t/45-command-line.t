@@ -201,13 +201,15 @@ sub mistake_ok {
 
 my $LIST = 'is a string; write a list .*\[ "\.\.\.", "\.\.\." \]';
 mistake_ok('brace that is missing', qr/8443"; \}/, '8443";',
-	'.*syntax error.*', 1);
-mistake_ok('bracket that is missing', qr/^\);\ntls/m, ";\ntls", '.*syntax error.*');
+	'listeners: found "\)" in line 4, but the "\{" is not closed; write "\}" before it');
+mistake_ok('bracket that is missing', qr/^\);\ntls/m, ";\ntls",
+	'listeners: found ";", but the "\(" in line 2 is not closed; write "\)" before it');
 mistake_ok('square for round', qr/listeners = \(/, 'listeners = [',
-	'.*syntax error.*', 1);
-mistake_ok('time without quotes', qr/"1h"/, '1h', '.*syntax error.*');
+	'listeners: found "\{" in "\[ \.\.\. \]", expected .*; write "\( \.\.\. \)" .*', 1);
+mistake_ok('time without quotes', qr/"1h"/, '1h',
+	'timeouts\.idle: found "1h", which is not a number; write it in quotes, .*');
 mistake_ok('setting given twice', qr/workers = 1;/, 'workers = 1; workers = 2;',
-	'.*duplicate setting.*');
+	'workers: is set twice, first in line 1; write it once');
 mistake_ok('timeout for timeouts', qr/^timeouts/m, 'timeout',
 	'timeout: .*\btimeouts\b.*');
 mistake_ok('a letter wrong', qr/idle = /, 'idel = ',
@@ -229,7 +231,7 @@ mistake_ok('string for a number', qr/workers = 1;/, 'workers = "4";',
 mistake_ok('number out of bounds', qr/workers = 1;/, 'workers = 5000;',
 	'workers: 5000 is out of bounds; write a number of processes from 0 to 1024');
 mistake_ok('number beyond 32 bits', qr/workers = 1;/, 'workers = 4294967297;',
-	'workers: .*');
+	'workers: 4294967297 is out of bounds; write a number of processes from 0 to 1024');
 mistake_ok('KB for KiB', qr/workers = 1;/, 'limits = { buffer = "64KB"; };',
 	'limits\.buffer: "64KB" is not a size; write .* KiB, MiB or GiB.*');
 mistake_ok('yes for true', qr/workers = 1;/, 'log = { access_connect = "yes"; };',

@@ -1,0 +1,88 @@
+/*
+ * The syntax of the configuration: what libconfig takes we take, and what it
+ * refuses has a fault, on a line that is not behind the one that it names.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libconfig.h>
+
+#include "common/conf_syntax.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
+
+/* libconfig 1.5 loses the last string before an error of syntax. */
+const char *
+__lsan_default_suppressions(void)
+{
+	return ("leak:libconfig\n");
+}
+
+const char *
+__lsan_default_options(void)
+{
+	return ("print_suppressions=0");
+}
+
+/* libconfig loses a string that does not end, without a word. */
+static bool
+has_open_string(const char *text)
+{
+	struct conf_token t;
+	struct conf_lex lex;
+
+	conf_lex_init(&lex, text);
+	do
+		conf_lex_next(&lex, &t);
+	while (t.kind != CONF_TOKEN_END && t.kind != CONF_TOKEN_OPEN_STRING);
+	return (t.kind == CONF_TOKEN_OPEN_STRING);
+}
+
+/* What only a longer memory for names would find. */
+static bool
+is_forgotten(const config_t *tree, size_t size)
+{
+	return (size > 2 * CONF_SYNTAX_NAME &&
+		strcmp(config_error_text(tree), "duplicate setting name") == 0);
+}
+
+static void
+check_fault(const struct conf_fault *fault, unsigned last)
+{
+	assert(fault->line >= 1 && fault->line <= last);
+	assert(fault->text[0] != '\0' && strchr(fault->text, '\n') == NULL);
+	assert(strlen(fault->text) < sizeof(fault->text));
+	assert(strlen(fault->setting) < sizeof(fault->setting));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = strndup((const char *)data, size);
+	struct conf_fault fault;
+	config_t tree;
+	bool found;
+
+	assert(text != NULL);
+	found = conf_syntax_find(text, &fault);
+	assert(found == (fault.line != 0));
+	config_init(&tree);
+	/* The fuzzer is not to read files by what it makes up. */
+	if (strstr(text, "@include") != NULL) {
+		;
+	} else if (config_read_string(&tree, text)) {
+		assert(!found || has_open_string(text) ||
+		       strstr(fault.text, "nested more than") != NULL);
+	} else {
+		assert(found || is_forgotten(&tree, strlen(text)));
+		if (found)
+			check_fault(&fault, config_error_line(&tree));
+	}
+	config_destroy(&tree);
+	free(text);
+	return (0);
+}
