@@ -81,8 +81,8 @@ struct conf_dns {
 
 struct conf_timeouts {
 	int64_t client_hello, handshake, connect;
-	int64_t idle, half_close, shutdown; /* idle 0: no limit */
-	int64_t drain, retire, watchdog;    /* retire 0: never */
+	int64_t idle, half_close, shutdown;    /* idle 0: no limit */
+	int64_t drain, retire, lost, watchdog; /* retire 0: never */
 };
 
 struct conf_limits {

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
+#define KEEPALIVE_PROBES 6
+
 void
 fd_close(int *fd)
 {
@@ -128,7 +132,7 @@ int
 fd_tunnel_options(int fd, const char **step)
 {
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-	static const int on = 1, idle = 60, interval = 10, count = 6;
+	static const int on = 1;
 	static const struct {
 		const char *step;
 		int level, name;
@@ -137,12 +141,6 @@ fd_tunnel_options(int fd, const char **step)
 	} options[] = {
 		{ "TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on) },
 		{ "SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on) },
-		{ "TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, &idle,
-		    sizeof(idle) },
-		{ "TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, &interval,
-		    sizeof(interval) },
-		{ "TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT, &count,
-		    sizeof(count) },
 		{ "SO_LINGER", SOL_SOCKET, SO_LINGER, &reset, sizeof(reset) },
 	};
 	size_t i;
@@ -154,6 +152,25 @@ fd_tunnel_options(int fd, const char **step)
 			options[i].value, options[i].size) == -1)
 			return (-errno);
 	}
+	return (0);
+}
+
+int
+fd_keepalive(int fd, int64_t silence)
+{
+	int seconds = (int)(silence / CLOCK_SEC);
+	int idle = seconds >= 2 ? seconds / 2 : 1;
+	int left = seconds > idle ? seconds - idle : 1;
+	int interval = left > KEEPALIVE_PROBES ? left / KEEPALIVE_PROBES : 1;
+	int count = left / interval;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ==
+		-1 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval,
+		sizeof(interval)) == -1 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count)) ==
+		-1)
+		return (-errno);
 	return (0);
 }
 

@@ -20,13 +20,20 @@ int fd_slurp(const char *path, size_t max, char **data, size_t *len);
 
 /*
  * What every TCP socket of a tunnel has, and every listener hands down to the
- * sockets that it accepts (Linux clones them): no delay, keep-alive that finds
- * a dead peer within two minutes, and SO_LINGER of 0 seconds, so that the end
- * is a reset unless somebody says that all went well: a worker that crashes
- * must not make a cut stream look whole. 0, or -errno with *step (may be
- * NULL) set to the option's name, static.
+ * sockets that it accepts (Linux clones them): no delay, keep-alive, and
+ * SO_LINGER of 0 seconds, so that the end is a reset unless somebody says that
+ * all went well: a worker that crashes must not make a cut stream look whole.
+ * 0, or -errno with *step (may be NULL) set to the option's name, static.
  */
 int fd_tunnel_options(int fd, const char **step);
+
+/*
+ * By keep-alive a peer is found to be dead that was silent for so many ns, as
+ * long as nothing is owed to it: probes are sent from half of that time on. The
+ * kernel counts seconds. For listeners, of the sockets accepted from now on. 0
+ * or -errno.
+ */
+int fd_keepalive(int fd, int64_t silence);
 
 /* All went well: close(2) ends the stream and sends what is unsent. */
 void fd_end_on_close(int fd);

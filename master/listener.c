@@ -120,7 +120,7 @@ steer_live(struct listener_group *g)
 }
 
 static int
-grow(struct listener_group *g, size_t n, const char **step)
+grow(struct listener_group *g, size_t n, int64_t silence, const char **step)
 {
 	int *fds;
 	int fd;
@@ -135,6 +135,8 @@ grow(struct listener_group *g, size_t n, const char **step)
 		if (fd < 0)
 			return (fd);
 		g->fds[g->nfds++] = fd;
+		/* Without it a dead peer is found later. */
+		(void)fd_keepalive(fd, silence);
 	}
 	return (0);
 }
@@ -176,7 +178,7 @@ probe(const struct listener_set *set, const struct listener_group *g)
 
 static int
 prepare_group(struct listener_set *set, struct listener_group *g,
-    size_t nworkers, const char **step)
+    size_t nworkers, int64_t silence, const char **step)
 {
 	size_t stay = g->live < nworkers ? g->live : nworkers;
 	int error = 0;
@@ -190,7 +192,7 @@ prepare_group(struct listener_set *set, struct listener_group *g,
 		error = steer(g, stay);
 	}
 	if (error == 0 && g->nfds < nworkers)
-		error = grow(g, nworkers, step);
+		error = grow(g, nworkers, silence, step);
 	return (error);
 }
 
@@ -213,7 +215,8 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 		if (g == NULL)
 			g = group_new(set, &conf->listeners[i]);
 		error = g == NULL ? -ENOMEM
-				  : prepare_group(set, g, nworkers, &step);
+				  : prepare_group(set, g, nworkers,
+					conf->timeouts.lost, &step);
 		if (error == 0)
 			continue;
 		findings_add_at(f, LOG_LEVEL_ERROR, conf,
@@ -274,6 +277,17 @@ listener_close_removed(struct listener_set *set)
 		if (!g->wanted)
 			group_free(set, g);
 	}
+}
+
+void
+listener_keepalive(struct listener_set *set, int64_t silence)
+{
+	struct listener_group *g;
+	size_t i;
+
+	TAILQ_FOREACH (g, &set->groups, entry)
+		for (i = 0; i < g->nfds; i++)
+			(void)fd_keepalive(g->fds[i], silence);
 }
 
 int64_t

@@ -69,6 +69,9 @@ void listener_rollback(struct listener_set *);
 void listener_commit(struct listener_set *, size_t nworkers, int64_t now);
 void listener_close_removed(struct listener_set *);
 
+/* Connections that are made from now on have such a fd_keepalive(). */
+void listener_keepalive(struct listener_set *, int64_t silence);
+
 /* Closes surplus sockets whose time is over; returns when the next is due. */
 int64_t listener_tick(struct listener_set *, int64_t now);
 

@@ -124,6 +124,7 @@ commit(struct master *m)
 		    retire_deadline(m->current, now),
 		    listener_gone(old->conf, m->current->conf));
 	listener_close_removed(&m->listeners);
+	listener_keepalive(&m->listeners, m->current->conf->timeouts.lost);
 	tell_success(m, old, now);
 	if (old != NULL) {
 		totals_log(m->stats, m->log);

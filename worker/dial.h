@@ -30,6 +30,7 @@ struct dial_context {
 	const struct guard *guard;
 	enum conf_family family;
 	int64_t timeout; /* for resolving and connecting together, ns */
+	int64_t lost;	 /* timeouts.lost */
 	uint64_t random; /* not 0; where to begin in the addresses of a name */
 };
 

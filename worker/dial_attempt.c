@@ -129,6 +129,8 @@ open_socket(struct attempt *a, size_t k)
 	if (fd == -1)
 		return (-errno);
 	error = fd_tunnel_options(fd, NULL);
+	if (error == 0)
+		error = fd_keepalive(fd, a->dial->context->lost);
 	if (error == 0) {
 		error = dial_egress_apply(
 		    fd, a->dial->rule->line, a->addr.family, k);

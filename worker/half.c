@@ -26,11 +26,12 @@ tcp_receive(struct half *h, uint8_t *buf, size_t size)
 	do {
 		n = recv(h->lfd.fd, buf, want, 0);
 	} while (n == -1 && errno == EINTR);
-	if (n == -1) {
-		if (errno == EAGAIN)
-			h->readable = false;
-		return (-errno);
+	if (n == -1 && errno == EAGAIN) {
+		h->readable = false;
+		return (h->error != 0 ? h->error : -EAGAIN);
 	}
+	if (n == -1)
+		return (-errno);
 	/* A reset that send() was told of reads as an end of stream here. */
 	if (n == 0 && h->error != 0)
 		return (h->error);
@@ -78,16 +79,19 @@ tls_half_receive(struct half *h, uint8_t *buf, size_t size)
 
 	if (h->error == 0)
 		h->error = tls_socket_error(h->tls);
-	if (n == -EAGAIN)
+	if (n == -EAGAIN) {
 		h->readable = !tls_drained(h->tls);
-	else if (n == -EPIPE && h->failed && half_socket_error(h) != 0)
+		if (!h->readable && h->error != 0)
+			return (h->error);
+	} else if (n == -EPIPE && h->failed && half_socket_error(h) != 0) {
 		/* Its stream had no goodbye, so the reset behind it, or the
 		 * silence, is what is known of its end. */
 		return (h->error);
-	else if (n == -EPIPE && (h->error != 0 || h->strict))
+	} else if (n == -EPIPE && (h->error != 0 || h->strict)) {
 		return (h->error != 0 ? h->error : -ECONNABORTED);
-	else if (n > 0)
+	} else if (n > 0) {
 		note_drained(h, tls_drained(h->tls));
+	}
 	h->cost = tls_cost(h->tls, n > 0 ? (size_t)n : 0);
 	return (n);
 }
@@ -191,6 +195,29 @@ half_close(struct half *h, bool reset)
 	if (!reset)
 		fd_end_on_close(fd);
 	fd_close(&fd);
+}
+
+bool
+half_lost(struct half *h, int64_t now, int64_t limit, int64_t *next)
+{
+	struct silence_facts facts;
+	int64_t when;
+
+	if (h->lfd.fd == -1 || silence_read(h->lfd.fd, &facts) != 0)
+		return (false);
+	switch (silence_judge(&h->silence, &facts, now, limit)) {
+	case SILENCE_SETTLED:
+		return (false);
+	case SILENCE_OWES:
+		when = silence_next(&h->silence, now, limit);
+		*next = when < *next ? when : *next;
+		return (false);
+	case SILENCE_LOST:
+		break;
+	}
+	if (h->error == 0)
+		h->error = -ETIMEDOUT;
+	return (true);
 }
 
 size_t

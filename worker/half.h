@@ -12,6 +12,7 @@
 
 #include "worker/buffer.h"
 #include "worker/loop.h"
+#include "worker/silence.h"
 
 struct half;
 struct tls;
@@ -22,8 +23,9 @@ struct half_ops {
 	 * Receives up to a chunk into buf, which holds a block. > 0; 0: the
 	 * peer ended its stream as it should; -EPIPE: it ended without the
 	 * goodbye that the protocol has; -EAGAIN, with h->readable where
-	 * there is more, after others; other -errno: broken. Sets h->cost to
-	 * what it cost of a turn's budget, in bytes.
+	 * there is more, after others; other -errno: broken, which is what
+	 * h->error says, if it was set before, once there is nothing more.
+	 * Sets h->cost to what it cost of a turn's budget, in bytes.
 	 */
 	ssize_t (*receive)(struct half *, uint8_t *buf, size_t size);
 	/* Sends or takes over up to len bytes, a chunk at most. > 0; -EAGAIN;
@@ -47,6 +49,7 @@ struct half {
 	uint64_t received;    /* bytes that the peer took */
 	int error;	      /* -errno that broke the socket, kept: the kernel
 			       * tells it once and then shows an end of stream */
+	struct silence silence; /* of the peer at its other end */
 	bool strict; /* an end without the goodbye breaks the socket: receive
 		      * gives -ECONNABORTED for -EPIPE */
 	bool readable, writable;
@@ -76,6 +79,13 @@ int half_socket_error(struct half *);
  * buffer. No-op where it is closed already.
  */
 void half_close(struct half *, bool reset);
+
+/*
+ * Has the peer at its other end been silent for so long, though bytes to it are
+ * not acknowledged? If so, h->error is -ETIMEDOUT. If not, *next is made earlier
+ * where it has to be looked at again before. limit: timeouts.lost.
+ */
+bool half_lost(struct half *, int64_t now, int64_t limit, int64_t *next);
 
 /* Bytes that the kernel has not got acknowledged; 0 where it cannot tell. */
 size_t half_unacknowledged(const struct half *);

@@ -80,7 +80,14 @@ handshake_expire(struct tunnel *t)
 static int64_t
 connect_deadline(const struct tunnel *t)
 {
-	return (CLOCK_NEVER);
+	return (t->look);
+}
+
+static void
+connect_expire(struct tunnel *t)
+{
+	if (!tunnel_look(t))
+		tunnel_arm(t);
 }
 
 /* How long nothing may move, 0: for ever; and why it ends then. */
@@ -105,7 +112,9 @@ relay_deadline(const struct tunnel *t)
 	enum reason reason;
 	int64_t limit = relay_limit(t, &reason);
 
-	return (limit == 0 ? CLOCK_NEVER : t->active + limit);
+	if (limit == 0 || t->active + limit > t->look)
+		return (t->look);
+	return (t->active + limit);
 }
 
 static void
@@ -113,8 +122,13 @@ relay_expire(struct tunnel *t)
 {
 	enum reason reason;
 
+	if (tunnel_look(t))
+		return;
 	(void)relay_limit(t, &reason);
-	tunnel_close(t, reason);
+	if (tunnel_now(t) < relay_deadline(t))
+		tunnel_arm(t);
+	else
+		tunnel_close(t, reason);
 }
 
 static int64_t
@@ -249,12 +263,6 @@ linger_expire(struct tunnel *t)
 	bury(t);
 }
 
-/* tunnel_close() was called for whatever made it expire. */
-static void
-never_expires(struct tunnel *t)
-{
-}
-
 static const struct state states[] = {
 	[PHASE_PROXY] = { tunnel_proxy_run, hello_deadline,
 	    tunnel_proxy_expire },
@@ -262,7 +270,7 @@ static const struct state states[] = {
 	[PHASE_HANDSHAKE] = { tunnel_handshake_run, handshake_deadline,
 	    handshake_expire },
 	[PHASE_CONNECT] = { tunnel_connect_run, connect_deadline,
-	    never_expires },
+	    connect_expire },
 	[PHASE_RELAY] = { tunnel_relay_run, relay_deadline, relay_expire },
 	[PHASE_FLUSH] = { tunnel_flush_run, flush_deadline,
 	    tunnel_flush_expire },
@@ -297,6 +305,7 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		.guard = boot->guard,
 		.family = conf->dns.family,
 		.timeout = conf->timeouts.connect,
+		.lost = conf->timeouts.lost,
 		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
 	};
 	return (tls_context_new(

@@ -156,6 +156,7 @@ handshake_done(struct tunnel *t)
 		return;
 	}
 	tunnel_enter(t, PHASE_CONNECT);
+	tunnel_watch(t);
 	if (t->dial == NULL)
 		start_dial(t);
 }
@@ -204,9 +205,15 @@ tunnel_handshake_run(struct tunnel *t)
 void
 tunnel_connect_run(struct tunnel *t)
 {
-	if (t->client.hangup && half_socket_error(&t->client) != 0) {
+	enum reason reason;
+	bool gone = t->client.hangup || t->client.error != 0;
+
+	if (gone && half_socket_error(&t->client) != 0) {
 		t->closed_first = AUDIT_SIDE_CLIENT;
 		t->detail = strerrordesc_np(-t->client.error);
-		tunnel_close(t, REASON_CLIENT_ABANDONED);
+		reason = tunnel_broken_reason(t, &t->client);
+		tunnel_close(t, reason == REASON_CLIENT_RESET
+				    ? REASON_CLIENT_ABANDONED
+				    : reason);
 	}
 }

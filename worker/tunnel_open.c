@@ -58,6 +58,7 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 		return (NULL);
 	tunnel_init(t, all, client, listener);
 	t->active = t->phase_since = t->accepted;
+	t->look = CLOCK_NEVER;
 	t->task.cb = task_cb;
 	timer_init(&t->timer, tunnel_timer_cb);
 	half_init(&t->client, &half_tls_ops, &all->buffers, &t->upstream);

@@ -127,6 +127,37 @@ tunnel_flush_expire(struct tunnel *t)
 	tunnel_flush_run(t);
 }
 
+void
+tunnel_watch(struct tunnel *t)
+{
+	if (t->look != CLOCK_NEVER)
+		return;
+	t->look = tunnel_now(t) + silence_first(tunnel_timeouts(t)->lost);
+	tunnel_arm(t);
+}
+
+bool
+tunnel_look(struct tunnel *t)
+{
+	int64_t now = tunnel_now(t), limit = tunnel_timeouts(t)->lost;
+	bool client, upstream;
+
+	if (now < t->look)
+		return (false);
+	t->look = CLOCK_NEVER;
+	client = half_lost(&t->client, now, limit, &t->look);
+	upstream = half_lost(&t->upstream, now, limit, &t->look);
+	if (!client && !upstream)
+		return (false);
+	if (t->phase == PHASE_CONNECT) {
+		tunnel_connect_run(t);
+		return (true);
+	}
+	flush(t, client ? &t->client : &t->upstream);
+	tunnel_flush_run(t);
+	return (true);
+}
+
 /* Runs one direction. True: the tunnel goes on as it is. */
 static bool
 pump(struct tunnel *t, struct half *src, size_t *budget)
@@ -153,6 +184,7 @@ tunnel_relay_run(struct tunnel *t)
 {
 	uint64_t before = t->client.received + t->upstream.received;
 	bool was_half_closed = tunnel_half_closed(t);
+	bool had_finished = t->client.finished || t->upstream.finished;
 	size_t there = BUDGET, back = BUDGET;
 
 	if (!pump(t, &t->client, &there) || !pump(t, &t->upstream, &back))
@@ -164,8 +196,12 @@ tunnel_relay_run(struct tunnel *t)
 	}
 	note_first_close(t);
 	if (there != BUDGET || back != BUDGET ||
-	    before != t->client.received + t->upstream.received)
+	    before != t->client.received + t->upstream.received) {
 		t->active = tunnel_now(t);
+		tunnel_watch(t);
+	}
+	if (!had_finished && (t->client.finished || t->upstream.finished))
+		tunnel_watch(t);
 	if (t->client.finished && t->upstream.finished) {
 		tunnel_close(t, t->client.truncated ? REASON_CLIENT_TRUNCATED
 						    : REASON_DONE);
@@ -187,6 +223,7 @@ tunnel_relay_start(struct tunnel *t)
 		return;
 	}
 	t->active = tunnel_now(t);
+	tunnel_watch(t);
 	tunnel_enter(t, PHASE_RELAY);
 	/* Edges that came before are gone: try both. */
 	t->client.readable = t->client.writable = true;

@@ -74,6 +74,7 @@ struct tunnel {
 	int64_t hello, handshake; /* since accepted; -1: not reached */
 	int64_t active;		  /* when a byte was last moved */
 	int64_t phase_since, flush_poll;
+	int64_t look; /* whether somebody is lost; NEVER: who owes nothing */
 	size_t lingered, flush_left;
 	struct half *broke;
 };
@@ -155,6 +156,10 @@ void tunnel_give_up_dial(struct tunnel *);
 void tunnel_relay_start(struct tunnel *);
 void tunnel_relay_run(struct tunnel *);
 void tunnel_flush_run(struct tunnel *);
+/* Something is sent: it has to be seen whether it arrives. */
+void tunnel_watch(struct tunnel *);
+/* Looks for that if it is time. True: a side is lost, the tunnel is ended. */
+bool tunnel_look(struct tunnel *);
 void tunnel_flush_expire(struct tunnel *);
 bool tunnel_half_closed(const struct tunnel *);
 /* Why a half broke, from what its socket or its protocol said. */

@@ -162,14 +162,47 @@ inheritance(void)
 	is_int(option(fd, IPPROTO_TCP, TCP_NODELAY), 1,
 	    "an accepted socket inherits TCP_NODELAY");
 	is_int(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1, "and SO_KEEPALIVE");
-	is_int(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60, "its idle time");
-	is_int(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10, "its interval");
-	is_int(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 6, "and its count");
 	close(pfd.fd);
 	is_int(socket_probe(&l.addr, false), 0,
 	    "a tunnel that is open does not keep the port from us");
 	close(fd);
 	close(client);
+}
+
+/* Idle time, interval and count of fd's probes. */
+static void
+probes(int fd, int idle, int interval, int count, const char *name)
+{
+	is_int(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), idle, name);
+	is_int(
+	    option(fd, IPPROTO_TCP, TCP_KEEPINTVL), interval, "the interval");
+	is_int(option(fd, IPPROTO_TCP, TCP_KEEPCNT), count, "the count");
+}
+
+/* Accepted sockets inherit that, too. */
+static void
+keepalive(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct listener_set set;
+	int fd;
+
+	listener_init(&set);
+	conf.timeouts.lost = 120 * CLOCK_SEC;
+	change(&set, &conf, 1);
+	fd = only_group(&set)->fds[0];
+	probes(
+	    fd, 60, 10, 6, "two minutes of silence: probes from the first on");
+	listener_keepalive(&set, 2 * CLOCK_SEC);
+	probes(fd, 1, 1, 1, "a socket that stays learns of a new time");
+	listener_keepalive(&set, 3600 * CLOCK_SEC);
+	probes(fd, 1800, 300, 6, "a long one");
+	listener_keepalive(&set, CLOCK_SEC);
+	probes(fd, 1, 1, 1, "the kernel has nothing shorter");
+	listener_keepalive(&set, 9 * CLOCK_SEC);
+	probes(fd, 4, 1, 5, "never more often than each second");
+	listener_fini(&set);
 }
 
 static void
@@ -395,6 +428,7 @@ main(void)
 {
 	starting();
 	inheritance();
+	keepalive();
 	shrinking();
 	late_worker();
 	growing();
