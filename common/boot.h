@@ -28,6 +28,10 @@ struct boot_socket {
 /* Longer than a client's SYN-ACK round trip with two retransmissions. */
 #define BOOT_SURPLUS_TIME (10 * CLOCK_SEC)
 
+/* Files of a worker beside its listeners and tunnels: streams, logs, counters,
+ * the loop, name servers, races for the upstream. */
+#define BOOT_FILES_OTHER 64
+
 /* All borrowed from the master's memory, which the fork has copied. */
 struct boot {
 	const struct conf *conf;

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/boot.h"
 #include "common/conf.h"
 #include "master/capability.h"
 #include "master/findings.h"
@@ -16,8 +17,8 @@
 /* nobody's number in a system without a user database (a bare container). */
 #define NOBODY 65534
 
-/* Files of a worker that belong to no tunnel: logs, loop, resolver, spare. */
-#define FILES_OTHER 64
+/* Files of the master beside its listeners and the control sockets. */
+#define FILES_MASTER 32
 
 /* A number instead of a name, as in chown(1). (uid_t)-1 and (gid_t)-1 mean
  * "as it was" to the kernel. */
@@ -208,20 +209,36 @@ privilege_limits(void)
 	return (0);
 }
 
-void
+int
 privilege_check_files(
     const struct conf *conf, size_t nworkers, struct findings *f)
 {
 	uint64_t share =
 	    ((uint64_t)conf->limits.tunnels + nworkers - 1) / nworkers;
-	uint64_t need = share * 2 + conf->nlisteners + FILES_OTHER;
+	uint64_t other = conf->nlisteners + BOOT_FILES_OTHER;
+	/* A control socket for each worker, and for the one that follows. */
+	uint64_t master = nworkers * (conf->nlisteners + 2) + FILES_MASTER;
 	struct rlimit files;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= need)
-		return;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+	    (files.rlim_cur >= other + 2 * share && files.rlim_cur >= master))
+		return (0);
+	if (files.rlim_cur < other + 2 || files.rlim_cur < master) {
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->workers,
+		    "too few open files: %zu worker%s and %zu listener%s need "
+		    "%llu in the master and at least %llu in each worker, "
+		    "RLIMIT_NOFILE is %llu",
+		    nworkers, nworkers == 1 ? "" : "s", conf->nlisteners,
+		    conf->nlisteners == 1 ? "" : "s",
+		    (unsigned long long)master, (unsigned long long)other + 2,
+		    (unsigned long long)files.rlim_cur);
+		return (-EMFILE);
+	}
 	findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->limits.tunnels,
-	    "%lld over %zu workers need %llu open files each, "
+	    "%lld over %zu worker%s need %llu open files each, "
 	    "RLIMIT_NOFILE is %llu",
-	    (long long)conf->limits.tunnels, nworkers, (unsigned long long)need,
+	    (long long)conf->limits.tunnels, nworkers, nworkers == 1 ? "" : "s",
+	    (unsigned long long)(other + 2 * share),
 	    (unsigned long long)files.rlim_cur);
+	return (0);
 }

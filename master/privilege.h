@@ -36,9 +36,13 @@ int privilege_drop(const struct run_as *, const char **step);
  * in memory; as many files as the hard limit allows. 0 or -errno. */
 int privilege_limits(void);
 
-/* Warns where a worker may not open as many files as its share of
- * limits.tunnels needs. */
-void privilege_check_files(
+/*
+ * -EMFILE where the limit on open files leaves no room for the listeners and a
+ * single tunnel, since nobody would be served then: the numbers are in
+ * findings. Else 0, with a warning where a worker's share of limits.tunnels
+ * has no room.
+ */
+int privilege_check_files(
     const struct conf *, size_t nworkers, struct findings *);
 
 #endif

@@ -63,12 +63,12 @@ reload_begin(struct master *m)
 	if (generation_read(&g, m->file, &m->findings) != 0)
 		return;
 	if (generation_complete(g, true, &m->findings) != 0 ||
+	    privilege_check_files(g->conf, g->nworkers, &m->findings) != 0 ||
 	    listener_prepare(
 		&m->listeners, g->conf, g->nworkers, &m->findings) != 0) {
 		generation_free(g);
 		return;
 	}
-	privilege_check_files(g->conf, g->nworkers, &m->findings);
 	/* Those of one that fails are not used again: its workers may have
 	 * accepted a tunnel, and the number is part of that tunnel's name. */
 	g->number = ++m->last_number;

@@ -104,7 +104,8 @@ accept_one(struct socket *s)
 	socklen_t len = sizeof(ss);
 	int fd;
 
-	if (!limits_descriptors(&a->tunnels->limits, a->tunnels->count)) {
+	if (!limits_descriptors(
+		&a->tunnels->limits, a->tunnels->count, a->nsockets)) {
 		pause_accepting(a, "the limit on open files is near");
 		return (false);
 	}

@@ -6,13 +6,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "common/boot.h"
 #include "common/clock.h"
 #include "common/stats.h"
 #include "worker/loop.h"
 #include "worker/resolver.h"
-
-/* Logs, listeners, epoll, name servers, and races for the upstream. */
-#define DESCRIPTORS_RESERVED 64
 
 /* What is counted, first byte of what a key is made from. */
 enum kind {
@@ -47,9 +45,11 @@ limits_admit(const struct limits *l)
 }
 
 bool
-limits_descriptors(const struct limits *l, uint64_t own_tunnels)
+limits_descriptors(
+    const struct limits *l, uint64_t own_tunnels, uint64_t listeners)
 {
-	return (2 * (own_tunnels + 1) + DESCRIPTORS_RESERVED <= l->descriptors);
+	return (2 * (own_tunnels + 1) + listeners + BOOT_FILES_OTHER <=
+		l->descriptors);
 }
 
 /* Two addresses of one /64 are one client: it can take any of them. But those

@@ -31,10 +31,11 @@ void limits_init(
 enum reason limits_admit(const struct limits *);
 
 /*
- * Are there descriptors for one more tunnel beside this worker's own ones? A
- * tunnel has two, and races more while it connects.
+ * Are there descriptors for one more tunnel beside this worker's own ones and
+ * its listening sockets? A tunnel has two, and races more while it connects.
  */
-bool limits_descriptors(const struct limits *, uint64_t own_tunnels);
+bool limits_descriptors(
+    const struct limits *, uint64_t own_tunnels, uint64_t listeners);
 
 /*
  * All that follow: what is refused is not counted. Besides for the reasons

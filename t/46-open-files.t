@@ -1,0 +1,79 @@
+#!/usr/bin/perl
+# A limit on open files under which nobody could be served: sniport does not
+# start, and says how many files it needs.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Daemon;
+use Sniport::Test qw(under_valgrind);
+use Sniport::Tunnel qw(finish tunnel_open works);
+use Sniport::Upstream;
+
+my $upstream = Sniport::Upstream->new('echo');
+my @hosts = (hosts => "127.0.0.1 peer.test\n");
+my $refused = qr/^sniport: .*: workers: too few open files: (\d+) workers? and (\d+) listeners? need (\d+) in the master and at least (\d+) in each worker, RLIMIT_NOFILE is (\d+)$/m;
+
+sub serves {
+	my ($daemon) = @_;
+	my $client = tunnel_open($daemon, $upstream);
+
+	return works($client) && finish($client);
+}
+
+# Does not start; returns the numbers that it gives.
+sub refused_ok {
+	my ($files, %option) = @_;
+	my $daemon = Sniport::Daemon->new(@hosts, %option, files => $files,
+		may_fail => 1);
+
+	is($daemon->wait_end, 1, "$files open files: no start");
+	my @numbers = $daemon->log =~ $refused;
+	is($numbers[4], $files, 'the numbers are told')
+	    or diag($daemon->log);
+	unlike($daemon->log, qr/: started, /, 'nobody says that it has started');
+	$daemon->stop_ok(status => 1);
+	return @numbers;
+}
+
+# valgrind needs files of its own.
+if (!under_valgrind()) {
+	refused_ok(20);
+	refused_ok(64);
+}
+my ($workers, $listeners, $master, $worker) = refused_ok(
+	under_valgrind() ? 64 : 40);
+is_deeply([ $workers, $listeners ], [ 1, 1 ], 'for one worker and listener');
+refused_ok($worker - 1);
+
+# What is said to be enough is enough.
+my $daemon = Sniport::Daemon->new(@hosts, files => $worker);
+ok(serves($daemon), 'as many as it asks for: it serves');
+like($daemon->log, qr/ warning .*limits\.tunnels: 100000 over 1 worker need \d+ open files each, RLIMIT_NOFILE is $worker$/m,
+	'and warns that its tunnels need more');
+# One listener more has no room.
+my $more = '{ address = "127.0.0.1:%PORT%"; }, { address = "127.0.0.2:%PORT%"; }';
+like($daemon->reload(listeners => $more),
+	qr/^Reload failed, generation 1 goes on: .*too few open files: 1 worker and 2 listeners need /,
+	'a reload that needs more fails');
+ok(serves($daemon), 'the old generation serves');
+$daemon->stop_ok;
+$daemon = Sniport::Daemon->new(@hosts, listeners => $more,
+	files => $worker + 1);
+ok(serves($daemon), 'one file more is enough for that');
+$daemon->stop_ok;
+
+# The master holds the listening sockets of all workers.
+($workers, $listeners, $master, $worker) = refused_ok(70,
+	top => 'workers = 20;');
+cmp_ok($master, '>', $worker, 'with many workers it is the master that needs more');
+$daemon = Sniport::Daemon->new(@hosts, top => 'workers = 20;',
+	files => $master);
+ok(serves($daemon), 'as many as it asks for: it serves');
+$daemon->stop_ok;
+
+done_testing;
