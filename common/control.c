@@ -48,8 +48,11 @@ control_send(int fd, const struct control_msg *msg, const int *fds, size_t nfds)
 		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
 		memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * nfds);
 	}
+	/* Without descriptors by send(2): a worker may not use the other. */
 	do {
-		n = sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = nfds > 0 ? sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL)
+			     : send(fd, &copy, sizeof(copy),
+				   MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	return (n < 0 ? -errno : 0);
 }

@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Sniport::Alone qw(alone bind_file);
 use IO::Socket::UNIX;
+use POSIX qw(uname);
 use Socket;
 use Test::More;
 
@@ -173,6 +174,11 @@ my @forbidden = qw(execve fork thread ptrace write read-write create truncate
 	unlink rename chmod netlink packet raw ping sctp listen map-code
 	protect-code memfd setuid prctl unshare mount bpf io-uring kill kill-thread
 	terminal owner seccomp);
+# To others through what they share: the master, and the other workers.
+push @forbidden, qw(pass pass-many overwrite block block-ioctl lease pipe-size
+	duplicate duplicate-to steer steer-ebpf steer-not reuse-port mark device
+	receive-buffer congestion bind listener-option deafen disconnect
+	deafen-stderr interface-down);
 for my $word (@forbidden) {
 	my $corrupted = corrupted();
 	my $kept = tunnel_open($corrupted, $upstream);
@@ -189,12 +195,35 @@ for my $word (@forbidden) {
 	$corrupted->stop_ok(name => "$word: sniport stops");
 }
 
+# Calls of which no argument could be harmless.
+my @numbers = qw(process-read process-write process-open process-descriptor
+	process-signal process-limit limit priority cpus scheduler queue-signal
+	keys add-key positioned-write positioned-writev truncate-file
+	allocate-file send-file copy-file splice tee vmsplice file-mode file-owner
+	file-lock file-attribute file-handle folder link dup pipe pair event timer
+	user-fault performance watch shared-memory semaphore message-queue
+	namespace root personality wait-for clock lock-memory clone-three);
+push @numbers, qw(x-thirty-two i-three-eighty-six) if (uname())[4] eq 'x86_64';
+for my $word (@numbers) {
+	my $corrupted = corrupted();
+	bid($corrupted, $word);
+	ok($corrupted->wait_log($killed), "$word: the kernel ends the worker")
+	    or diag($corrupted->log);
+	unlike($corrupted->log, qr/^violate/m, "$word: at once");
+	$corrupted->stop_ok(name => "$word: sniport stops");
+}
+
 # Seldom needed, and harmless.
 $daemon = corrupted(wrapper => [ qw(prlimit --as=300000000) ]);
 my ($worker) = $daemon->workers;
 survives_ok($daemon, $_, 'done')
     for qw(protect-data random interface sort memory);
 survives_ok($daemon, 'local', 'EAFNOSUPPORT');
+ok(serves($daemon), 'a tunnel');
+survives_ok($daemon, 'seek', 'done');
+ok(serves($daemon), 'another one');
+is(scalar(grep { $_->{reason} eq 'done' } $daemon->audit), 2,
+	'seek: no audit line is written over');
 for my $word (qw(password program process)) {
 	survives_ok($daemon, $word, $landlock ? 'EACCES' : 'done');
 }

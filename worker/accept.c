@@ -1,9 +1,11 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/boot.h"
 #include "common/clock.h"
@@ -138,6 +140,8 @@ socket_cb(struct loop_fd *lfd, uint32_t events)
 	accept_one(container_of(lfd, struct socket, lfd));
 }
 
+/* The number is not for another socket, of which the sandbox would forbid what
+ * it forbids of a listener. */
 static void
 socket_close(struct socket *s)
 {
@@ -146,7 +150,8 @@ socket_close(struct socket *s)
 	if (fd == -1)
 		return;
 	loop_del(s->acceptor->loop, &s->lfd);
-	fd_close(&fd);
+	if (dup3(STDIN_FILENO, fd, O_CLOEXEC) == -1)
+		fd_close(&fd);
 }
 
 static void

@@ -250,6 +250,7 @@ dns_servers_new(struct dns_channel *ch)
 		dns_servers_free(sv);
 		return (error);
 	}
+	ares_set_socket_functions(sv->ares, &dns_socket_functions, NULL);
 	return (0);
 }
 

@@ -1,7 +1,8 @@
 /*
  * c-ares on the loop, with the name servers of its time, for the files that
  * make up the channel: dns_channel.c (whose time it is),
- * dns_channel_servers.c (c-ares), dns_channel_answer.c (what it found).
+ * dns_channel_servers.c (c-ares), dns_channel_sockets.c (what it sends by),
+ * dns_channel_answer.c (what it found).
  */
 #ifndef WORKER_DNS_CHANNEL_SERVERS_H
 #define WORKER_DNS_CHANNEL_SERVERS_H
@@ -52,6 +53,10 @@ int dns_servers_new(struct dns_channel *);
 
 /* Ends their questions. Not to be called from within c-ares. */
 void dns_servers_free(struct dns_servers *);
+
+/* Non-blocking, in every version. To be set when the name servers are known:
+ * 1.34 finds no interface of a link-local one afterwards. */
+extern const struct ares_socket_functions dns_socket_functions;
 
 void dns_servers_ask(struct dns_servers *, struct dns_question *);
 

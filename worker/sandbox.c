@@ -16,28 +16,16 @@
 #include "common/boot.h"
 #include "common/log.h"
 #include "worker/sandbox_files.h"
-
-#define ALL	   UINT32_MAX /* bits of an int, whatever is above them */
-#define CONDITIONS 3
-
-/* That bits of an argument have a value. */
-struct condition {
-	unsigned arg;
-	uint32_t mask, value;
-};
-
-struct rule_call {
-	int call;
-	struct condition when[CONDITIONS]; /* up to one without a mask */
-};
+#include "worker/sandbox_rule.h"
+#include "worker/sandbox_sockets.h"
 
 /* Permitted whatever their arguments are. */
 static const int calls[] = {
-	/* tunnels, listeners and name servers; bind: to a source */
-	SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(connect),
-	SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
-	SCMP_SYS(shutdown), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
-	SCMP_SYS(sendmsg), SCMP_SYS(sendto),
+	/* tunnels, listeners and name servers; not sendmsg(2), by which others
+	 * would get descriptors of ours */
+	SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt), SCMP_SYS(shutdown), SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg), SCMP_SYS(sendto),
 	/* descriptors */
 	SCMP_SYS(close), SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write),
 	SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(fstat),
@@ -62,21 +50,22 @@ static const int calls[] = {
 #define OPEN_BITS (O_ACCMODE | O_CREAT | O_TRUNC)
 
 /* Permitted when all conditions of a line hold. */
-static const struct rule_call conditional[] = {
+static const struct sandbox_rule conditional[] = {
 	/* No new code. OpenSSL has loaded what it uses before the fork. */
 	{ SCMP_SYS(mmap), { { 2, PROT_EXEC, 0 } } },
 	{ SCMP_SYS(mprotect), { { 2, PROT_EXEC, 0 } } },
 	{ SCMP_SYS(openat), { { 2, OPEN_BITS, O_RDONLY } } },
-	{ SCMP_SYS(fcntl), { { 1, ALL, F_GETFD } } },
-	{ SCMP_SYS(fcntl), { { 1, ALL, F_SETFD } } },
-	{ SCMP_SYS(fcntl), { { 1, ALL, F_GETFL } } },
-	{ SCMP_SYS(fcntl), { { 1, ALL, F_SETFL } } },
-	{ SCMP_SYS(ioctl), { { 1, ALL, SIOCOUTQ } } },
-	{ SCMP_SYS(ioctl), { { 1, ALL, FIONREAD } } },
+	{ SCMP_SYS(fcntl), { { 1, SANDBOX_ALL, F_GETFD } } },
+	{ SCMP_SYS(fcntl), { { 1, SANDBOX_ALL, F_SETFD } } },
+	{ SCMP_SYS(fcntl), { { 1, SANDBOX_ALL, F_GETFL } } },
+	/* a listener is closed so */
+	{ SCMP_SYS(dup3), { { 0, SANDBOX_ALL, STDIN_FILENO } } },
+	{ SCMP_SYS(ioctl), { { 1, SANDBOX_ALL, SIOCOUTQ } } },
+	{ SCMP_SYS(ioctl), { { 1, SANDBOX_ALL, FIONREAD } } },
 	/* isatty(3), which stdio asks when it reads a device */
-	{ SCMP_SYS(ioctl), { { 1, ALL, TCGETS } } },
+	{ SCMP_SYS(ioctl), { { 1, SANDBOX_ALL, TCGETS } } },
 	/* if_nametoindex(3), for a name server such as fe80::1%eth0 */
-	{ SCMP_SYS(ioctl), { { 1, ALL, SIOCGIFINDEX } } },
+	{ SCMP_SYS(ioctl), { { 1, SANDBOX_ALL, SIOCGIFINDEX } } },
 };
 
 /* With SOCK_NONBLOCK and SOCK_CLOEXEC or without. */
@@ -86,26 +75,12 @@ static const struct rule_call conditional[] = {
 	}
 
 /* No raw sockets, and no protocol whose module is then loaded. */
-static const struct condition sockets[][2] = {
-	{ TYPE(SOCK_STREAM), { 2, ALL, 0 } },
-	{ TYPE(SOCK_STREAM), { 2, ALL, IPPROTO_TCP } },
-	{ TYPE(SOCK_DGRAM), { 2, ALL, 0 } },
-	{ TYPE(SOCK_DGRAM), { 2, ALL, IPPROTO_UDP } },
+static const struct sandbox_condition sockets[][2] = {
+	{ TYPE(SOCK_STREAM), { 2, SANDBOX_ALL, 0 } },
+	{ TYPE(SOCK_STREAM), { 2, SANDBOX_ALL, IPPROTO_TCP } },
+	{ TYPE(SOCK_DGRAM), { 2, SANDBOX_ALL, 0 } },
+	{ TYPE(SOCK_DGRAM), { 2, SANDBOX_ALL, IPPROTO_UDP } },
 };
-
-static int
-add_rule(scmp_filter_ctx filter, uint32_t action, const struct rule_call *rule)
-{
-	struct scmp_arg_cmp args[CONDITIONS];
-	unsigned n;
-
-	for (n = 0; n < CONDITIONS && rule->when[n].mask != 0; n++)
-		args[n] = (struct scmp_arg_cmp){ .arg = rule->when[n].arg,
-			.op = SCMP_CMP_MASKED_EQ,
-			.datum_a = rule->when[n].mask,
-			.datum_b = rule->when[n].value };
-	return (seccomp_rule_add_array(filter, action, rule->call, n, args));
-}
 
 static int
 add_sockets(scmp_filter_ctx filter)
@@ -113,29 +88,29 @@ add_sockets(scmp_filter_ctx filter)
 	static const uint32_t families[] = { AF_INET, AF_INET6 };
 	/* Not for us, but if_nametoindex(3) tries it first; syslog's socket
 	 * is there already. */
-	static const struct rule_call local = { SCMP_SYS(socket),
-		{ { 0, ALL, AF_UNIX } } };
+	static const struct sandbox_rule local = { SCMP_SYS(socket),
+		{ { 0, SANDBOX_ALL, AF_UNIX } } };
 	size_t i;
 	int error;
 
-	error = add_rule(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), &local);
+	error = sandbox_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), &local);
 	for (i = 0; error == 0 && i < 2 * sizeof(sockets) / sizeof(sockets[0]);
 	     i++) {
-		const struct rule_call rule = { SCMP_SYS(socket),
-			{ { 0, ALL, families[i % 2] }, sockets[i / 2][0],
-			    sockets[i / 2][1] } };
+		const struct sandbox_rule rule = { SCMP_SYS(socket),
+			{ { 0, SANDBOX_ALL, families[i % 2] },
+			    sockets[i / 2][0], sockets[i / 2][1] } };
 
-		error = add_rule(filter, SCMP_ACT_ALLOW, &rule);
+		error = sandbox_rule_add(filter, SCMP_ACT_ALLOW, &rule);
 	}
 	return (error);
 }
 
 static int
-add_rules(scmp_filter_ctx filter)
+add_rules(scmp_filter_ctx filter, const struct boot *boot)
 {
 	/* abort(3); nobody else is to be sent a signal. */
-	const struct rule_call self = { SCMP_SYS(tgkill),
-		{ { 0, ALL, (uint32_t)getpid() } } };
+	const struct sandbox_rule self = { SCMP_SYS(tgkill),
+		{ { 0, SANDBOX_ALL, (uint32_t)getpid() } } };
 	size_t i;
 	int error = 0;
 
@@ -144,14 +119,17 @@ add_rules(scmp_filter_ctx filter)
 	for (i = 0;
 	     error == 0 && i < sizeof(conditional) / sizeof(conditional[0]);
 	     i++)
-		error = add_rule(filter, SCMP_ACT_ALLOW, &conditional[i]);
+		error =
+		    sandbox_rule_add(filter, SCMP_ACT_ALLOW, &conditional[i]);
 	if (error == 0)
-		error = add_rule(filter, SCMP_ACT_ALLOW, &self);
-	return (error == 0 ? add_sockets(filter) : error);
+		error = sandbox_rule_add(filter, SCMP_ACT_ALLOW, &self);
+	if (error == 0)
+		error = add_sockets(filter);
+	return (error == 0 ? sandbox_allow_options(filter, boot->conf) : error);
 }
 
 static int
-restrict_calls(const char **step)
+restrict_calls(const struct boot *boot, const char **step)
 {
 	scmp_filter_ctx filter;
 	int error;
@@ -171,7 +149,7 @@ restrict_calls(const char **step)
 	/* Let seccomp_load() say what the kernel has said. */
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	*step = "seccomp_rule_add";
-	error = add_rules(filter);
+	error = add_rules(filter, boot);
 	if (error == 0) {
 		*step = "seccomp_load";
 		error = seccomp_load(filter);
@@ -209,10 +187,13 @@ sandbox_enter(const struct boot *boot)
 		    "sandbox: left out: %s is there", who);
 		return (0);
 	}
-	/* In this order, since seccomp forbids what Landlock takes. */
+	/* In this order, since seccomp forbids what Landlock takes, and the
+	 * last filter that there is another one. */
 	error = sandbox_restrict_files(boot, &step);
 	if (error == 0)
-		error = restrict_calls(&step);
+		error = sandbox_guard_shared(boot, &step);
+	if (error == 0)
+		error = restrict_calls(boot, &step);
 	if (error != 0)
 		log_write(boot->log, LOG_LEVEL_ERROR, "sandbox: %s: %s", step,
 		    strerrordesc_np(-error));
