@@ -63,25 +63,6 @@ walk_next(struct walk *w)
 	return (true);
 }
 
-static bool
-set_contains(const struct policy *p, const struct policy_client_set *set,
-    const struct addr *client)
-{
-	const struct policy_range *r = p->ranges + set->range;
-	uint32_t from = 0, to = set->nranges, mid;
-	struct addr a = *client;
-
-	a.port = 0;
-	while (from < to) { /* the first that begins beyond the client */
-		mid = from + (to - from) / 2;
-		if (memcmp(&r[mid].low, &a, sizeof(a)) <= 0)
-			from = mid + 1;
-		else
-			to = mid;
-	}
-	return (from > 0 && memcmp(&r[from - 1].high, &a, sizeof(a)) >= 0);
-}
-
 /*
  * Searching: "best" is the lowest rule found so far.
  */
@@ -225,7 +206,8 @@ set_has(const struct question *q, uint32_t rule)
 			search_identities(q, set->owner, POLICY_NOTHING) !=
 			    POLICY_NOTHING);
 	for (i = 0; i < q->nclients; i++)
-		if (set_contains(q->policy, set, &q->clients[i]))
+		if (addr_ranges_contain(q->policy->ranges + set->range,
+			set->nranges, &q->clients[i]))
 			return (true);
 	return (false);
 }

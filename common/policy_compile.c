@@ -214,52 +214,13 @@ add_destination(
  */
 
 static void
-range_init(struct policy_range *r, const struct cidr *c)
-{
-	unsigned i, bits = c->family == AF_INET ? 32 : 128;
-
-	memset(r, 0, sizeof(*r));
-	r->low.family = c->family;
-	memcpy(r->low.ip, c->ip, sizeof(r->low.ip));
-	r->high = r->low;
-	for (i = c->bits; i < bits; i++)
-		r->high.ip[i / 8] |= 0x80 >> i % 8;
-}
-
-static int
-range_compare(const void *a, const void *b)
-{
-	const struct policy_range *x = a, *y = b;
-
-	return (memcmp(&x->low, &y->low, sizeof(x->low)));
-}
-
-/* Sorts ranges and joins those that overlap; returns how many are left. */
-static uint32_t
-ranges_merge(struct policy_range *r, uint32_t n)
-{
-	uint32_t i, last = 0;
-
-	if (n == 0)
-		return (0);
-	qsort(r, n, sizeof(*r), range_compare);
-	for (i = 1; i < n; i++) {
-		if (memcmp(&r[i].low, &r[last].high, sizeof(r->low)) > 0)
-			r[++last] = r[i];
-		else if (memcmp(&r[i].high, &r[last].high, sizeof(r->low)) > 0)
-			r[last].high = r[i].high;
-	}
-	return (last + 1);
-}
-
-static void
 add_client_set(struct build *b, uint32_t rule)
 {
 	struct policy *p = b->policy;
 	const struct rule *r = &p->rules[rule];
 	const struct policy_span span = { 0, UINT16_MAX, rule };
 	struct policy_client_set *set = &p->sets[rule];
-	struct policy_range *ranges = p->ranges + b->nranges;
+	struct addr_range *ranges = p->ranges + b->nranges;
 	const struct rule_client *c;
 
 	if (count_identities(r) > 0)
@@ -268,10 +229,10 @@ add_client_set(struct build *b, uint32_t rule)
 		if (c->kind == RULE_CLIENT_IDENTITY)
 			add_identity(b, set->owner, c->identity, span);
 		else
-			range_init(&ranges[set->nranges++], &c->network);
+			ranges[set->nranges++] = addr_range_of(&c->network);
 	}
 	set->range = b->nranges;
-	set->nranges = ranges_merge(ranges, set->nranges);
+	set->nranges = (uint32_t)addr_ranges_merge(ranges, set->nranges);
 	b->nranges += set->nranges;
 }
 

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "common/addr_range.h"
 #include "common/hash.h"
 #include "common/hostname.h"
 #include "common/policy.h"
@@ -89,11 +90,6 @@ struct policy_slot {
 	uint32_t node; /* its index + 1; 0: free */
 };
 
-/* From low to high; the ports are 0, so that memcmp() sorts addresses. */
-struct policy_range {
-	struct addr low, high;
-};
-
 struct policy_client_set {
 	uint32_t range, nranges;
 	uint32_t owner; /* of its identities: a hidden node + 1; 0: none */
@@ -118,7 +114,7 @@ struct policy {
 	uint32_t nnodes;
 	struct policy_span *spans;
 	struct policy_span *rest;
-	struct policy_range *ranges;
+	struct addr_range *ranges;
 	struct policy_client_set *sets; /* by rule; of long client lists only */
 	struct policy_pattern *patterns;
 	char *names; /* of destinations */
