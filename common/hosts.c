@@ -203,3 +203,30 @@ hosts_find(const struct hosts *h, const char *name, int family,
 	}
 	return (n);
 }
+
+static bool
+is_localhost(const char *name)
+{
+	static const char suffix[] = ".localhost";
+	size_t len = strlen(name);
+
+	return (strcmp(name, suffix + 1) == 0 ||
+		(len >= sizeof(suffix) &&
+		    strcmp(name + len - (sizeof(suffix) - 1), suffix) == 0));
+}
+
+size_t
+hosts_answer(const struct hosts *h, const char *name, int family,
+    struct addr *out, size_t max, bool *known)
+{
+	const char *loopback = family == AF_INET ? "127.0.0.1" : "::1";
+	size_t n = 0;
+
+	*known = false;
+	if (h != NULL)
+		n = hosts_find(h, name, family, out, max, known);
+	if (*known || !is_localhost(name))
+		return (n);
+	*known = true;
+	return (max > 0 && addr_parse_ip(out, loopback, strlen(loopback)) == 0);
+}

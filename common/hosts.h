@@ -9,6 +9,10 @@
 
 struct hosts;
 
+/* More addresses than that of one name and family are not dialled, whoever
+ * names them. */
+#define HOSTS_ADDRS_MAX 32
+
 /*
  * Parses the text of a hosts(5) file. Lines that do not hold an address and
  * names are skipped, as every resolver does. 0 or -ENOMEM.
@@ -23,6 +27,14 @@ void hosts_free(struct hosts *);
  * is to be asked.
  */
 size_t hosts_find(const struct hosts *, const char *name, int family,
+    struct addr *out, size_t max, bool *known);
+
+/*
+ * The same for all names that no name server is asked for: those of the file
+ * (NULL: there is none), and localhost with what is below it (RFC 6761 6.3),
+ * which is loopback unless the file has it.
+ */
+size_t hosts_answer(const struct hosts *, const char *name, int family,
     struct addr *out, size_t max, bool *known);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <ifaddrs.h>
 #include <libgen.h>
 #include <openssl/ssl.h>
 #include <sched.h>
@@ -20,6 +19,7 @@
 #include "common/sink.h"
 #include "master/egress_check.h"
 #include "master/findings.h"
+#include "master/own_addrs.h"
 #include "master/tls_load.h"
 
 /* Far more than any hosts file that blocks advertisers. */
@@ -40,36 +40,15 @@ usable_cpus(void)
 }
 
 static int
-interface_addrs(struct addr **out, size_t *n)
-{
-	struct ifaddrs *all, *i;
-	size_t max = 0;
-
-	*n = 0;
-	if (getifaddrs(&all) != 0)
-		return (-errno);
-	for (i = all; i != NULL; i = i->ifa_next)
-		max++;
-	*out = calloc(max + 1, sizeof(**out));
-	for (i = all; *out != NULL && i != NULL; i = i->ifa_next) {
-		if (i->ifa_addr != NULL &&
-		    addr_from_sockaddr(&(*out)[*n], i->ifa_addr,
-			sizeof(struct sockaddr_storage)) == 0)
-			(*n)++;
-	}
-	freeifaddrs(all);
-	return (*out == NULL ? -ENOMEM : 0);
-}
-
-static int
 make_guard(struct generation *g)
 {
 	const struct conf *conf = g->conf;
-	struct addr *own = NULL, *listeners;
+	struct addr *listeners;
+	struct cidr *own = NULL;
 	size_t nown = 0;
 	int error;
 
-	error = interface_addrs(&own, &nown);
+	error = own_addrs_find(&own, &nown);
 	if (error != 0)
 		return (error);
 	error = -ENOMEM;
@@ -141,8 +120,8 @@ generation_read(struct generation **out, const char *file, struct findings *f)
 	return (0);
 }
 
-static int
-load_hosts(struct generation *g, struct findings *f)
+int
+generation_load_hosts(struct generation *g, struct findings *f)
 {
 	const char *file = g->conf->dns.hosts_file;
 	char *text = NULL;
@@ -233,7 +212,7 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 	(void)tls_load(&g->tls, g->conf, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
 	egress_check(g->conf, f);
-	(void)load_hosts(g, f);
+	(void)generation_load_hosts(g, f);
 	/* Last, since it may create files. */
 	if (f->nerrors == before && open_logs(g, serve, f) != 0 &&
 	    f->nerrors == before)

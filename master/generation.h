@@ -76,6 +76,10 @@ struct generation {
  */
 int generation_read(struct generation **g, const char *file, struct findings *);
 
+/* Loads the hosts file, if there is to be one; what generation_complete() does
+ * for sniport -q. 0, or -errno with the cause in findings. */
+int generation_load_hosts(struct generation *, struct findings *);
+
 /*
  * Completes it with all that serving needs: certificates, user, hosts file and
  * logs; and drops the rules' destinations, which serving does not need. Binds

@@ -65,7 +65,8 @@ query(const struct options *o)
 	struct findings f;
 
 	findings_init(&f);
-	if (generation_read(&g, o->file, &f) == 0)
+	if (generation_read(&g, o->file, &f) == 0 &&
+	    generation_load_hosts(g, &f) == 0)
 		result = query_run(g, &asked, stdout, stderr);
 	else
 		findings_print(&f, stderr);

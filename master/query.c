@@ -5,8 +5,10 @@
 #include "common/addr.h"
 #include "common/conf.h"
 #include "common/guard.h"
+#include "common/hosts.h"
 #include "common/policy.h"
 #include "common/target.h"
+#include "common/verdict.h"
 #include "master/explain.h"
 #include "master/generation.h"
 #include "master/options.h"
@@ -19,73 +21,99 @@ struct asked {
 	struct policy_question question; /* about those */
 };
 
-/* What would be dialled as far as it is known without asking a name server;
- * NULL: it is not. */
-static const struct addr *
-known_address(const struct target *target, const struct rule *rule)
-{
-	if (rule->connect_to.family != 0)
-		return (&rule->connect_to);
-	return (target->addr.family != 0 ? &target->addr : NULL);
-}
-
 static enum query_result
-ask_guard(const struct generation *g, const struct rule *rule,
+ask_guard(const struct generation *g, const struct rule *terms,
     const struct addr *addr, FILE *out)
 {
 	char text[ADDR_TEXT_SIZE];
 	const char *why = NULL;
+	struct guard_probe probe;
 	enum reason reason;
 
+	guard_probe_init(&probe);
+	reason = verdict_dial(g->guard, &probe, terms, addr, &why);
+	guard_probe_fini(&probe);
 	addr_format(addr, text);
-	reason =
-	    guard_check(g->guard, addr, rule->networks, rule->nnetworks, &why);
-	/* As in a worker: connect_to is the operator's own word. */
-	if (reason == REASON_NONE ||
-	    (reason == REASON_GUARD && rule->connect_to.family != 0)) {
+	if (reason == REASON_NONE) {
 		fprintf(out, "guard: %s may be dialled\n", text);
 		return (QUERY_ALLOWED);
 	}
-	fprintf(out, "guard: %s is refused: %s%s%s\n", text,
-	    reason_text(reason), why != NULL ? ": " : "",
-	    why != NULL ? why : "");
+	fprintf(out, "guard: %s is refused: %s\n", text,
+	    why != NULL ? why : reason_text(reason));
 	return (QUERY_DENIED);
 }
 
-/* The default action is that of a rule for all that stands behind the others;
- * report, that of what would have been without it. */
+/* The addresses of the target's name in the families that are looked up, as
+ * far as they are known; in *known whether no name server is asked. */
+static size_t
+find_addresses(const struct generation *g, const struct target *target,
+    struct addr addrs[VERDICT_FAMILIES_MAX * HOSTS_ADDRS_MAX], bool *known)
+{
+	int families[VERDICT_FAMILIES_MAX];
+	unsigned i, nfamilies;
+	size_t n = 0;
+
+	*known = false;
+	nfamilies = verdict_families(g->conf->dns.family, families);
+	for (i = 0; i < nfamilies; i++)
+		n += hosts_answer(g->hosts, target->host, families[i],
+		    addrs + n, HOSTS_ADDRS_MAX, known);
+	return (n);
+}
+
+/* What would be dialled, as far as it is known without asking a name server:
+ * one address that is permitted is enough. */
+static enum query_result
+tell_addresses(const struct generation *g, const struct target *target,
+    const struct rule *terms, FILE *out)
+{
+	const struct addr *addr = verdict_address(terms, target);
+	struct addr addrs[VERDICT_FAMILIES_MAX * HOSTS_ADDRS_MAX] = { 0 };
+	enum query_result result = QUERY_DENIED;
+	bool known;
+	size_t i, n;
+
+	if (addr != NULL)
+		return (ask_guard(g, terms, addr, out));
+	n = find_addresses(g, target, addrs, &known);
+	if (!known)
+		return (QUERY_ALLOWED);
+	for (i = 0; i < n; i++) {
+		addrs[i].port = target->port;
+		if (ask_guard(g, terms, &addrs[i], out) == QUERY_ALLOWED)
+			result = QUERY_ALLOWED;
+	}
+	if (n == 0)
+		fprintf(out,
+		    "hosts file: %s has no address of a family that "
+		    "dns.family permits\n",
+		    target->host);
+	return (result);
+}
+
 static enum query_result
 tell_decision(const struct generation *g, const struct asked *a,
     const struct rule *rule, FILE *out)
 {
-	enum rule_action action =
-	    rule != NULL ? rule->action : g->conf->default_action;
-	static const struct rule no_rule = { .action = RULE_REPORT };
+	struct verdict v = verdict_of(rule, g->conf->default_action);
 	char text[TARGET_TEXT_SIZE], by[128] = "no rule names it";
-	const struct addr *addr;
 
 	target_format(&a->target, text);
 	if (rule != NULL)
 		snprintf(by, sizeof(by), "rule \"%s\"", rule->name);
-	switch (action) {
-	case RULE_DENY:
+	if (v.denied != REASON_NONE) {
 		fprintf(out, "%s: deny%s %s\n", text,
 		    rule != NULL ? " by" : ":", by);
 		return (QUERY_DENIED);
-	case RULE_REPORT:
+	}
+	if (v.would_deny != REASON_NONE)
 		fprintf(
 		    out, "%s: allow (report): would be denied: %s\n", text, by);
-		break;
-	case RULE_ALLOW:
+	else
 		fprintf(out, "%s: allow by %s\n", text, by);
-		break;
-	}
-	if (rule == NULL)
-		rule = &no_rule;
-	if (rule->line != NULL)
-		fprintf(out, "egress: \"%s\"\n", rule->line->name);
-	addr = known_address(&a->target, rule);
-	return (addr == NULL ? QUERY_ALLOWED : ask_guard(g, rule, addr, out));
+	if (v.terms->line != NULL)
+		fprintf(out, "egress: \"%s\"\n", v.terms->line->name);
+	return (tell_addresses(g, &a->target, v.terms, out));
 }
 
 /* Rules before the one that decides that another client would meet. */

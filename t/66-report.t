@@ -204,8 +204,7 @@ sub said {
 	return \%said;
 }
 
-# The same of the daemon. What the guard says of the addresses of a name is
-# more than can be known beforehand.
+# The same of the daemon. All names are in the hosts file.
 sub done {
 	my ($target, $address, $identity) = @_;
 	my @key = $identity ? (certificate => $key{$identity}[0],
@@ -218,7 +217,7 @@ sub done {
 	my $line = $daemon->wait_audit(sub { $_->{client_port} == $local });
 	my %decision = (report => 'allow (report)');
 	my $decision = $line->{decision} // '';
-	my $refused = $line->{reason} eq 'guard' && $target =~ /^(?:[\d\[]|fixed)/;
+	my $refused = $line->{reason} eq 'guard';
 
 	return { status => $decision eq 'deny' || $refused ? 1 : 0,
 		decision => $decision{$decision} // $decision,
@@ -257,6 +256,8 @@ sub identity_hint {
 	return "rule \"$rule\" is for clients with an identity; give one " .
 	    "with -s\n";
 }
+my $PERMITTED = "guard: 127.0.0.1:$port may be dialled\n";
+my $LOOPBACK = "guard: 127.0.0.1:$port is refused: Loopback\n";
 sub reported {
 	my ($target, $why) = @_;
 
@@ -264,27 +265,27 @@ sub reported {
 }
 for (
 	[ 'a report rule', 'watch.test', [], 0, $UNKNOWN .
-	    identity_hint('id-deny') . reported('watch.test', 'rule "watch"') ],
+	    identity_hint('id-deny') . reported('watch.test', 'rule "watch"') .
+	    $PERMITTED ],
 	[ 'an identity that is reported', 'id.test', [$BILLING], 0, $UNKNOWN .
-	    reported('id.test', 'rule "id-report"') ],
+	    reported('id.test', 'rule "id-report"') . $PERMITTED ],
 	[ 'an identity that is denied', 'watch.test', [$OTHER], 1, $UNKNOWN .
 	    "watch.test:$port: deny by rule \"id-deny\"\n" ],
 	[ 'an address that is denied', 'mixed.test', ['127.0.0.3'], 1,
 	    "mixed.test:$port: deny by rule \"net-deny\"\n" ],
 	[ 'an address that is allowed', 'mixed.test', ['127.0.0.4'], 0,
-	    "mixed.test:$port: allow by rule \"mixed\"\n" ],
+	    "mixed.test:$port: allow by rule \"mixed\"\n$PERMITTED" ],
 	[ 'a DNS name', 'mixed.test', ['127.0.0.2', 'CLIENT.example.com'], 0,
-	    "mixed.test:$port: allow by rule \"mixed\"\n" ],
-	[ 'the default action', 'nobody.example', ['127.0.0.2'], 0,
-	    reported('nobody.example', 'no rule names it') ],
+	    "mixed.test:$port: allow by rule \"mixed\"\n$PERMITTED" ],
+	[ 'the default action', 'nobody.example', ['127.0.0.2'], 1,
+	    reported('nobody.example', 'no rule names it') . $LOOPBACK ],
 	[ 'the default action and the guard', '10.0.0.1', ['127.0.0.2'], 1,
 	    reported('10.0.0.1', 'no rule names it') . "guard: 10.0.0.1:$port " .
-	    "is refused: every address of the target is of special purpose: " .
-	    "Private-Use\n" ],
+	    "is refused: Private-Use\n" ],
 	[ 'the default action and a public address', $FAR, ['127.0.0.2'], 0,
 	    reported($FAR, 'no rule names it') .
 	    "guard: $FAR:$port may be dialled\n" ],
-	[ 'an explanation', 'mixed.test', ['127.0.0.2', $OTHER, '--explain'], 0,
+	[ 'an explanation', 'mixed.test', ['127.0.0.2', $OTHER, '--explain'], 1,
 	    "rule \"early\": no match: no destination has the name\n" .
 	    "rule \"id-report\": no match: no destination has the name\n" .
 	    "rule \"net-deny\": no match: the client's address is not in " .
@@ -296,12 +297,12 @@ for (
 	    "rule \"block\": no match: no destination has the name\n" .
 	    join('', map { "rule \"$_\": no match: no destination has the " .
 	    "name\n" } 'shut', 'fixed', 'fixed-open') .
-	    reported('mixed.test', 'no rule names it') ],
+	    reported('mixed.test', 'no rule names it') . $LOOPBACK ],
 	[ 'an explanation for an identity', 'id.test',
 	    ['127.0.0.3', $BILLING, '--explain'], 0,
 	    "rule \"early\": no match: no destination has the name\n" .
 	    "rule \"id-report\": matches\n" .
-	    reported('id.test', 'rule "id-report"') ],
+	    reported('id.test', 'rule "id-report"') . $PERMITTED ],
 	[ 'two addresses', 'id.test', ['127.0.0.3', '127.0.0.4'], 2,
 	    "sniport: -s 127.0.0.4: a client has one address\n" ],
 	[ 'no client', 'id.test', ['a b'], 2, "sniport: -s a b: neither an " .

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/verdict.h"
 #include "worker/dial_state.h"
 
 /* RFC 8305 section 3, the recommended value. */
@@ -51,8 +52,6 @@ failed(struct dial *d, enum reason reason)
 void
 dial_succeeded(struct dial *d, struct attempt *a)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
 	struct dial_report r;
 
 	stop(d, a);
@@ -62,13 +61,8 @@ dial_succeeded(struct dial *d, struct attempt *a)
 	d->tried[a->try] = (struct audit_try){ .addr = a->addr };
 	report(d, &r);
 	r.upstream = a->addr;
+	r.egress = a->local;
 	r.error = a->error;
-	/* Only for the audit line, which can do without. A connection that is
-	 * broken has no port any more. */
-	if (r.error == 0 &&
-	    getsockname(a->lfd.fd, (struct sockaddr *)&ss, &len) == 0)
-		(void)addr_from_sockaddr(
-		    &r.egress, (struct sockaddr *)&ss, len);
 	d->cb(d->arg, &r, &a->lfd);
 }
 
@@ -218,32 +212,18 @@ answer_cb(struct resolver_query *q, const struct resolver_answer *answer)
 static void
 ask(struct dial *d, struct resolver_account *account)
 {
-	enum conf_family conf = d->context->family;
-	bool ipv4_first =
-	    conf == CONF_FAMILY_IPV4 || conf == CONF_FAMILY_PREFER_IPV4;
-	bool both = conf != CONF_FAMILY_IPV4 && conf != CONF_FAMILY_IPV6;
-	int i;
+	int families[VERDICT_FAMILIES_MAX];
+	unsigned i, n = verdict_families(d->context->family, families);
 
-	d->interleave = conf == CONF_FAMILY_ANY;
-	d->family[0].af = ipv4_first ? AF_INET : AF_INET6;
-	d->family[1].af = ipv4_first ? AF_INET6 : AF_INET;
-	d->family[0].wanted = true;
-	d->family[1].wanted = both;
-	for (i = 0; i < FAMILIES; i++) {
+	d->interleave = d->context->family == CONF_FAMILY_ANY;
+	for (i = 0; i < n; i++) {
+		d->family[i].af = families[i];
+		d->family[i].wanted = true;
 		d->family[i].query.account = account;
-		if (d->family[i].wanted)
-			resolver_ask(d->context->resolver, &d->family[i].query,
-			    d->target->host, d->family[i].af, answer_cb);
 	}
-}
-
-/* What is dialled without a look-up; NULL: the target is a name. */
-static const struct addr *
-known_addr(const struct target *target, const struct rule *rule)
-{
-	if (rule->connect_to.family != 0)
-		return (&rule->connect_to);
-	return (target->addr.family != 0 ? &target->addr : NULL);
+	for (i = 0; i < n; i++)
+		resolver_ask(d->context->resolver, &d->family[i].query,
+		    d->target->host, d->family[i].af, answer_cb);
 }
 
 bool
@@ -252,7 +232,7 @@ dial_asks(struct dial_context *context, const struct target *target,
 {
 	struct resolver *r = context->resolver;
 
-	if (known_addr(target, rule) != NULL)
+	if (verdict_address(rule, target) != NULL)
 		return (false);
 	return ((context->family != CONF_FAMILY_IPV6 &&
 		    resolver_would_ask(r, target->host, AF_INET)) ||
@@ -265,7 +245,7 @@ dial_start(struct dial **out, struct dial_context *context,
     const struct dial_order *order)
 {
 	struct dial *d = calloc(1, sizeof(*d));
-	const struct addr *addr = known_addr(order->target, order->rule);
+	const struct addr *addr = verdict_address(order->rule, order->target);
 	int i;
 
 	if (d == NULL)

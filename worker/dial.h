@@ -12,12 +12,12 @@
 #include "common/addr.h"
 #include "common/audit.h"
 #include "common/conf.h"
+#include "common/guard.h"
 #include "common/reason.h"
 #include "common/rule.h"
 #include "common/target.h"
 
 struct dial;
-struct guard;
 struct loop;
 struct loop_fd;
 struct resolver;
@@ -28,6 +28,7 @@ struct dial_context {
 	struct loop *loop;
 	struct resolver *resolver;
 	const struct guard *guard;
+	struct guard_probe probe; /* owned */
 	enum conf_family family;
 	int64_t timeout; /* for resolving and connecting together, ns */
 	int64_t lost;	 /* timeouts.lost */

@@ -6,7 +6,7 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
-#include "common/guard.h"
+#include "common/verdict.h"
 #include "worker/dial_egress.h"
 #include "worker/dial_state.h"
 
@@ -80,6 +80,53 @@ was_connected(int error)
 	return (error == ECONNRESET || error == EPIPE);
 }
 
+/* Only for the guard and the audit line, which can do without. A connection
+ * that is broken has no port any more. */
+static void
+find_local(struct attempt *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(a->lfd.fd, (struct sockaddr *)&ss, &len) == 0)
+		(void)addr_from_sockaddr(
+		    &a->local, (struct sockaddr *)&ss, len);
+}
+
+/* An address that the guard refuses: notes what is to be told of it. A failed
+ * connection says more. */
+static void
+refused(struct dial *d, enum reason reason, const char *why)
+{
+	if (d->reason != REASON_NONE && reason != REASON_OWN_LISTENER)
+		return;
+	d->reason = reason;
+	d->detail = why;
+}
+
+/* It is connected; but if that turns out to be with this host, no further. */
+static void
+attempt_connected(struct attempt *a)
+{
+	struct dial *d = a->dial;
+	const char *why = NULL;
+	enum reason reason;
+
+	find_local(a);
+	reason = verdict_connected(
+	    d->context->guard, d->rule, &a->addr, &a->local, &why);
+	if (reason == REASON_NONE) {
+		dial_succeeded(d, a);
+		return;
+	}
+	d->tried[a->try] =
+	    (struct audit_try){ .addr = a->addr, .reason = reason };
+	refused(d, reason, why);
+	dial_attempt_close(a);
+	d->next_attempt = 0;
+	dial_advance(d);
+}
+
 static void
 attempt_cb(struct loop_fd *lfd, uint32_t events)
 {
@@ -99,7 +146,7 @@ attempt_cb(struct loop_fd *lfd, uint32_t events)
 		attempt_failed(a, error != 0 ? error : ECONNRESET);
 		dial_advance(a->dial);
 	} else if ((events & EPOLLOUT) != 0) {
-		dial_succeeded(a->dial, a);
+		attempt_connected(a);
 	}
 }
 
@@ -173,19 +220,6 @@ attempt_connect(struct attempt *a)
 	return (0);
 }
 
-/* May it be dialled? An address that the operator named as connect_to may,
- * unless it is sniport itself. */
-static enum reason
-check(const struct dial *d, const struct addr *addr, const char **why)
-{
-	enum reason reason = guard_check(d->context->guard, addr,
-	    d->rule->networks, d->rule->nnetworks, why);
-
-	if (reason == REASON_GUARD && d->rule->connect_to.family != 0)
-		return (REASON_NONE);
-	return (reason);
-}
-
 /*
  * Notes an address for the audit line and returns its place there. The last
  * place is shared by all that come when the others are taken: the latest
@@ -207,17 +241,14 @@ static bool
 permitted(struct dial *d, const struct addr *addr)
 {
 	const char *why = NULL;
-	enum reason reason = check(d, addr, &why);
+	enum reason reason = verdict_dial(
+	    d->context->guard, &d->context->probe, d->rule, addr, &why);
 
 	if (reason == REASON_NONE)
 		return (true);
 	if (d->nattempts == 0 || d->ntried < AUDIT_TRIED_MAX)
 		note_try(d, addr, reason);
-	/* A failed connection says more than a refused address. */
-	if (d->reason == REASON_NONE || reason == REASON_OWN_LISTENER) {
-		d->reason = reason;
-		d->detail = why;
-	}
+	refused(d, reason, why);
 	return (false);
 }
 

@@ -30,9 +30,10 @@ struct attempt {
 	struct loop_fd lfd;
 	struct dial *dial;
 	struct addr addr;
-	size_t try;	  /* index into tried */
-	bool line_failed; /* and not the connection */
-	int error;	  /* as in struct dial_report */
+	struct addr local; /* once it is connected; may be unknown */
+	size_t try;	   /* index into tried */
+	bool line_failed;  /* and not the connection */
+	int error;	   /* as in struct dial_report */
 };
 
 struct dial {

@@ -228,18 +228,6 @@ new_question(struct resolver *r, const struct dns_key *key)
 	return (entry);
 }
 
-/* RFC 6761 section 6.3: nobody is asked for these. */
-static bool
-is_localhost(const char *name)
-{
-	static const char suffix[] = ".localhost";
-	size_t len = strlen(name);
-
-	return (strcmp(name, suffix + 1) == 0 ||
-		(len >= sizeof(suffix) &&
-		    strcmp(name + len - (sizeof(suffix) - 1), suffix) == 0));
-}
-
 /* True: the hosts file has the name, or needs not to. */
 static bool
 answer_from_hosts(
@@ -247,18 +235,10 @@ answer_from_hosts(
 {
 	struct addr addrs[RESOLVER_ADDRS_MAX] = { 0 };
 	bool known = false;
-	size_t n = 0;
+	size_t n;
 
-	if (r->hosts != NULL)
-		n = hosts_find(r->hosts, key->name, key->family, addrs,
-		    RESOLVER_ADDRS_MAX, &known);
-	if (!known && is_localhost(key->name)) {
-		const char *text = key->family == AF_INET ? "127.0.0.1" : "::1";
-
-		known = true;
-		if (addr_parse_ip(&addrs[0], text, strlen(text)) == 0)
-			n = 1;
-	}
+	n = hosts_answer(r->hosts, key->name, key->family, addrs,
+	    RESOLVER_ADDRS_MAX, &known);
 	if (known)
 		answer_plain(
 		    q, n != 0 ? REASON_NONE : REASON_DNS_NO_ADDRESS, addrs, n);
@@ -348,9 +328,8 @@ resolver_would_ask(struct resolver *r, const char *name, int family)
 	struct dns_entry *e = NULL;
 	bool known = false;
 
-	if (r->hosts != NULL)
-		(void)hosts_find(r->hosts, name, family, NULL, 0, &known);
-	if (known || is_localhost(name))
+	(void)hosts_answer(r->hosts, name, family, NULL, 0, &known);
+	if (known)
 		return (false);
 	known = dns_cache_find(r->cache, &key, loop_now(r->loop), &e) ==
 		DNS_CACHE_FRESH;

@@ -12,16 +12,15 @@
 
 #include "common/addr.h"
 #include "common/conf.h"
+#include "common/hosts.h"
 #include "common/reason.h"
 #include "common/stats.h"
 
-struct hosts;
 struct log;
 struct loop;
 struct resolver;
 
-/* More addresses than that of one name and family are left out. */
-#define RESOLVER_ADDRS_MAX 32
+#define RESOLVER_ADDRS_MAX HOSTS_ADDRS_MAX
 
 struct resolver_answer {
 	enum reason reason;	  /* NONE, or REASON_DNS_* */

@@ -308,6 +308,7 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		.lost = conf->timeouts.lost,
 		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
 	};
+	guard_probe_init(&all->dial.probe);
 	return (tls_context_new(
 	    &all->tls, boot->tls, &bounds, &all->buffers, tunnel_hello_cb));
 }
@@ -317,6 +318,7 @@ tunnels_fini(struct tunnels *all)
 {
 	assert(all->count == 0);
 	tls_context_free(all->tls);
+	guard_probe_fini(&all->dial.probe);
 	buffers_fini(&all->buffers);
 }
 

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/policy.h"
 #include "common/stats.h"
+#include "common/verdict.h"
 #include "worker/limits.h"
 #include "worker/tunnel_state.h"
 
@@ -32,16 +33,14 @@ find_target(struct tunnel *t, enum reason parsed)
 	return (parsed);
 }
 
-/* What holds for a tunnel that no rule names, where that is let through. */
-static const struct rule no_rule = { .idle_timeout = -1 };
-
 /* A limit costs the client no cryptography either. */
 static enum reason
-allow(struct tunnel *t, const struct rule *terms)
+allow(struct tunnel *t, const struct verdict *v)
 {
-	enum reason reason = limits_rule(&t->all->limits, terms);
+	enum reason reason = limits_rule(&t->all->limits, v->terms);
 
-	t->terms = terms;
+	t->terms = v->terms;
+	t->would_deny = v->would_deny;
 	t->decision = t->would_deny == REASON_NONE ? "allow" : "report";
 	t->counted_rule = reason == REASON_NONE;
 	if (t->would_deny != REASON_NONE)
@@ -49,33 +48,22 @@ allow(struct tunnel *t, const struct rule *terms)
 	return (reason);
 }
 
+static struct verdict
+verdict(const struct tunnel *t, const struct rule *rule)
+{
+	return (verdict_of(rule, t->all->boot->conf->default_action));
+}
+
 /* Sets the decision. REASON_NONE where the tunnel may be. */
 static enum reason
 settle(struct tunnel *t, const struct rule *rule)
 {
+	struct verdict v = verdict(t, rule);
+
 	t->rule = rule;
 	t->undecided = false;
 	t->decision = "deny";
-	if (rule == NULL) {
-		if (t->all->boot->conf->default_action != RULE_REPORT)
-			return (REASON_NO_RULE);
-		t->would_deny = REASON_NO_RULE;
-		return (allow(t, &no_rule));
-	}
-	if (rule->action == RULE_DENY)
-		return (REASON_RULE_DENY);
-	if (rule->action == RULE_REPORT)
-		t->would_deny = REASON_RULE_DENY;
-	return (allow(t, rule));
-}
-
-/* What settle() would say, without its effects. */
-static bool
-permits(const struct tunnel *t, const struct rule *rule)
-{
-	if (rule == NULL)
-		return (t->all->boot->conf->default_action == RULE_REPORT);
-	return (rule->action != RULE_DENY);
+	return (v.denied != REASON_NONE ? v.denied : allow(t, &v));
 }
 
 /*
@@ -85,9 +73,10 @@ permits(const struct tunnel *t, const struct rule *rule)
 static bool
 must_wait(const struct tunnel *t, const struct policy_answer *answer)
 {
-	return (answer->wait || (t->all->boot->conf->tls.client_auth ==
-					CONF_CLIENT_AUTH_REQUIRED &&
-				    permits(t, answer->rule)));
+	return (
+	    answer->wait ||
+	    (t->all->boot->conf->tls.client_auth == CONF_CLIENT_AUTH_REQUIRED &&
+		verdict(t, answer->rule).denied == REASON_NONE));
 }
 
 static enum reason

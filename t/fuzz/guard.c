@@ -20,8 +20,8 @@ struct input {
 };
 
 struct world {
-	struct addr own[MANY], listeners[MANY];
-	struct cidr networks[MANY];
+	struct addr listeners[MANY];
+	struct cidr own[MANY], networks[MANY];
 	size_t nown, nlisteners, nnetworks;
 	struct guard *guard;
 };
@@ -83,7 +83,7 @@ take_world(struct world *w, struct input *in)
 	w->nlisteners = take(in) % (MANY + 1);
 	w->nnetworks = take(in) % (MANY + 1);
 	for (i = 0; i < w->nown; i++)
-		w->own[i] = take_addr(in);
+		w->own[i] = take_cidr(in);
 	for (i = 0; i < w->nlisteners; i++)
 		w->listeners[i] = take_addr(in);
 	for (i = 0; i < w->nnetworks; i++)
@@ -129,32 +129,54 @@ same_ip(struct addr a, const struct addr *b)
 	return (a.family == b->family && memcmp(a.ip, b->ip, 16) == 0);
 }
 
+static bool
+is_zero(const struct addr *a)
+{
+	static const uint8_t zero[16];
+
+	return (memcmp(a->ip, zero, 16) == 0);
+}
+
 /* The address is unwrapped already. */
 static bool
-is_listener(const struct world *w, const struct addr *a)
+is_own(const struct world *w, const struct addr *a)
 {
-	static const uint8_t one[16] = { [15] = 1 }, zero[16];
-	bool own = memcmp(a->ip, zero, 16) == 0, port = false;
+	static const uint8_t one[16] = { [15] = 1 };
+	bool own = is_zero(a);
 	size_t i;
 
 	own = own || (a->family == AF_INET ? a->ip[0] == 127
 					   : memcmp(a->ip, one, 16) == 0);
 	for (i = 0; i < w->nown; i++)
-		own = own || same_ip(w->own[i], a);
-	for (i = 0; i < w->nlisteners; i++) {
+		own = own || contains(&w->own[i], a);
+	for (i = 0; i < w->nlisteners; i++)
 		own = own || same_ip(w->listeners[i], a);
-		port = port || w->listeners[i].port == a->port;
-	}
-	return (own && port);
+	return (own);
 }
 
-/* What must come of the address; a is what it carries. */
-static enum reason
-expected(const struct world *w, const struct addr *given, const struct addr *a)
+static bool
+has_port(const struct world *w, uint16_t port)
 {
-	if (is_listener(w, a))
+	size_t i;
+
+	for (i = 0; i < w->nlisteners; i++)
+		if (w->listeners[i].port == port)
+			return (true);
+	return (false);
+}
+
+/* What must come of the address, which is this host's whatever the guard was
+ * told if own; a is what it carries. */
+static enum reason
+expected(const struct world *w, const struct addr *given, const struct addr *a,
+    bool own)
+{
+	own = own || is_own(w, a);
+	if (own && has_port(w, a->port))
 		return (REASON_OWN_LISTENER);
-	if (guard_special(given) != NULL && !opened(w, given, a))
+	if (is_zero(a))
+		return (REASON_GUARD);
+	if ((own || guard_special(given) != NULL) && !opened(w, given, a))
 		return (REASON_GUARD);
 	return (REASON_NONE);
 }
@@ -172,7 +194,7 @@ check_spellings(const struct world *w, const struct addr *a)
 		memcpy(b.ip, prefixes[i], 12);
 		memcpy(b.ip + 12, a->ip, 4);
 		assert(guard_check(w->guard, &b, w->networks, w->nnetworks,
-			   NULL) == expected(w, &b, a));
+			   NULL) == expected(w, &b, a, false));
 		assert(guard_special(&b) == guard_special(a));
 	}
 }
@@ -183,18 +205,31 @@ check_addr(const struct world *w, const struct addr *given)
 	const struct cidr all[2] = { { .family = AF_INET },
 		{ .family = AF_INET6 } };
 	struct addr a = *given;
-	const char *why = NULL;
+	const char *why = NULL, *special;
 	enum reason reason, want;
+	struct cidr alone;
 
 	addr_unwrap(&a);
-	want = expected(w, given, &a);
+	want = expected(w, given, &a, false);
 	reason = guard_check(w->guard, given, w->networks, w->nnetworks, &why);
 	assert(reason == want);
 	assert((why != NULL) == (want == REASON_GUARD));
-	assert(why == NULL || strcmp(why, guard_special(given)) == 0);
+	special = guard_special(given);
+	if (special == NULL)
+		special = "Address of this host";
+	assert(why == NULL || strcmp(why, special) == 0);
+	assert(guard_check_own(w->guard, given, w->networks, w->nnetworks,
+		   NULL) == expected(w, given, &a, true));
 	/* Nothing but a listener's own address is closed to all networks. */
-	assert(guard_check(w->guard, given, all, 2, NULL) ==
-	       (want == REASON_OWN_LISTENER ? want : REASON_NONE));
+	assert(
+	    guard_check(w->guard, given, all, 2, NULL) ==
+	    (want == REASON_OWN_LISTENER || is_zero(&a) ? want : REASON_NONE));
+	/* An address that is refused is what there is to open in its block. */
+	memcpy(alone.ip, a.ip, sizeof(alone.ip));
+	alone.family = a.family;
+	alone.bits = a.family == AF_INET ? 32 : 128;
+	assert(guard_closes(w->guard, &alone) ==
+	       (guard_check(w->guard, &a, NULL, 0, NULL) != REASON_NONE));
 	if (a.family == AF_INET)
 		check_spellings(w, &a);
 }
@@ -213,8 +248,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		a = take_addr(&in);
 		check_addr(&w, &a);
 	} while (in.left > 0);
-	for (i = 0; i < w.nown; i++)
-		check_addr(&w, &w.own[i]);
+	for (i = 0; i < w.nown; i++) {
+		a = (struct addr){ .family = w.own[i].family, .port = 1 };
+		memcpy(a.ip, w.own[i].ip, sizeof(a.ip));
+		check_addr(&w, &a);
+	}
 	for (i = 0; i < w.nlisteners; i++) {
 		check_addr(&w, &w.listeners[i]);
 		addr_unwrap(&w.listeners[i]);

@@ -97,7 +97,7 @@ network(const char *text)
 
 static struct guard *
 guard_of(
-    const struct addr *own, size_t nown, const struct addr *lis, size_t nlis)
+    const struct cidr *own, size_t nown, const struct addr *lis, size_t nlis)
 {
 	struct guard *g;
 
@@ -332,10 +332,10 @@ test_networks(const struct guard *g)
 }
 
 static void
-test_own(void)
+test_listeners(void)
 {
-	struct addr own[] = { address("198.51.200.7"),
-		address("2606:4700::7") };
+	struct cidr own[] = { network("198.51.200.7"),
+		network("2606:4700::7") };
 	struct addr lis[] = { address("0.0.0.0:8443"), address("[::]:9443"),
 		address("151.101.1.1:7443") };
 	struct cidr all[] = { network("0.0.0.0/0"), network("::/0") };
@@ -346,8 +346,6 @@ test_own(void)
 	check(g, "198.51.200.7:8443", all, 2, loop, "whatever networks say");
 	check(g, "198.51.200.7:9443", NULL, 0, loop, "any of our ports");
 	check(g, "[2606:4700::7]:8443", NULL, 0, loop, "own IPv6 address");
-	check(g, "64:ff9b::198.51.200.7", NULL, 0, REASON_NONE,
-	    "own address in NAT64, other port");
 	check(g, "[64:ff9b::198.51.200.7]:8443", NULL, 0, loop,
 	    "own address in NAT64");
 	check(g, "127.0.0.1:8443", all, 2, loop, "loopback");
@@ -358,27 +356,138 @@ test_own(void)
 	check(
 	    g, "[64:ff9b::127.0.0.1]:8443", all, 2, loop, "loopback in NAT64");
 	check(g, "151.101.1.1:7443", all, 2, loop, "a listener's address");
-	check(g, "151.101.1.1:443", NULL, 0, REASON_NONE, "its other ports");
-	check(g, "198.51.200.7:443", NULL, 0, REASON_NONE,
-	    "own address, other port");
 	check(g, "8.8.8.8:8443", NULL, 0, REASON_NONE, "our port elsewhere");
 	check(g, "[2606:4700::8]:8443", NULL, 0, REASON_NONE,
 	    "our port elsewhere");
-	check(g, "[::]:80", NULL, 0, REASON_GUARD, "unspecified, other port");
 	check(g, "127.0.0.1:80", NULL, 0, REASON_GUARD, "loopback, other port");
 	check(g, "127.0.0.1:80", all, 2, REASON_NONE,
 	    "loopback, other port, opened");
 	guard_free(g);
 }
 
+/* An address of this host, which the guard was not told of. */
+static void
+check_own(const struct guard *g, const char *text, const struct cidr *networks,
+    size_t n, enum reason want, const char *what)
+{
+	struct addr a = address(text);
+	enum reason got = guard_check_own(g, &a, networks, n, NULL);
+
+	ok(got == want, "%s: %s: %s, got %s", what, text, reason_name(want),
+	    reason_name(got));
+}
+
+static void
+test_own(void)
+{
+	struct cidr own[] = { network("198.51.200.7"), network("2606:4700::7"),
+		network("151.101.0.0/24"), network("151.101.0.255") };
+	struct addr lis[] = { address("151.101.1.1:7443") };
+	struct cidr some[] = { network("151.101.0.0/25"),
+		network("2606:4700::/32"), network("0.0.0.0/32") };
+	struct guard *g = guard_of(own, 4, lis, 1);
+	struct addr a = address("198.51.200.7:443");
+	const char *why = NULL;
+
+	check(g, "198.51.200.7:443", NULL, 0, REASON_GUARD,
+	    "own public address, other port");
+	guard_check(g, &a, NULL, 0, &why);
+	is_str(why, "Address of this host", "  by that name");
+	check(g, "[2606:4700::7]:443", NULL, 0, REASON_GUARD, "IPv6");
+	check(g, "[64:ff9b::198.51.200.7]:443", NULL, 0, REASON_GUARD,
+	    "in NAT64");
+	check(g, "151.101.1.1:443", NULL, 0, REASON_GUARD,
+	    "a listener's address, other port");
+	check(g, "151.101.0.9:443", NULL, 0, REASON_GUARD,
+	    "of a block that is routed here");
+	check(g, "151.101.0.255:443", NULL, 0, REASON_GUARD, "its last");
+	check(g, "198.51.200.6:443", NULL, 0, REASON_NONE, "beside it");
+	check(g, "198.51.200.8:443", NULL, 0, REASON_NONE, "beside it");
+	check(g, "151.101.0.9:443", some, 3, REASON_NONE, "opened by name");
+	check(g, "[2606:4700::7]:443", some, 3, REASON_NONE, "opened: IPv6");
+	check(g, "151.101.0.129:443", some, 3, REASON_GUARD, "not opened");
+	check(g, "0.0.0.0:443", some, 3, REASON_GUARD,
+	    "the unspecified address cannot be opened");
+	check_own(g, "8.8.8.8:443", NULL, 0, REASON_GUARD,
+	    "it turned out to be ours");
+	check_own(g, "8.8.8.8:443", some, 3, REASON_GUARD, "  not opened");
+	check_own(g, "8.8.8.8:7443", some, 3, REASON_OWN_LISTENER,
+	    "  with a listener's port");
+	check_own(g, "151.101.0.9:443", some, 3, REASON_NONE, "  opened");
+	check_own(g, "10.0.0.1:443", some, 3, REASON_GUARD, "  private");
+	guard_free(g);
+}
+
+static void
+closes(const struct guard *g, const char *text, bool want)
+{
+	struct cidr c = network(text);
+
+	ok(guard_closes(g, &c) == want, "%s: %s", text,
+	    want ? "there is something to open" : "nothing to open");
+}
+
+static void
+test_closes(void)
+{
+	struct cidr own[] = { network("8.8.8.7"), network("2606:4700::/64") };
+	struct guard *g = guard_of(own, 2, NULL, 0);
+
+	closes(g, "10.0.0.0/8", true);
+	closes(g, "10.1.2.3", true);
+	closes(g, "0.0.0.0/0", true);
+	closes(g, "::/0", true);
+	closes(g, "8.0.0.0/8", true);
+	closes(g, "8.8.8.7", true);
+	closes(g, "8.8.8.8", false);
+	closes(g, "9.0.0.0/8", false);
+	closes(g, "11.0.0.0/8", false);
+	closes(g, "8.0.0.0/6", true);
+	closes(g, "2606:4700::/32", true);
+	closes(g, "2606:4701::/32", false);
+	closes(g, "fd00::/64", true);
+	closes(g, "64:ff9b::/96", true);
+	closes(g, "64:ff9b::9.0.0.0/104", false);
+	closes(g, "64:ff9b::10.0.0.0/104", true);
+	closes(g, "64:ff9b::8.8.8.7", true);
+	guard_free(g);
+}
+
+static void
+leads(struct guard_probe *p, const char *text, bool want)
+{
+	struct addr a = address(text);
+
+	ok(guard_leads_here(p, &a) == want, "%s %s to this host", text,
+	    want ? "leads" : "does not lead");
+}
+
+static void
+test_leads(void)
+{
+	struct addr none = { 0 };
+	struct guard_probe p;
+
+	guard_probe_init(&p);
+	leads(&p, "127.0.0.1:80", true);
+	leads(&p, "127.9.9.9:80", true);
+	leads(&p, "64:ff9b::127.0.0.1", true);
+	leads(&p, "8.8.8.8:80", false);
+	leads(&p, "[2606:4700::7]:80", false);
+	leads(&p, "[fe80::1]:80", false);
+	ok(!guard_leads_here(&p, &none), "no address does not lead here");
+	guard_probe_fini(&p);
+}
+
 static void
 test_copies(void)
 {
-	struct addr own = address("198.51.200.7");
+	struct cidr own = network("198.51.200.7");
 	struct addr lis = address("198.51.200.7:8443");
 	struct guard *g = guard_of(&own, 1, &lis, 1);
 
-	own = lis = (struct addr){ 0 };
+	own = (struct cidr){ 0 };
+	lis = (struct addr){ 0 };
 	check(g, "198.51.200.7:8443", NULL, 0, REASON_OWN_LISTENER,
 	    "lists are copied");
 	check(g, "[::]:8443", NULL, 0, REASON_OWN_LISTENER,
@@ -409,7 +518,10 @@ main(void)
 	test_names();
 	test_wrapped(g);
 	test_networks(g);
+	test_listeners();
 	test_own();
+	test_closes();
+	test_leads();
 	test_copies();
 	test_no_address(g);
 	guard_free(g);

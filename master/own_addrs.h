@@ -1,0 +1,16 @@
+/* Which addresses lead to this host, as the kernel has it now. */
+#ifndef MASTER_OWN_ADDRS_H
+#define MASTER_OWN_ADDRS_H
+
+#include <stddef.h>
+
+#include "common/addr.h"
+
+/*
+ * All of them: those of interfaces with their broadcast addresses, and what
+ * else is routed to this host, such as blocks and anycast addresses. 0 with
+ * *list of *n owned by the caller; -errno.
+ */
+int own_addrs_find(struct cidr **list, size_t *n);
+
+#endif
