@@ -56,3 +56,15 @@ alloc_trim(void)
 	(void)mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 	(void)mallctl("arena.0.purge", NULL, NULL, NULL, 0);
 }
+
+const char *
+alloc_version(void)
+{
+	const char *version;
+	size_t size = sizeof(version);
+
+	if (mallctl == NULL ||
+	    mallctl("version", &version, &size, NULL, 0) != 0)
+		return (NULL);
+	return (version);
+}

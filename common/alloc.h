@@ -23,4 +23,7 @@ uint64_t alloc_failures(void);
  * allocations, and only those would make jemalloc (5.3) do it. */
 void alloc_trim(void);
 
+/* The version of jemalloc; NULL: the program runs without it. Static. */
+const char *alloc_version(void);
+
 #endif

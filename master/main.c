@@ -1,7 +1,5 @@
 /* sniport: an egress proxy for TCP. Chooses what the process is to be. */
-#include <ares.h>
 #include <fcntl.h>
-#include <libconfig.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +14,9 @@
 #include "master/master.h"
 #include "master/options.h"
 #include "master/query.h"
-
-#ifndef SNIPORT_VERSION
-#define SNIPORT_VERSION "unknown"
-#endif
+#include "master/version.h"
 
 #define EXIT_USAGE 2
-
-static int
-print_version(void)
-{
-	printf("sniport " SNIPORT_VERSION "\n%s\nc-ares %s\n"
-	       "libconfig %d.%d.%d\n",
-	    OpenSSL_version(OPENSSL_VERSION), ares_version(NULL),
-	    LIBCONFIG_VER_MAJOR, LIBCONFIG_VER_MINOR, LIBCONFIG_VER_REVISION);
-	return (EXIT_SUCCESS);
-}
 
 static int
 print(const char *file)
@@ -102,7 +87,8 @@ run(const struct options *o)
 	case OPTIONS_PRINT:
 		return (print(o->file));
 	case OPTIONS_VERSION:
-		return (print_version());
+		version_print(stdout);
+		return (EXIT_SUCCESS);
 	case OPTIONS_HELP:
 		options_usage(stdout);
 		return (EXIT_SUCCESS);
@@ -125,7 +111,7 @@ main(int argc, char **argv)
 	if (CRYPTO_set_mem_functions(alloc_get, alloc_resize, alloc_free) != 1)
 		return (EXIT_FAILURE);
 	if (options_parse(&o, argc, argv, error, sizeof(error)) != 0) {
-		fprintf(stderr, "sniport: %s (sniport -h helps)\n", error);
+		fprintf(stderr, "sniport: %s; see sniport -h\n", error);
 		return (EXIT_USAGE);
 	}
 	result = run(&o);

@@ -10,8 +10,8 @@ static int
 set_mode(struct options *o, int *last, int opt, char *error, size_t size)
 {
 	if (*last != 0 && *last != opt) {
-		snprintf(
-		    error, size, "-%c and -%c exclude each other", *last, opt);
+		snprintf(error, size, "-%c and -%c cannot be given together",
+		    *last, opt);
 		return (-EINVAL);
 	}
 	*last = opt;
@@ -40,7 +40,7 @@ static int
 add_client(struct options *o, char *error, size_t size)
 {
 	if (o->nclients == OPTIONS_CLIENTS_MAX) {
-		snprintf(error, size, "-s was given more than %d times",
+		snprintf(error, size, "-s is given more than %d times",
 		    OPTIONS_CLIENTS_MAX);
 		return (-EINVAL);
 	}
@@ -53,8 +53,8 @@ check_query(const struct options *o, char *error, size_t size)
 {
 	if (o->mode == OPTIONS_QUERY || (o->nclients == 0 && !o->explain))
 		return (0);
-	snprintf(
-	    error, size, "-%c only goes with -q", o->nclients > 0 ? 's' : 'e');
+	snprintf(error, size, "-%c can only be given with -q",
+	    o->nclients > 0 ? 's' : 'e');
 	return (-EINVAL);
 }
 
@@ -62,9 +62,10 @@ int
 options_parse(
     struct options *o, int argc, char **argv, char *error, size_t size)
 {
-	static const struct option names[] = {
-		{ "explain", no_argument, NULL, 'e' }, { NULL, 0, NULL, 0 }
-	};
+	static const struct option names[] = { { "explain", no_argument, NULL,
+						   'e' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
 	int last = 0, opt, error_code = 0;
 
 	*o = (struct options){ .mode = OPTIONS_RUN, .file = CONF_DEFAULT_FILE };
@@ -101,7 +102,7 @@ options_parse(
 	}
 	if (optind < argc) {
 		snprintf(error, size,
-		    "unknown word \"%s\": only options are known",
+		    "unknown word \"%s\": only options can be given",
 		    argv[optind]);
 		return (-EINVAL);
 	}
@@ -117,8 +118,8 @@ options_usage(FILE *out)
 	    "  -c FILE       configuration (" CONF_DEFAULT_FILE ")\n"
 	    "  -t            check the configuration and exit\n"
 	    "  -T            print the effective configuration and exit\n"
-	    "  -V            print versions and exit\n"
-	    "  -h            print this text and exit\n"
+	    "  -V, --version print the versions of sniport and its libraries\n"
+	    "  -h, --help    print this text and exit\n"
 	    "  -q HOST:PORT  say which rule decides for that server name;\n"
 	    "                exit 0: allowed, 1: denied\n"
 	    "  -s CLIENT     for -q: the client's address, or a name in its\n"

@@ -80,20 +80,26 @@ my @config = ('-c', $file);
 # Options.
 run_ok('-t', [ @config, '-t' ], 0, qr/\A\Q$file\E: configuration is valid\n\z/,
 	$NOTHING);
-run_ok('-h', [ '-h' ], 0, qr/\Ausage: sniport .*-t .*-T .*-V .*-q .*-s /s,
-	$NOTHING);
-run_ok('-V', [ '-V' ], 0, qr/\Asniport \d+\.\d+\.\d+\nOpenSSL 3.*\nc-ares 1.*\nlibconfig 1/,
-	$NOTHING);
+run_ok($_, [ $_ ], 0, qr/\Ausage: sniport .*-t .*-T .*-V .*-q .*-s /s,
+	$NOTHING) for '-h', '--help';
+my $commit = qr/unknown|[0-9a-f]{12}(?:, changed)?/;
+my $built = qr/(?: \(built with [^()\n]+\))?/;
+run_ok($_, [ $_ ], 0, qr/\Asniport \d+\.\d+\.\d+, commit $commit
+OpenSSL 3[^()\n]*$built
+c-ares 1[0-9.]+$built
+libconfig 1[0-9.]+
+libseccomp 2[0-9.]+$built
+(?:jemalloc 5[0-9.]+\n)?glibc 2[0-9.]+$built\n\z/, $NOTHING) for '-V', '--version';
 for (
 	[ [ '-x' ], 'unknown option -x' ],
-	[ [ '--help' ], 'unknown option' ],
+	[ [ '--halp' ], 'unknown option --halp' ],
 	[ [ 'start' ], 'unknown word "start": .*' ],
 	[ [ @config, '-t', 'now' ], 'unknown word "now": .*' ],
 	[ [ '-c' ], '-c needs a value' ],
 	[ [ '-q' ], '-q needs a value' ],
-	[ [ @config, '-t', '-T' ], '-t and -T exclude each other' ],
-	[ [ @config, '-V', '-q', 'a.test:1' ], '-V and -q exclude each other' ],
-	[ [ @config, '-t', '-s', '10.0.0.1' ], '-s only goes with -q' ],
+	[ [ @config, '-t', '-T' ], '-t and -T cannot be given together' ],
+	[ [ @config, '-V', '-q', 'a.test:1' ], '-V and -q cannot be given together' ],
+	[ [ @config, '-t', '-s', '10.0.0.1' ], '-s can only be given with -q' ],
 ) {
 	my ($arguments, $says) = @$_;
 	run_ok("sniport @$arguments", $arguments, 2, $NOTHING,

@@ -39,6 +39,10 @@ main(void)
 	is_int(parsed.mode, OPTIONS_VERSION, "prints versions");
 	is_int(parse(ARG("-h"), NULL, NULL, NULL), 0, "-h");
 	is_int(parsed.mode, OPTIONS_HELP, "helps");
+	is_int(parse(ARG("--version"), NULL, NULL, NULL), 0, "--version");
+	is_int(parsed.mode, OPTIONS_VERSION, "does so, too");
+	is_int(parse(ARG("--help"), NULL, NULL, NULL), 0, "--help");
+	is_int(parsed.mode, OPTIONS_HELP, "does so, too");
 	is_int(parse(ARG("-q"), ARG("a:1"), ARG("-s"), ARG("192.0.2.1")), 0,
 	    "-q with -s");
 	is_int(parsed.mode, OPTIONS_QUERY, "asks");
@@ -59,22 +63,22 @@ main(void)
 	    "the same twice is harmless");
 
 	is_int(parse(ARG("-t"), ARG("-T"), NULL, NULL), -EINVAL, "-t -T");
-	is_str(error, "-t and -T exclude each other", "is said so");
+	is_str(error, "-t and -T cannot be given together", "is said so");
 	is_int(parse(ARG("-x"), NULL, NULL, NULL), -EINVAL, "-x");
 	is_str(error, "unknown option -x", "is said so");
 	is_int(parse(ARG("-c"), NULL, NULL, NULL), -EINVAL, "-c alone");
 	is_str(error, "-c needs a value", "is said so");
 	is_int(parse(ARG("-s"), ARG("192.0.2.1"), NULL, NULL), -EINVAL,
 	    "-s without -q");
-	is_str(error, "-s only goes with -q", "is said so");
+	is_str(error, "-s can only be given with -q", "is said so");
 	is_int(
 	    parse(ARG("-t"), ARG("-e"), NULL, NULL), -EINVAL, "-e without -q");
-	is_str(error, "-e only goes with -q", "is said so");
+	is_str(error, "-e can only be given with -q", "is said so");
 	is_int(parse(ARG("--explode"), NULL, NULL, NULL), -EINVAL, "--explode");
 	is_str(error, "unknown option --explode", "is said so");
 	is_int(parse(ARG("-t"), ARG("status"), NULL, NULL), -EINVAL,
 	    "a word after the options");
-	is_str(error, "unknown word \"status\": only options are known",
+	is_str(error, "unknown word \"status\": only options can be given",
 	    "is said to be unknown");
 	return (done_testing());
 }
