@@ -178,8 +178,8 @@ subtest 'started by somebody else' => sub {
 subtest 'a privileged port' => sub {
 	# In a network of its own, where it is free and privileged.
 	my @outer = (qw(unshare --net sh -c), 'ip link set lo up && exec "$@"', '-');
-	my ($status) = run(@outer, 'true');
-	plan skip_all => 'SKIPPED LOUDLY: no network of its own' if $status;
+	my ($status, $text) = run(@outer, 'true');
+	plan skip_all => "SKIPPED LOUDLY: no network of its own: $text" if $status;
 	my @with = (listeners => '{ address = "127.0.0.1:443"; }',
 		outer => \@outer);
 	my $daemon = unprivileged(@with, may_fail => 1);

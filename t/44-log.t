@@ -204,8 +204,8 @@ subtest 'a full disk' => sub {
 subtest 'a small disk that gets room again' => sub {
 	my @mount = (qw(unshare -m sh -c),
 		'mount -t tmpfs -o size=512k,mode=755 tmpfs "$0" && exec "$@"');
-	my ($status) = run(@mount, '/mnt', 'true');
-	plan skip_all => 'SKIPPED LOUDLY: a tmpfs cannot be mounted' if $status;
+	my ($status, $text) = run(@mount, '/mnt', 'true');
+	plan skip_all => "SKIPPED LOUDLY: no tmpfs of its own: $text" if $status;
 	my @wrapper = (@mount, '');
 	my $daemon = Sniport::Daemon->new(@hosts, wrapper => \@wrapper,
 		log => 'access = "%DIR%/small/audit.log";', before => sub {
@@ -272,8 +272,8 @@ mount --bind "$0/dev" /dev
 exec "$@"
 EOT
 	my @wrapper = (qw(unshare -m sh -c), $script, temporary() . '');
-	my ($status) = run(@wrapper, 'true');
-	return diag('SKIPPED LOUDLY: no /dev of its own') if $status;
+	my ($status, $text) = run(@wrapper, 'true');
+	return diag("SKIPPED LOUDLY: no /dev of its own: $text") if $status;
 	my $listen = sub {
 		my ($daemon) = @_;
 		my $path = $daemon->dir . '/syslog';

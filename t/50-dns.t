@@ -6,7 +6,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Sniport::Alone qw(alone bind_file);
+use Sniport::Alone qw(alone not_alone bind_file);
 use Test::More;
 use Time::HiRes ();
 
@@ -365,7 +365,7 @@ $daemon->stop_ok;
 
 # No dns.servers.
 SKIP: {
-	skip 'root is needed for a resolv.conf of its own', 6 unless alone;
+	skip 'SKIPPED LOUDLY: ' . not_alone(), 6 unless alone;
 	my @own = map { Sniport::DNS->new(host => "127.0.0.5$_", port => 53,
 		zone => { "own$_.test" => $good, 'short.corp.test' => $good })
 	} 0, 1;

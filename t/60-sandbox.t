@@ -7,7 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Sniport::Alone qw(alone bind_file);
+use Sniport::Alone qw(alone not_alone bind_file);
 use IO::Socket::UNIX;
 use POSIX qw(uname);
 use Socket;
@@ -291,8 +291,7 @@ $daemon->stop_ok;
 
 # resolv.conf is read while it serves, whatever has become of it.
 SKIP: {
-	skip 'SKIPPED LOUDLY: root is needed for a resolv.conf of its own', 1
-	    unless alone;
+	skip 'SKIPPED LOUDLY: ' . not_alone(), 1 unless alone;
 	my @own = map { Sniport::DNS->new(host => "127.0.0.5$_", port => 53,
 		zone => { "own$_.test" => { A => ['127.0.0.1'] } }) } 0, 1;
 	my $conf = sub { return 'nameserver ' . $own[ $_[0] ]->host . "\n" };

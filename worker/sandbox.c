@@ -39,6 +39,8 @@ static const int calls[] = {
 	/* locks and once-only calls in libraries */
 	SCMP_SYS(futex), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(getrandom),
+	/* gethostname(3), by which c-ares (1.34) looks for a domain */
+	SCMP_SYS(uname),
 	/* qsort(3) of glibc before 2.37, of more than 1 KiB */
 	SCMP_SYS(sysinfo),
 	/* a stop and its continuation, abort(3), the end */

@@ -2,10 +2,12 @@
 # out, and with mounts of its own:
 #
 #     use Sniport::Alone qw(alone);
-#     ... skip 'root is needed for a network of its own', 1 unless alone;
+#     ... skip 'SKIPPED LOUDLY: ' . not_alone(), 1 unless alone;
 #
-# Takes root; without it the test runs where it is and alone() is false. To be
-# used before anything is forked, since the test starts anew.
+# Takes root, and a root directory that is a mount (in a plain chroot it is
+# not); without them the test runs where it is, alone() is false and
+# not_alone() says why. To be used before anything is forked, since the test
+# starts anew.
 package Sniport::Alone;
 
 use strict;
@@ -16,14 +18,17 @@ use Socket;
 
 use Sniport::Test qw(run);
 
-our @EXPORT_OK = qw(alone bind_file counter route);
+our @EXPORT_OK = qw(alone not_alone bind_file counter route);
 
 # ioctl(2) and netdevice(7)
 my $SIOCGIFFLAGS = 0x8913;
 my $SIOCSIFFLAGS = 0x8914;
 my $IFF_UP = 0x1;
 
+my $why = 'root is needed';
+
 sub alone { return $ENV{SNIPORT_ALONE} ? 1 : 0; }
+sub not_alone { return "no network and mounts of its own: $why"; }
 
 # Puts a file in the place of another, for this test and its children.
 sub bind_file {
@@ -81,11 +86,12 @@ if (alone()) {
 	loopback_up();
 } elsif ($> == 0 && !$^C) {
 	my @unshare = qw(unshare --net --mount);
-	my ($status) = run(@unshare, 'true');
+	my ($status, $text) = run(@unshare, 'true');
 	if ($status == 0) {
 		$ENV{SNIPORT_ALONE} = 1;
 		exec @unshare, $^X, $0, @ARGV or die "unshare: $!";
 	}
+	$why = $text =~ s/\s+\z//r;
 }
 
 1;

@@ -2,7 +2,7 @@
 # no names and live as long as this object or a process in them, so nothing is
 # left behind, whatever becomes of the test.
 #
-#     use Sniport::Alone qw(alone);
+#     use Sniport::Alone qw(alone not_alone);
 #     ... skip $why, 1 if my $why = Sniport::Network::impossible();
 #     my $here = Sniport::Network->here;
 #     my $there = Sniport::Network->new;
@@ -16,7 +16,7 @@ use warnings;
 
 use POSIX ();
 
-use Sniport::Alone qw(alone);
+use Sniport::Alone qw(alone not_alone);
 use Sniport::Test qw(run);
 
 # Perl has no wrappers of unshare(2) and setns(2).
@@ -26,7 +26,7 @@ my $CLONE_NEWNET = 0x40000000;
 
 # Why there can be no networks; '' where there can.
 sub impossible {
-	return 'root is needed for networks of its own' unless alone;
+	return not_alone() unless alone;
 	return 'this machine\'s system calls are not known here'
 	    unless $CALLS{ (POSIX::uname())[4] };
 	my ($status) = run(qw(ip -Version));
