@@ -49,10 +49,9 @@ void guard_probe_fini(struct guard_probe *);
 
 /*
  * Does the address lead to this host now, as the kernel knows it? Tells what
- * has come since guard_new(). One system call as long as the answer is no.
- * False also where it cannot be known: for IPv6, of a block that is routed to
- * this host; where the kernel lets anybody bind to anything
- * (net.ipv4.ip_nonlocal_bind and that of ipv6).
+ * has come since guard_new(). One system call for IPv4 and three for IPv6, none
+ * of which sends anything. False also of what cannot be known: an IPv6 block
+ * that is routed to this host, and broadcast addresses, which TCP cannot use.
  */
 bool guard_leads_here(struct guard_probe *, const struct addr *);
 

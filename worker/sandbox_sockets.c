@@ -72,6 +72,8 @@ sandbox_allow_options(scmp_filter_ctx filter, const struct conf *conf)
 		{ IPPROTO_TCP, TCP_KEEPINTVL },
 		{ IPPROTO_TCP, TCP_KEEPCNT },
 		{ SOL_SOCKET, SO_LINGER },
+		/* guard_leads_here() */
+		{ IPPROTO_IP, IP_MULTICAST_IF },
 	};
 	size_t i;
 	int error = 0;
