@@ -90,6 +90,24 @@ same([ $page =~ /^\.It Cm (\w+)$/mg ], \@reasons,
 is(join("\n", grep { ($entry{$_} // '') !~ /\bdefault\s+\Q$default{$_}\E[.;]/ }
 	sort keys %default), '', 'sniport.conf(5) has every default');
 
+# Each reason is told as in the table. No sentence begins with the name of a
+# setting, which would get a capital letter there.
+my %told = $page =~ /^\.It Cm (\w+)\n((?:[^.].*\n)+)/mg;
+for (values %told) {
+	s/\s+/ /g;
+	s/ \z//;
+}
+my %meant = map {
+	my (undef, $name, undef, $what, $advice) = @$_;
+	$name => join ' ', ucfirst "$what.", grep { $_ ne 'Nothing.' } $advice;
+} table(slurp('common/reason.def'), 'REASON');
+is($told{$_}, $meant{$_}, "sniport.conf(5) tells $_ as the table does")
+    for sort keys %meant;
+my $section = join '|', map { quotemeta ucfirst } grep { $_ ne '' } keys %section;
+is(join("\n", grep { /^(?:(?:$section)\.\w|Sniport\b)/ }
+	map { split /(?<=[.]) (?=[A-Z])/ } values %meant), '',
+	'no sentence begins with a setting');
+
 # Paths of all settings in a text that libconfig would read.
 sub paths {
 	my ($text) = @_;
