@@ -57,15 +57,15 @@ static STACK_OF(X509) * read_chain(const struct pem_file *file)
 	if (!pem_ended())
 		goto fail_openssl;
 	if (sk_X509_num(chain) == 0) {
-		pem_finding(file, LOG_LEVEL_ERROR,
-		    "read certificates: no PEM certificate in it");
+		pem_finding(
+		    file, LOG_LEVEL_ERROR, "has no certificate in PEM format");
 		goto fail;
 	}
 	BIO_free(bio);
 	free(data);
 	return (chain);
 fail_openssl:
-	pem_failed(file, "read certificates");
+	pem_failed(file, "its certificates cannot be read");
 fail:
 	BIO_free(bio);
 	free(data);
@@ -90,14 +90,14 @@ read_key(const struct pem_file *file)
 		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
 	if (key == NULL && asked)
 		pem_finding(file, LOG_LEVEL_ERROR,
-		    "read key: it is encrypted and nobody can be asked for the "
-		    "passphrase; store it without one");
+		    "is encrypted, and nobody can be asked for the passphrase; "
+		    "store the key without one");
 	/* The decoders of 3.0 only say "unsupported" to that. */
 	else if (key == NULL && strstr(data, "PRIVATE KEY-----") == NULL)
-		pem_finding(file, LOG_LEVEL_ERROR,
-		    "read key: no PEM private key in it");
+		pem_finding(
+		    file, LOG_LEVEL_ERROR, "has no private key in PEM format");
 	else if (key == NULL)
-		pem_failed(file, "read key");
+		pem_failed(file, "its key cannot be read");
 	ERR_clear_error();
 	BIO_free(bio);
 	OPENSSL_cleanse(data, len);
@@ -113,8 +113,8 @@ check_mode(const struct pem_file *file)
 	if (stat(*file->setting, &st) == 0 &&
 	    (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
 		pem_finding(file, LOG_LEVEL_WARNING,
-		    "the key can be read or written by every user (mode %04o); "
-		    "make it 0600",
+		    "can be read or written by every user (mode %04o); make "
+		    "its mode 0600",
 		    (unsigned)(st.st_mode & 07777));
 }
 
@@ -129,9 +129,8 @@ check_order(STACK_OF(X509) * chain, const struct pem_file *file)
 		if (X509_check_issued(issuer, subject) == X509_V_OK)
 			continue;
 		pem_finding(file, LOG_LEVEL_ERROR,
-		    "check chain: certificate %d is not the issuer of "
-		    "certificate %d; the server's own comes first, then each "
-		    "issuer",
+		    "certificate %d is not that of the issuer of certificate "
+		    "%d; put the server's own first, then that of each issuer",
 		    i + 1, i);
 		ERR_clear_error();
 		return (-EINVAL);
@@ -179,8 +178,7 @@ use(SSL_CTX *ctx, STACK_OF(X509) * chain, const struct pem_file *chain_file,
 	if (X509_check_private_key(leaf, key) != 1) {
 		ERR_clear_error();
 		pem_finding(key_file, LOG_LEVEL_ERROR,
-		    "check key: it does not belong to the first certificate "
-		    "of %s",
+		    "does not belong to the first certificate of %s",
 		    *chain_file->setting);
 		return (-EINVAL);
 	}
@@ -190,11 +188,11 @@ use(SSL_CTX *ctx, STACK_OF(X509) * chain, const struct pem_file *chain_file,
 		if (ERR_GET_REASON(ERR_peek_error()) ==
 		    SSL_R_NOT_REPLACING_CERTIFICATE)
 			pem_finding(chain_file, LOG_LEVEL_ERROR,
-			    "use: another certificate has the same type of "
-			    "key (%s); one of each type is possible",
+			    "has a key of the same type (%s) as another "
+			    "certificate; give one of each type",
 			    OBJ_nid2sn(EVP_PKEY_get_base_id(key)));
 		else
-			pem_failed(chain_file, "use");
+			pem_failed(chain_file, "cannot be used");
 		ERR_clear_error();
 		result = -EINVAL;
 	}

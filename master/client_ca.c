@@ -31,10 +31,10 @@ add_authorities(SSL_CTX *ctx, BIO *bio, const struct pem_file *file)
 		n++;
 	}
 	if (!good || !pem_ended())
-		pem_failed(file, "read certificates");
+		pem_failed(file, "its certificates cannot be read");
 	else if (n == 0)
-		pem_finding(file, LOG_LEVEL_ERROR,
-		    "read certificates: no PEM certificate in it");
+		pem_finding(
+		    file, LOG_LEVEL_ERROR, "has no certificate in PEM format");
 	else
 		return (0);
 	return (-EINVAL);
@@ -66,10 +66,10 @@ add_crls(SSL_CTX *ctx, BIO *bio, const struct pem_file *file)
 	if (!good || !pem_ended() ||
 	    X509_STORE_set_flags(
 		store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) != 1)
-		pem_failed(file, "read revocation lists");
+		pem_failed(file, "its revocation lists cannot be read");
 	else if (n == 0)
 		pem_finding(file, LOG_LEVEL_ERROR,
-		    "read revocation lists: no PEM revocation list in it");
+		    "has no revocation list in PEM format");
 	else
 		return (0);
 	return (-EINVAL);

@@ -212,26 +212,26 @@ like($daemon->log, qr/: limits\.tunnels: /, 'all of them are told');
 # Certificates: which setting, and what is said of its file.
 for (
 	[ 'no chain', 'chain', 'nothing.pem', 'tls.key',
-	    '%DIR%/nothing\.pem: read: No such file or directory' ],
+	    '%DIR%/nothing\.pem: cannot be read: No such file or directory' ],
 	[ 'no key', 'key', 'tls.pem', 'nothing.key',
-	    '%DIR%/nothing\.key: read: No such file or directory' ],
-	[ 'a directory for a chain', 'chain', '', 'tls.key', '%DIR%/: read: Is a directory' ],
-	[ 'a directory for a key', 'key', 'tls.pem', '', '%DIR%/: read: Is a directory' ],
+	    '%DIR%/nothing\.key: cannot be read: No such file or directory' ],
+	[ 'a directory for a chain', 'chain', '', 'tls.key', '%DIR%/: cannot be read: Is a directory' ],
+	[ 'a directory for a key', 'key', 'tls.pem', '', '%DIR%/: cannot be read: Is a directory' ],
 	[ 'a garbage chain', 'chain', 'garbage', 'tls.key',
-	    '%DIR%/garbage: read certificates: no PEM certificate in it' ],
+	    '%DIR%/garbage: has no certificate in PEM format' ],
 	[ 'a garbage key', 'key', 'tls.pem', 'garbage',
-	    '%DIR%/garbage: read key: no PEM private key in it' ],
+	    '%DIR%/garbage: has no private key in PEM format' ],
 	[ 'a chain that is cut', 'chain', 'cut.pem', 'tls.key',
-	    '%DIR%/cut\.pem: read certificates: .*' ],
+	    '%DIR%/cut\.pem: its certificates cannot be read: .*' ],
 	[ 'a key that is cut', 'key', 'tls.pem', 'cut.key',
-	    '%DIR%/cut\.key: read key: .*' ],
+	    '%DIR%/cut\.key: its key cannot be read: .*' ],
 	[ 'the chain for a key', 'key', 'tls.pem', 'tls.pem',
-	    '%DIR%/tls\.pem: read key: no PEM private key in it' ],
+	    '%DIR%/tls\.pem: has no private key in PEM format' ],
 	[ 'another key', 'key', 'tls.pem', 'other.key',
-	    '%DIR%/other\.key: check key: it does not belong to the first ' .
+	    '%DIR%/other\.key: does not belong to the first ' .
 	    'certificate of %DIR%/tls\.pem' ],
 	[ 'an encrypted key', 'key', 'tls.pem', 'encrypted.key',
-	    '%DIR%/encrypted\.key: read key: it is encrypted .*' ],
+	    '%DIR%/encrypted\.key: is encrypted, .*' ],
 ) {
 	my ($title, $which, $chain, $key, $says) = @$_;
 	fails_ok($daemon, $title, at => qr/\b$which = /,
@@ -247,10 +247,10 @@ fails_ok($daemon, 'unknown groups', change => { tls => 'groups = "P-1";' },
 
 # Authorities of clients.
 for (
-	[ 'no client_ca', 'nothing.pem', 'read: No such file or directory' ],
+	[ 'no client_ca', 'nothing.pem', 'cannot be read: No such file or directory' ],
 	[ 'a garbage client_ca', 'garbage',
-	    'read certificates: no PEM certificate in it' ],
-	[ 'a client_ca that is cut', 'cut.pem', 'read certificates: .*' ],
+	    'has no certificate in PEM format' ],
+	[ 'a client_ca that is cut', 'cut.pem', 'its certificates cannot be read: .*' ],
 ) {
 	my ($title, $file, $says) = @$_;
 	fails_ok($daemon, $title, at => qr/client_ca = /,
@@ -259,7 +259,7 @@ for (
 			client_ca = "%DIR%/$file";) });
 }
 fails_ok($daemon, 'a garbage crl', at => qr/crl = /,
-	says => 'LINE: tls\.crl: %DIR%/garbage: read revocation lists: .*',
+	says => 'LINE: tls\.crl: %DIR%/garbage: (?:its|has no) revocation lists? .*',
 	change => { tls => 'client_ca = "%DIR%/tls.pem";
 		crl = "%DIR%/garbage";' });
 
@@ -312,7 +312,7 @@ SKIP: {
 		    '-setuid,-dac_override,-dac_read_search' ]);
 	my $key = $weak->dir . '/tls.key';
 	fails_ok($weak, 'a key that may not be read', at => qr/tls\.key/, says =>
-		'LINE: tls\.certificates\.key: %DIR%/tls\.key: read: Permission denied',
+		'LINE: tls\.certificates\.key: %DIR%/tls\.key: cannot be read: Permission denied',
 		first => sub { chmod 0, $key or die $! },
 		last => sub { chmod 0600, $key or die $! });
 	fails_ok($weak, 'a user that may not be become', says =>

@@ -162,7 +162,7 @@ subtest '-t as root judges as the service would run' => sub {
 
 	chown 0, 0, $key;
 	like(checked_as($daemon, [], @unit),
-		qr/\A1 sniport: \S+:\d+: tls\.certificates\.key: \Q$key\E: read: Permission denied\nsniport: checked as user daemon, whom sniport\.service runs as\n\z/,
+		qr/\A1 sniport: \S+:\d+: tls\.certificates\.key: \Q$key\E: cannot be read: Permission denied\nsniport: checked as user daemon, whom sniport\.service runs as\n\z/,
 		'a key that only root can read is an error');
 	chown +(getpwnam 'daemon')[2], -1, $key;
 	like(checked_as($daemon, [], @unit), $valid,

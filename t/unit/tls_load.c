@@ -313,38 +313,36 @@ main(void)
 	    "certificate 1 expires on DATE",
 	    "what is said about it");
 	refused("ec.pem", "ec.key", "ec2.pem", "ec2.key",
-	    "test.conf:6: tls.certificates.chain: ec2.pem: use: another "
-	    "certificate has the same type of key");
+	    "test.conf:6: tls.certificates.chain: ec2.pem: has a "
+	    "key of the same type (id-ecPublicKey) as another certificate");
 	refused("ec.pem", "ec2.key", NULL, NULL,
-	    "test.conf:5: tls.certificates.key: ec2.key: check key: it does "
+	    "test.conf:5: tls.certificates.key: ec2.key: does "
 	    "not belong to the first certificate");
 	refused("ec.pem", "rsa.key", NULL, NULL,
-	    "test.conf:5: tls.certificates.key: rsa.key: check key: it does "
+	    "test.conf:5: tls.certificates.key: rsa.key: does "
 	    "not belong to the first certificate");
 	refused("locked.pem", "locked.key", NULL, NULL,
-	    "test.conf:5: tls.certificates.key: locked.key: read key: it is "
-	    "encrypted");
+	    "test.conf:5: tls.certificates.key: locked.key: is "
+	    "encrypted, and nobody");
 	refused("order.pem", "ec.key", NULL, NULL,
-	    "test.conf:4: tls.certificates.chain: order.pem: check chain: "
-	    "certificate 2 is not the issuer of "
-	    "certificate 1");
+	    "test.conf:4: tls.certificates.chain: order.pem: "
+	    "certificate 2 is not that of the issuer of certificate 1");
 	refused("empty.pem", "ec.key", NULL, NULL,
-	    "test.conf:4: tls.certificates.chain: empty.pem: read "
-	    "certificates: no PEM certificate in it");
+	    "test.conf:4: tls.certificates.chain: empty.pem: has "
+	    "no certificate in PEM format");
 	refused("broken.pem", "ec.key", NULL, NULL,
-	    "test.conf:4: tls.certificates.chain: broken.pem: read "
-	    "certificates: ");
+	    "test.conf:4: tls.certificates.chain: broken.pem: its "
+	    "certificates cannot be read: ");
 	refused("ec.pem", "ec.pem", NULL, NULL,
-	    "test.conf:5: tls.certificates.key: ec.pem: read key: no PEM "
-	    "private key in it");
+	    "test.conf:5: tls.certificates.key: ec.pem: has no private "
+	    "key in PEM format");
 	refused("absent.pem", "ec.key", NULL, NULL,
-	    "test.conf:4: tls.certificates.chain: absent.pem: read: No such "
-	    "file or directory");
+	    "test.conf:4: tls.certificates.chain: absent.pem: cannot be "
+	    "read: No such file or directory");
 	chmod(path("ec.key"), 0644);
 	taken("ec.pem", "ec.key", NULL, NULL,
-	    "warning: test.conf:5: tls.certificates.key: ec.key: the key can "
-	    "be read or written by every user "
-	    "(mode 0644); make it 0600");
+	    "warning: test.conf:5: tls.certificates.key: ec.key: can "
+	    "be read or written by every user (mode 0644); make its mode 0600");
 	settings();
 	remove_files();
 	return (done_testing());
