@@ -58,6 +58,7 @@ struct conf_tls {
 	char *client_ca; /* PEM file; NULL: none */
 	char *crl;	 /* PEM file; NULL: none */
 	enum conf_client_auth client_auth;
+	int64_t authentication_lifetime; /* ns since a client was verified */
 };
 
 enum conf_family {

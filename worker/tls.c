@@ -118,8 +118,19 @@ tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
 	}
 	SSL_CTX_set_client_hello_cb(ctx, tls_hello_read, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, tls_verify, NULL);
+	if (SSL_CTX_set_session_ticket_cb(
+		ctx, tls_resume_made, tls_resume_read, NULL) != 1) {
+		tls_context_free(c);
+		return (-ENOMEM);
+	}
 	*out = c;
 	return (0);
+}
+
+void
+tls_context_trust(struct tls_context *c, int64_t lifetime)
+{
+	c->lifetime = lifetime;
 }
 
 void
@@ -172,6 +183,7 @@ tls_free(struct tls *tls)
 	buffer_return(tls->context->buffers, &tls->out);
 	free(tls->hello);
 	tls_identity_free(&tls->identity);
+	free(tls->note);
 	free(tls->name);
 	free(tls->error);
 	free(tls);
@@ -262,6 +274,8 @@ tls_handshake(struct tls *tls)
 	if (error == 0) {
 		free(tls->hello);
 		tls->hello = NULL;
+		free(tls->note);
+		tls->note = NULL;
 	}
 	return (error);
 }
@@ -458,8 +472,7 @@ tls_identities(struct tls *tls, const struct identity **names, size_t *n)
 
 	/* Resumed: the session has the certificate of the first handshake. */
 	if (tls->identity.names == NULL && cert != NULL &&
-	    SSL_get_verify_result(tls->ssl) == X509_V_OK &&
-	    X509_cmp_current_time(X509_get0_notAfter(cert)) > 0)
+	    SSL_get_verify_result(tls->ssl) == X509_V_OK)
 		error = tls_identity_read(&tls->identity, cert, &why);
 	*names = tls->identity.names;
 	*n = tls->identity.n;

@@ -49,6 +49,10 @@ int tls_context_new(struct tls_context **, struct ssl_ctx_st *ctx,
     const struct tls_bounds *, struct buffers *, tls_hello_cb *);
 void tls_context_free(struct tls_context *);
 
+/* For how long, in ns, a client that showed its certificate need not do so
+ * again in order to resume its session; 0 unless it is set. */
+void tls_context_trust(struct tls_context *, int64_t lifetime);
+
 /* A session on the connected, non-blocking socket fd, which stays the
  * caller's. 0 or -ENOMEM. */
 int tls_new(struct tls **, struct tls_context *, int fd, void *arg);
@@ -117,8 +121,7 @@ const uint8_t *tls_server_name(const struct tls *, size_t *len);
 
 /*
  * The names of the client's certificate, verified in this handshake or in the
- * one that is resumed, and not expired since: its SPIFFE id, then its DNS
- * names. To be called once the handshake is done. 0 with *n names, borrowed
+ * one that is resumed, and no worse since: its SPIFFE id, then its DNS names. To be called once the handshake is done. 0 with *n names, borrowed
  * until tls_free(), none where there is no such certificate; -ENOMEM; -EINVAL:
  * it must not pass for anybody's.
  */

@@ -15,6 +15,7 @@
 struct tls_context {
 	SSL_CTX *ctx;
 	struct tls_bounds bounds;
+	int64_t lifetime; /* see tls_context_trust() */
 	BIO_METHOD *bio;
 	struct buffers *buffers;
 	tls_hello_cb *hello;
@@ -48,6 +49,8 @@ struct tls {
 	bool alerted;  /* the handshake failed where an alert is right */
 	struct tls_identity identity;
 	const char *unverified; /* why our own rules refuse the certificate */
+	uint8_t *note; /* for the ticket; until the handshake is done */
+	size_t note_len;
 	enum reason failure;
 	int io_error;	/* -errno of a receive, or -ENOMEM */
 	int send_error; /* -errno of a send, kept: see tls_socket_error() */
@@ -91,5 +94,12 @@ int tls_hello_read(SSL *, int *alert, void *);
 
 /* tls_verify.c: for SSL_CTX_set_cert_verify_callback(). */
 int tls_verify(X509_STORE_CTX *, void *);
+
+/* tls_resume.c: the client's chain was verified. 0 or -ENOMEM. */
+int tls_resume_note(struct tls *, STACK_OF(X509) *);
+/* For SSL_CTX_set_session_ticket_cb(). */
+int tls_resume_made(SSL *, void *);
+SSL_TICKET_RETURN tls_resume_read(SSL *, SSL_SESSION *, const unsigned char *,
+    size_t, SSL_TICKET_STATUS, void *);
 
 #endif

@@ -18,6 +18,8 @@ tls_verify(X509_STORE_CTX *store, void *arg)
 	tls_identity_free(&tls->identity);
 	error = tls_identity_read(
 	    &tls->identity, X509_STORE_CTX_get0_cert(store), &tls->unverified);
+	if (error == 0)
+		error = tls_resume_note(tls, X509_STORE_CTX_get0_chain(store));
 	if (error == -ENOMEM)
 		ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
 	if (error != 0)

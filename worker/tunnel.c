@@ -309,8 +309,11 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
 	};
 	guard_probe_init(&all->dial.probe);
-	return (tls_context_new(
-	    &all->tls, boot->tls, &bounds, &all->buffers, tunnel_hello_cb));
+	if (tls_context_new(&all->tls, boot->tls, &bounds, &all->buffers,
+		tunnel_hello_cb) != 0)
+		return (-ENOMEM);
+	tls_context_trust(all->tls, conf->tls.authentication_lifetime);
+	return (0);
 }
 
 void

@@ -155,7 +155,7 @@ sub crl {
 	my $file = "$self->{dir}/$self->{name}.crl";
 
 	openssl('ca', '-gencrl', '-config', $self->config,
-		$option{seconds} ? ('-crldays', 0, '-crlsec', $option{seconds}) : (),
+		$option{seconds} ? ('-crlsec', $option{seconds}) : (),
 		'-out', $file);
 	return $file;
 }

@@ -74,6 +74,8 @@ sub refused_ok {
 	my ($self, $title, $client, %want) = @_;
 
 	is($client->wait_end, 'reset', "$title: reset");
+	# One that was not refused would wait for us.
+	$client->close;
 	$self->line_ok($title, $client, decision => 'deny', tried => undef,
 		upstream => undef, %want);
 	return;
@@ -86,6 +88,7 @@ sub unverified_ok {
 
 	is($client->wait_end, $client->{option}{version} eq '1.3' ? 'reset' :
 		"alert $alert", "$title: the end");
+	$client->close;
 	$self->line_ok($title, $client, reason => 'client_certificate',
 		identity => undef, tried => undef, upstream => undef, %want);
 	return;
