@@ -174,6 +174,22 @@ fd_keepalive(int fd, int64_t silence)
 	return (0);
 }
 
+int
+fd_connection_error(int error)
+{
+	switch (error) {
+	case EPIPE: /* a reset after the end of a stream, or told before */
+	case ENOTCONN:
+	case ECONNABORTED: /* ss -K */
+		return (-ECONNRESET);
+	case EPROTO: /* ICMP, until the kernel gave up */
+	case EOVERFLOW:
+		return (-EHOSTUNREACH);
+	default:
+		return (-error);
+	}
+}
+
 void
 fd_end_on_close(int fd)
 {

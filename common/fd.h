@@ -35,6 +35,13 @@ int fd_tunnel_options(int fd, const char **step);
  */
 int fd_keepalive(int fd, int64_t silence);
 
+/*
+ * What errno says of a TCP connection that was there, as -errno: -ECONNRESET
+ * where somebody ended it; others: it was lost. Never -EPIPE, -EPROTO,
+ * -EOVERFLOW or -ECONNABORTED, by which tunnels tell what TLS found. Pure.
+ */
+int fd_connection_error(int error);
+
 /* All went well: close(2) ends the stream and sends what is unsent. */
 void fd_end_on_close(int fd);
 

@@ -17,7 +17,7 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Network;
 use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline left poll readable writable);
+use Sniport::Test qw(deadline left poll readable run writable);
 use Sniport::Tunnel qw(finish);
 use Sniport::Upstream;
 
@@ -279,6 +279,24 @@ for (@expected) {
 	is($end, 'reset', "$title: the other side sees a reset");
 }
 
+# Who destroys a connection from outside has reset it.
+{
+	my $upstream = upstream('echo');
+	my $client = tunnel($upstream);
+	$client->put('ping');
+	$client->get(4);
+	my ($status, $text) = run(qw(ss -K -H -t src), '10.37.1.1', 'dst',
+		"$NET{c}.$client->{n}");
+	SKIP: {
+		skip "SKIPPED LOUDLY: no ss -K here: $text", 2
+		    if $status || $text !~ /ESTAB/;
+		my ($line) = values %{ { lines_of($daemon, $client->local_port) } };
+		is("$line->{reason} $line->{closed_first}", 'client_reset client',
+			'destroyed by ss -K: audit line');
+		is($upstream->report->{end}, 'reset', 'the upstream sees a reset');
+	}
+}
+
 # A time that gives no event, long enough to have cut those.
 select undef, undef, undef, left($begun + 5 * $LOST);
 $slow_upstream->go;
@@ -289,6 +307,25 @@ $held->go;
 ok(write_block($holding), 'nor is an upstream');
 ok(finish($holding), 'whose tunnel ends well');
 is($held->report->{bytes}, $holding_sent, 'when it has got all');
+
+# ICMP says that the host is not there, and the kernel gives up before we do.
+$daemon->reload(timeouts => '');
+$here->set('ipv4.tcp_retries2', 2);
+{
+	my $upstream = upstream('echo');
+	my $client = tunnel($upstream);
+	$client->put('ping');
+	$client->get(4);
+	vanish(u => $client->{n});
+	$client->put('x');
+	$far{u}->set('ipv4.conf.up.forwarding', 1);
+	$far{u}->ip("route add unreachable $NET{u}.$client->{n}/32");
+	my ($line) = values %{ { lines_of($daemon, $client->local_port) } };
+	is_deeply([ @$line{qw(reason closed_first detail)} ],
+		[ 'upstream_lost', 'upstream', 'No route to host' ],
+		'the upstream is unreachable: audit line');
+	is($client->wait_end, 'reset', 'the client sees a reset');
+}
 
 $daemon->stop_ok;
 

@@ -31,7 +31,7 @@ tcp_receive(struct half *h, uint8_t *buf, size_t size)
 		return (h->error != 0 ? h->error : -EAGAIN);
 	}
 	if (n == -1)
-		return (-errno);
+		return (fd_connection_error(errno));
 	/* A reset that send() was told of reads as an end of stream here. */
 	if (n == 0 && h->error != 0)
 		return (h->error);
@@ -51,7 +51,8 @@ tcp_send(struct half *h, const uint8_t *buf, size_t len)
 	if (n == -1) {
 		if (errno == EAGAIN)
 			h->writable = false;
-		return (-errno);
+		/* What broke it is known, or is asked for. */
+		return (errno == EPIPE ? -EPIPE : fd_connection_error(errno));
 	}
 	if ((size_t)n < len)
 		h->writable = false;
@@ -176,8 +177,7 @@ half_socket_error(struct half *h)
 		return (h->error);
 	if (getsockopt(h->lfd.fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 		error = errno;
-	/* So Linux calls a reset after the end of the stream. */
-	h->error = error == EPIPE ? -ECONNRESET : -error;
+	h->error = fd_connection_error(error);
 	return (h->error);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "common/alloc.h"
+#include "common/fd.h"
 #include "worker/tls_state.h"
 
 /* How many records without data may come before data makes up for them. Honest
@@ -196,10 +197,10 @@ send_failed(struct tls *tls, int error)
 {
 	if (error == EAGAIN)
 		return (-EAGAIN);
-	if (error == EPIPE)
-		error = tls->io_error != 0 ? -tls->io_error : ECONNRESET;
 	if (tls->send_error == 0)
-		tls->send_error = -error;
+		tls->send_error = error == EPIPE && tls->io_error != 0
+				      ? tls->io_error
+				      : fd_connection_error(error);
 	return (tls->send_error);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/fd.h"
 #include "worker/tls_state.h"
 
 /* What OpenSSL asks for first of every record (RFC 8446 section 5.1). */
@@ -24,8 +25,7 @@ receive(struct tls *tls, uint8_t *buf, size_t size)
 		if (errno == EAGAIN)
 			tls->drained = true;
 		else
-			/* So Linux calls a reset after the end of a stream. */
-			tls->io_error = errno == EPIPE ? -ECONNRESET : -errno;
+			tls->io_error = fd_connection_error(errno);
 		return (0);
 	}
 	tls->drained = (size_t)n < size;

@@ -33,8 +33,14 @@ tunnel_broken_reason(const struct tunnel *t, const struct half *h)
 	case -ECONNABORTED:
 		return (client ? REASON_CLIENT_CUT : REASON_UPSTREAM_RESET);
 	case -ETIMEDOUT:
+	/* What ICMP said before the kernel gave up. */
 	case -EHOSTUNREACH:
 	case -ENETUNREACH:
+	case -EHOSTDOWN:
+	case -ENONET:
+	case -ENOPROTOOPT:
+	case -ECONNREFUSED:
+	case -EACCES:
 		return (client ? REASON_CLIENT_LOST : REASON_UPSTREAM_LOST);
 	case -ENOMEM:
 	case -ENOBUFS:
