@@ -440,14 +440,18 @@ tls_finish(struct tls *tls)
 {
 	int ret;
 
+	ret = tls_flush(tls);
+	if (tls->finished || ret != 0)
+		return (ret);
 	forget_errors(tls);
+	/* Once only: a second call would read. */
 	ret = SSL_shutdown(tls->ssl);
-	tls->finished = tls->finished || ret >= 0;
+	tls->finished = true;
 	if (ret < 0) {
 		ret = result(tls, ret);
-		if (ret != -EAGAIN)
-			return (ret);
+		return (ret == -EAGAIN ? -EPROTO : ret);
 	}
+	tls->goodbye = buffer_len(&tls->out);
 	return (tls_flush(tls));
 }
 
@@ -455,6 +459,12 @@ bool
 tls_silent(const struct tls *tls)
 {
 	return (tls->hello != NULL && tls->hello->watch.seen == 0);
+}
+
+size_t
+tls_goodbye(const struct tls *tls)
+{
+	return (tls->goodbye);
 }
 
 const uint8_t *

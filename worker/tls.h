@@ -110,11 +110,17 @@ int tls_flush(struct tls *);
 int tls_socket_error(const struct tls *);
 bool tls_unsent(const struct tls *);
 
-/* Seals close_notify and sends what can be sent; 0, -EAGAIN or -errno. */
+/*
+ * Seals close_notify, once, and sends what can be sent. 0; -EAGAIN: what is
+ * sealed must be flushed first, call again; other -errno.
+ */
 int tls_finish(struct tls *);
 
 /* Has no byte come? Of a session whose handshake has not succeeded. */
 bool tls_silent(const struct tls *);
+
+/* How many bytes close_notify took, which were the last; 0: it was not sealed. */
+size_t tls_goodbye(const struct tls *);
 
 /* The raw bytes of the server name, borrowed; NULL: none came. */
 const uint8_t *tls_server_name(const struct tls *, size_t *len);

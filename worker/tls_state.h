@@ -54,6 +54,7 @@ struct tls {
 	enum reason failure;
 	int io_error;	/* -errno of a receive, or -ENOMEM */
 	int send_error; /* -errno of a send, kept: see tls_socket_error() */
+	size_t goodbye; /* bytes of close_notify */
 	int broken; /* -EPROTO or -EOVERFLOW: the session is of no more use */
 	unsigned idle_records; /* how many more than data has made up for */
 	size_t made_up;	       /* bytes of data not yet set against one */
