@@ -201,6 +201,8 @@ half_close(struct half *h, bool reset)
 	int fd = h->lfd.fd;
 
 	buffer_return(h->buffers, &h->unsent);
+	if (h->tls != NULL && h->error == 0)
+		tls_part(h->tls);
 	tls_free(h->tls);
 	h->tls = NULL;
 	if (fd == -1)

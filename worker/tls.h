@@ -61,12 +61,17 @@ int tls_new(struct tls **, struct tls_context *, int fd, void *arg);
 void tls_free(struct tls *);
 
 /*
- * Goes on with the handshake. 0: done. -EAGAIN: wait for the socket (for
+ * Goes on with the handshake. 0: done; a ticket of TLS 1.3 waits for the first
+ * bytes that are sent. -EAGAIN: wait for the socket (for
  * writing if tls_unsent(), else for reading). -EPROTO: failed, tls_failure()
  * and tls_error() say why, tls_alerted() whether the client hears of it. -EPIPE: the client ended
  * its stream. Other -errno: the socket's.
  */
 int tls_handshake(struct tls *);
+
+/* Before a reset of a client whose handshake is done: it gets its ticket now,
+ * if it has had no byte so far. */
+void tls_part(struct tls *);
 
 /* Why tls_handshake() gave -EPROTO; REASON_TLS_HANDSHAKE in general. */
 enum reason tls_failure(const struct tls *);
