@@ -88,7 +88,8 @@ take_error(struct tls *tls)
 	long verified = SSL_get_verify_result(tls->ssl);
 
 	if (tls->hello != NULL && tls->failure == REASON_NONE)
-		tls->failure = handshake_reason(tls, e);
+		tls->failure = tls->refused ? REASON_CLIENT_CERTIFICATE
+					    : handshake_reason(tls, e);
 	if (tls->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
 		text = tls->unverified != NULL
 			   ? tls->unverified

@@ -51,6 +51,7 @@ struct tls {
 	bool alerted;  /* the handshake failed where an alert is right */
 	struct tls_identity identity;
 	const char *unverified; /* why our own rules refuse the certificate */
+	bool refused;		/* it was not verified, whoever's rules */
 	uint8_t *note; /* for the ticket; until the handshake is done */
 	size_t note_len;
 	enum reason failure;

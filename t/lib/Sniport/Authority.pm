@@ -43,13 +43,14 @@ my @AUTHORITY = ('basicConstraints=critical,CA:TRUE',
 
 # Options: issuer (another authority; without one it signs itself), subject
 # (its name, where that is not $name), end (when it expires), extensions (an
-# array of further ones).
+# array of further ones), unmarked (1: what it issues does not say by which key).
 sub new {
 	my ($class, $dir, $name, %option) = @_;
 	my $self = bless { dir => $dir, name => $name }, $class;
 	my $subject = $option{subject} // $name;
 
-	$self->make_index;
+	$self->make_index('authorityKeyIdentifier = ' .
+		($option{unmarked} ? 'none' : 'keyid'));
 	openssl(qw(req -new -nodes -newkey ec -pkeyopt),
 		'ec_paramgen_curve:prime256v1', '-subj', "/CN=$subject",
 		'-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
@@ -64,6 +65,7 @@ sub sign_authority {
 	my $base = "$self->{dir}/$self->{name}";
 
 	put("$base.ext", join "\n", @AUTHORITY, 'subjectKeyIdentifier=hash',
+		$issuer == $self ? () : 'authorityKeyIdentifier=keyid',
 		@{ $option{extensions} // [] }, '');
 	openssl('ca', '-batch', '-notext', '-config', $issuer->config,
 		$issuer == $self ? '-selfsign' : (), dates(%option),
@@ -83,7 +85,7 @@ sub dates {
 sub config { return "$_[0]{dir}/$_[0]{name}.cnf"; }
 
 sub make_index {
-	my ($self) = @_;
+	my ($self, $key_id) = @_;
 	my ($dir, $name) = @$self{qw(dir name)};
 
 	put("$dir/$name.index", '');
@@ -100,11 +102,15 @@ private_key = $dir/$name.key
 default_md = sha256
 default_days = 30
 default_crl_days = 30
+x509_extensions = issued
+crl_extensions = issued
 policy = anything
 copy_extensions = copy
 unique_subject = no
 [anything]
 commonName = supplied
+[issued]
+$key_id
 END
 	return;
 }
@@ -148,13 +154,16 @@ sub revoke_authority {
 	return;
 }
 
-# The list of what was revoked until now. Options: seconds (until it is out of
-# date; 30 days unless given).
+# The list of what was revoked until now. Options: start and end (dates), or
+# seconds (until it is out of date); 30 days unless given.
 sub crl {
 	my ($self, %option) = @_;
 	my $file = "$self->{dir}/$self->{name}.crl";
 
-	openssl('ca', '-gencrl', '-config', $self->config,
+	my @dates = $option{start} ? ('-crl_lastupdate', $option{start}) : ();
+	push @dates, '-crl_lastupdate', '200101000000Z', '-crl_nextupdate',
+	    $option{end} if $option{end};
+	openssl('ca', '-gencrl', '-config', $self->config, @dates,
 		$option{seconds} ? ('-crlsec', $option{seconds}) : (),
 		'-out', $file);
 	return $file;

@@ -1,0 +1,226 @@
+/* Finds out which clients their authorities' files shut out. */
+#include "master/client_ca_check.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <time.h>
+
+#include "master/pem.h"
+
+/* Ends sooner: worth a warning. */
+#define DAYS_SOON 14
+#define DAY	  (24 * 60 * 60)
+
+#define NAME_SIZE 128
+
+static const char *
+name_of(const X509_NAME *name, char buf[NAME_SIZE])
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	int len = 0;
+
+	if (bio != NULL &&
+	    X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0)
+		len = BIO_read(bio, buf, NAME_SIZE - 1);
+	buf[len > 0 ? len : 0] = '\0';
+	BIO_free(bio);
+	return (buf);
+}
+
+static bool
+self_issued(X509 *cert)
+{
+	return ((X509_get_extension_flags(cert) & EXFLAG_SI) != 0);
+}
+
+static bool
+is_authority(X509 *cert)
+{
+	return (X509_check_ca(cert) != 0);
+}
+
+bool
+client_ca_orphan(const struct client_ca *ca, X509 *cert)
+{
+	int i;
+
+	if (self_issued(cert) || !is_authority(cert))
+		return (false);
+	for (i = 0; i < sk_X509_num(ca->authorities); i++)
+		if (X509_check_issued(
+			sk_X509_value(ca->authorities, i), cert) == X509_V_OK)
+			return (false);
+	return (true);
+}
+
+bool
+client_ca_signed(const struct client_ca *ca, X509_CRL *crl)
+{
+	bool known = false;
+	X509 *cert;
+	int i;
+
+	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
+		cert = sk_X509_value(ca->authorities, i);
+		if (X509_NAME_cmp(X509_get_subject_name(cert),
+			X509_CRL_get_issuer(crl)) != 0)
+			continue;
+		known = true;
+		if (X509_CRL_verify(crl, X509_get0_pubkey(cert)) == 1)
+			return (true);
+	}
+	ERR_clear_error();
+	return (!known);
+}
+
+/* Is the certificate in force at that time? */
+static bool
+in_force(const X509 *cert, time_t when)
+{
+	return (X509_cmp_time(X509_get0_notBefore(cert), &when) < 0 &&
+		X509_cmp_time(X509_get0_notAfter(cert), &when) > 0);
+}
+
+/* Is there another certificate of the same authority that is in force? Then
+ * OpenSSL (3.0) verifies clients by that. */
+static bool
+renewed(const struct client_ca *ca, X509 *cert, time_t when)
+{
+	X509 *other;
+	int i;
+
+	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
+		other = sk_X509_value(ca->authorities, i);
+		if (X509_NAME_cmp(X509_get_subject_name(other),
+			X509_get_subject_name(cert)) == 0 &&
+		    EVP_PKEY_eq(
+			X509_get0_pubkey(other), X509_get0_pubkey(cert)) == 1 &&
+		    in_force(other, when))
+			return (true);
+	}
+	return (false);
+}
+
+static void
+check_dates(
+    const struct client_ca *ca, int i, const struct pem_file *file, time_t now)
+{
+	X509 *cert = sk_X509_value(ca->authorities, i);
+	const ASN1_TIME *begin = X509_get0_notBefore(cert);
+	const ASN1_TIME *end = X509_get0_notAfter(cert);
+	char name[NAME_SIZE], date[PEM_DATE_SIZE];
+	time_t soon = now + DAYS_SOON * DAY;
+
+	name_of(X509_get_subject_name(cert), name);
+	if (!in_force(cert, now) && !renewed(ca, cert, now)) {
+		bool early = X509_cmp_time(begin, &now) > 0;
+
+		pem_finding(file, LOG_LEVEL_WARNING,
+		    "certificate %d (%s) %s %s: its clients are refused", i + 1,
+		    name, early ? "is not valid before" : "expired on",
+		    pem_date(date, early ? begin : end));
+	} else if (in_force(cert, now) && X509_cmp_time(end, &soon) < 0 &&
+		   !renewed(ca, cert, soon)) {
+		pem_finding(file, LOG_LEVEL_WARNING,
+		    "certificate %d (%s) expires on %s; then its clients are "
+		    "refused",
+		    i + 1, name, pem_date(date, end));
+	}
+}
+
+void
+client_ca_check_authorities(
+    const struct client_ca *ca, const struct pem_file *file)
+{
+	char name[NAME_SIZE];
+	time_t now = time(NULL);
+	X509 *cert;
+	int i;
+
+	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
+		cert = sk_X509_value(ca->authorities, i);
+		if (is_authority(cert) || self_issued(cert))
+			check_dates(ca, i, file, now);
+		else
+			pem_finding(file, LOG_LEVEL_WARNING,
+			    "certificate %d (%s) is not that of an authority: "
+			    "no client is verified by it",
+			    i + 1, name_of(X509_get_subject_name(cert), name));
+	}
+	ERR_clear_error();
+}
+
+static bool
+crl_in_force(const X509_CRL *crl, time_t now)
+{
+	const ASN1_TIME *end = X509_CRL_get0_nextUpdate(crl);
+
+	return (X509_cmp_time(X509_CRL_get0_lastUpdate(crl), &now) < 0 &&
+		(end == NULL || X509_cmp_time(end, &now) > 0));
+}
+
+/* Has that issuer a list; one that is in force, if a time is given? */
+static bool
+has_crl(const struct client_ca *ca, const X509_NAME *issuer, const time_t *now)
+{
+	X509_CRL *crl;
+	int i;
+
+	for (i = 0; i < sk_X509_CRL_num(ca->crls); i++) {
+		crl = sk_X509_CRL_value(ca->crls, i);
+		if (X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer) == 0 &&
+		    client_ca_signed(ca, crl) &&
+		    (now == NULL || crl_in_force(crl, *now)))
+			return (true);
+	}
+	return (false);
+}
+
+static void
+check_crl(
+    const struct client_ca *ca, int i, const struct pem_file *file, time_t now)
+{
+	X509_CRL *crl = sk_X509_CRL_value(ca->crls, i);
+	const X509_NAME *issuer = X509_CRL_get_issuer(crl);
+	const ASN1_TIME *begin = X509_CRL_get0_lastUpdate(crl);
+	char name[NAME_SIZE], date[PEM_DATE_SIZE];
+	bool early = X509_cmp_time(begin, &now) > 0;
+
+	name_of(issuer, name);
+	if (!client_ca_signed(ca, crl))
+		pem_finding(file, LOG_LEVEL_WARNING,
+		    "revocation list %d is not signed by its issuer (%s): it "
+		    "is left out",
+		    i + 1, name);
+	else if (!crl_in_force(crl, now) && !has_crl(ca, issuer, &now))
+		pem_finding(file, LOG_LEVEL_WARNING,
+		    "revocation list %d (%s) %s %s: clients of its issuer are "
+		    "refused",
+		    i + 1, name,
+		    early ? "is not in force before" : "is out of date since",
+		    pem_date(
+			date, early ? begin : X509_CRL_get0_nextUpdate(crl)));
+}
+
+void
+client_ca_check_crls(const struct client_ca *ca, const struct pem_file *file)
+{
+	char name[NAME_SIZE];
+	time_t now = time(NULL);
+	X509 *cert;
+	int i;
+
+	for (i = 0; i < sk_X509_CRL_num(ca->crls); i++)
+		check_crl(ca, i, file, now);
+	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
+		cert = sk_X509_value(ca->authorities, i);
+		if ((is_authority(cert) || self_issued(cert)) &&
+		    !has_crl(ca, X509_get_subject_name(cert), NULL))
+			pem_finding(file, LOG_LEVEL_WARNING,
+			    "has no revocation list of %s, which is "
+			    "certificate %d of tls.client_ca: its clients are "
+			    "refused",
+			    name_of(X509_get_subject_name(cert), name), i + 1);
+	}
+	ERR_clear_error();
+}

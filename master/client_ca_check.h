@@ -1,0 +1,30 @@
+/* What is wrong with the authorities of clients, and whom it shuts out. */
+#ifndef MASTER_CLIENT_CA_CHECK_H
+#define MASTER_CLIENT_CA_CHECK_H
+
+#include <openssl/x509.h>
+#include <stdbool.h>
+
+struct pem_file;
+
+/* As they stand in the files; the lists are NULL where no file is given. */
+struct client_ca {
+	STACK_OF(X509) * authorities;
+	STACK_OF(X509_CRL) * crls;
+};
+
+/* Is the certificate another authority's, which is not among these? */
+bool client_ca_orphan(const struct client_ca *, X509 *);
+
+/* Has the list's issuer signed it, as far as that one is known? */
+bool client_ca_signed(const struct client_ca *, X509_CRL *);
+
+/* Warns of each certificate by which nobody, or nobody any longer, is
+ * verified. */
+void client_ca_check_authorities(
+    const struct client_ca *, const struct pem_file *);
+
+/* Warns of each list that is of no use, and of each authority that has none. */
+void client_ca_check_crls(const struct client_ca *, const struct pem_file *);
+
+#endif
