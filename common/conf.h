@@ -10,6 +10,7 @@
 
 #include "common/addr.h"
 #include "common/log.h"
+#include "common/nameserver.h"
 #include "common/rule.h"
 #include "common/target.h"
 
@@ -70,7 +71,7 @@ enum conf_family {
 };
 
 struct conf_dns {
-	struct addr *servers; /* none: those of /etc/resolv.conf */
+	struct nameserver *servers; /* none: those of /etc/resolv.conf */
 	size_t nservers;
 	int64_t timeout; /* of one try */
 	int64_t tries;

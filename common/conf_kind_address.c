@@ -107,7 +107,22 @@ int
 conf_kind_parse_server(void *field, const struct conf_value *v,
     const struct conf_directive *d, char why[CONF_WHY_SIZE])
 {
-	return (addr_parse(field, v->text, strlen(v->text), 53));
+	int r = nameserver_parse(field, v->text, strlen(v->text), 53);
+
+	if (r == -EDESTADDRREQ)
+		return (conf_kind_refuse(why,
+		    "is a link-local address; write the interface with it, "
+		    "such as fe80::53%%eth0"));
+	return (r);
+}
+
+const char *
+conf_kind_format_server(
+    const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
+{
+	/* With the port, as addresses are printed everywhere. */
+	nameserver_format(field, 0, buf);
+	return (buf);
 }
 
 int

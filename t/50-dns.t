@@ -372,7 +372,7 @@ SKIP: {
 	my $use = sub { return file('resolv.conf', "search corp.test\n" .
 		"options ndots:4\nnameserver " . $own[ $_[0] ]->host . "\n") };
 	bind_file($use->(0), '/etc/resolv.conf');
-	$daemon = Sniport::Daemon->new(dns('servers = [ ];'));
+	$daemon = Sniport::Daemon->new(dns('/* servers: those of resolv.conf */'));
 	ended_ok($daemon, "own0.test:$port", 'resolv.conf', @done);
 	ended_ok($daemon, "short:$port", 'its search list is not used', @short);
 	is(scalar(grep { !/^(?:own0\.test|short) A/ } $own[0]->questions), 0,

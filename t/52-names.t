@@ -57,9 +57,11 @@ subtest 'a client that leaves is counted until its questions are over' => sub {
 		'the next name is over the limit') for 4 .. 6;
 	is(scalar $dns->questions, 6, 'and nobody is asked');
 	ended_ok($daemon, from('127.0.0.4', 'a.free'), 'another client', @done);
-	$dns->release;
 	my $again = from('127.0.0.3', 'n1.held');
-	is(echoes($again), 'echo', 'the answers have come');
+	is(scalar(grep { /n1/ } $dns->questions), 2,
+		'one who wants a name that is asked for waits for the answer');
+	$dns->release;
+	is(echoes($again), 'echo', 'and has it');
 	ended_ok($daemon, from('127.0.0.3', 'b.free'), 'there is room', @done);
 	$daemon->stop_ok;
 };
@@ -81,5 +83,93 @@ subtest 'one client cannot fill the places for questions' => sub {
 	is(scalar(grep { echoes($_) eq 'echo' } @waiting), 64, 'all are served');
 	$daemon->stop_ok;
 };
+
+# Answers that are too long for UDP.
+
+my %fixed = (timeout => '"60s"', family => '"ipv4"', negative_ttl => '"0"');
+
+# The section dns, with these servers.
+sub dns {
+	my ($servers, %setting) = @_;
+
+	%setting = (%fixed, %setting, servers => '[ ' . join(', ', map {
+		'"' . (ref $_ ? $_->server : $_) . '"' } @$servers) . ' ]');
+	return (dns => join ' ', map { "$_ = $setting{$_};" } sort keys %setting);
+}
+
+my $dns = Sniport::DNS->new(close => 1);
+$daemon = Sniport::Daemon->new(dns([$dns]));
+
+subtest 'answers of up to 1232 bytes come by UDP' => sub {
+	$dns->zone({ 'sixty.test' =>
+		{ A => [ '127.0.0.2', map { "127.9.9.$_" } 1 .. 59 ] } });
+	ended_ok($daemon, name('sixty'), 'sixty addresses', reason => 'done');
+	is(scalar $dns->questions('tcp'), 0, 'without TCP');
+};
+
+subtest 'a truncated answer that holds an address is used as it is' => sub {
+	$dns->zone({ 'part.test' =>
+		{ A => [('127.0.0.2') x 3], truncate => 2 } });
+	ended_ok($daemon, name('part'), 'two of three records', @done);
+	is(scalar $dns->questions('tcp'), 0, 'without TCP');
+};
+
+subtest 'a server that ends its TCP connections costs no other question' => sub {
+	$dns->zone({
+		(map { ("honest$_.test" => { %$good, delay => 'release' }) }
+			1 .. 8),
+		(map { ("long$_.test" => { %$good, truncate => 1,
+			tcp => $_ % 3 ? 'close' : 'reset' }) } 1 .. 12),
+		(map { ("whole$_.test" => { %$good, truncate => 1 }) } 1 .. 4),
+	});
+	$dns->clear;
+	my @honest = map { dial($daemon, name("honest$_")) } 1 .. 8;
+	ok(poll(sub { $dns->questions == 8 }), 'eight honest names');
+	for my $n (1 .. 12) {
+		ended_ok($daemon, name("long$n"), "long$n: no answer by TCP",
+			reason => 'dns_failed', tried => undef);
+		ended_ok($daemon, name("whole$_"), "whole$_: an answer by TCP",
+			@done) for $n <= 4 ? $n : ();
+	}
+	is(asked($dns, "honest$_.test A"), 1, "honest$_ is asked for once")
+	    for 1 .. 8;
+	$dns->release;
+	is(scalar(grep { echoes($_) eq 'echo' } @honest), 8,
+		'all eight are served');
+};
+
+subtest 'nor do those that it ends cost another one by TCP' => sub {
+	$dns->zone({
+		(map { ("waits$_.test" => { %$good, truncate => 1,
+			delay => 'release' }) } 1 .. 8),
+		'long.test' => { %$good, truncate => 1, tcp => 'close' },
+	});
+	$dns->clear;
+	my @honest = map { dial($daemon, name("waits$_")) } 1 .. 8;
+	ok(poll(sub { $dns->questions == 8 }), 'eight honest names');
+	$dns->release;
+	ok(poll(sub { $dns->questions('tcp') == 8 }), 'are asked for by TCP');
+	ended_ok($daemon, name('long'), 'another is not answered',
+		reason => 'dns_failed', tried => undef);
+	is(scalar(grep { /waits/ } $dns->questions('tcp')), 8,
+		'the eight still wait for their answer');
+	$dns->release;
+	is(scalar(grep { echoes($_) eq 'echo' } @honest), 8, 'and get it');
+};
+
+# 4,000 records, of which the last have other addresses.
+my $records = join '', map { pack 'n n n N n a4', 0xc00c, 1, 1, 60, 4,
+	pack 'C4', 127, 3, $_ >> 8, $_ & 255 } 0 .. 3999;
+
+subtest 'of an answer of 64 KiB no more is read than its beginning' => sub {
+	$dns->zone({
+		'huge.test' => { %$good, truncate => 1, raw => [4000, $records] },
+		'begun.test' => { %$good, truncate => 1, raw => [4000, $records],
+			tcp => 'begin' },
+	});
+	ended_ok($daemon, name($_), "$_: is resolved", reason => 'done')
+	    for qw(huge begun);
+};
+$daemon->stop_ok;
 
 done_testing();

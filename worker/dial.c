@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -38,6 +39,19 @@ report(const struct dial *d, struct dial_report *r)
 	};
 }
 
+/* What name servers said of a family whose look-up ended for that reason. */
+static const char *
+dns_detail(const struct dial *d, enum reason reason)
+{
+	size_t i;
+
+	for (i = 0; i < FAMILIES; i++)
+		if (d->family[i].reason == reason &&
+		    d->family[i].detail[0] != '\0')
+			return (d->family[i].detail);
+	return (NULL);
+}
+
 static void
 failed(struct dial *d, enum reason reason)
 {
@@ -45,6 +59,8 @@ failed(struct dial *d, enum reason reason)
 
 	stop(d, NULL);
 	d->reason = reason;
+	if (d->detail == NULL)
+		d->detail = dns_detail(d, reason);
 	report(d, &r);
 	d->cb(d->arg, &r, NULL);
 }
@@ -198,6 +214,8 @@ answer_cb(struct resolver_query *q, const struct resolver_answer *answer)
 
 	f->answered = true;
 	f->reason = answer->reason;
+	snprintf(f->detail, sizeof(f->detail), "%s",
+	    answer->detail != NULL ? answer->detail : "");
 	first = n > 0 ? dial_random(&d->context->random) % n : 0;
 	for (i = 0; i < n && i < RESOLVER_ADDRS_MAX; i++) {
 		f->addrs[i] = answer->addrs[(i + first) % n];

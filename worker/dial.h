@@ -38,7 +38,7 @@ struct dial_context {
 /* What is known so far. Times are -1 where a step was not reached. */
 struct dial_report {
 	enum reason reason; /* NONE: connected */
-	const char *detail; /* static, may be NULL */
+	const char *detail; /* borrowed from the dial, may be NULL */
 	struct addr upstream, egress;
 	const struct audit_try *tried; /* borrowed from the dial */
 	size_t ntried;

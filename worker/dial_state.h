@@ -22,6 +22,7 @@ struct family {
 	int af;
 	bool wanted, answered;
 	enum reason reason;
+	char detail[RESOLVER_DETAIL_SIZE]; /* what name servers said */
 	struct addr addrs[RESOLVER_ADDRS_MAX];
 	size_t naddrs, next;
 };

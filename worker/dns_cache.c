@@ -23,9 +23,9 @@ struct dns_entry {
 	int family;
 	int64_t fresh;	 /* until then it answers */
 	int64_t expires; /* the addresses are stale from then on */
-	const char *name;
+	const char *name, *detail;
 	size_t naddrs;
-	struct addr addrs[]; /* the name's bytes follow */
+	struct addr addrs[]; /* the texts' bytes follow */
 };
 
 struct dns_cache {
@@ -186,10 +186,12 @@ static struct dns_entry *
 new_entry(const struct dns_key *key, const struct dns_result *result)
 {
 	size_t name_size = strlen(key->name) + 1;
+	size_t detail_size =
+	    result->detail != NULL ? strlen(result->detail) + 1 : 0;
 	size_t addrs_size = result->naddrs * sizeof(struct addr);
 	struct dns_entry *e;
 
-	e = calloc(1, sizeof(*e) + addrs_size + name_size);
+	e = calloc(1, sizeof(*e) + addrs_size + name_size + detail_size);
 	if (e == NULL)
 		return (NULL);
 	e->held = 1;
@@ -199,6 +201,9 @@ new_entry(const struct dns_key *key, const struct dns_result *result)
 	if (addrs_size != 0)
 		memcpy(e->addrs, result->addrs, addrs_size);
 	e->name = memcpy((char *)e->addrs + addrs_size, key->name, name_size);
+	if (detail_size != 0)
+		e->detail = memcpy((char *)e->addrs + addrs_size + name_size,
+		    result->detail, detail_size);
 	return (e);
 }
 
@@ -232,14 +237,13 @@ dns_cache_put(struct dns_cache *cache, const struct dns_key *key,
 
 struct dns_entry *
 dns_cache_fail(struct dns_cache *cache, const struct dns_key *key,
-    enum reason reason, int64_t now)
+    const struct dns_result *failure, int64_t now)
 {
-	struct dns_result failure = { .reason = reason };
 	struct dns_entry *e = find_entry(cache, key);
 	int64_t until, end;
 
 	if (e == NULL || !is_fallback(cache, e, now))
-		return (dns_cache_put(cache, key, &failure, now));
+		return (dns_cache_put(cache, key, failure, now));
 	until = later(now, cache->negative_ttl);
 	end = later(e->expires, cache->stale);
 	if (until > end)
@@ -259,6 +263,12 @@ enum reason
 dns_entry_reason(const struct dns_entry *e)
 {
 	return (e->reason);
+}
+
+const char *
+dns_entry_detail(const struct dns_entry *e)
+{
+	return (e->detail);
 }
 
 const struct addr *

@@ -29,7 +29,8 @@ struct dns_result {
 	enum reason reason;	  /* NONE, DNS_NOT_FOUND or DNS_NO_ADDRESS */
 	const struct addr *addrs; /* NONE: at least one */
 	size_t naddrs;
-	int64_t ttl; /* ns, as served; of NONE alone */
+	int64_t ttl;	    /* ns, as served; of NONE alone */
+	const char *detail; /* what the servers said that failed; may be NULL */
 };
 
 enum dns_cache_state {
@@ -64,8 +65,8 @@ struct dns_entry *dns_cache_put(struct dns_cache *, const struct dns_key *,
  * DNS_FAILED), and returns what to answer, held: addresses that expired less
  * than `stale` ago (RFC 8767), or the failure. NULL: no memory.
  */
-struct dns_entry *dns_cache_fail(
-    struct dns_cache *, const struct dns_key *, enum reason, int64_t now);
+struct dns_entry *dns_cache_fail(struct dns_cache *, const struct dns_key *,
+    const struct dns_result *, int64_t now);
 
 /* Entries, held ones included. */
 size_t dns_cache_count(const struct dns_cache *);
@@ -75,7 +76,10 @@ void dns_entry_release(struct dns_cache *, struct dns_entry *);
 
 enum reason dns_entry_reason(const struct dns_entry *);
 
-/* Borrowed, as long as the entry is held. */
+/* What the servers said; NULL: nothing. Borrowed, as what follows, as long as
+ * the entry is held. */
+const char *dns_entry_detail(const struct dns_entry *);
+
 const struct addr *dns_entry_addrs(const struct dns_entry *, size_t *n);
 
 /* Are these addresses out of date? */

@@ -1,3 +1,5 @@
+/* The name servers that are asked, as the configuration or resolv.conf names
+ * them, and the questions to them. */
 #include "worker/dns_channel.h"
 
 #include <ares.h>
@@ -10,11 +12,15 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
-#include "worker/dns_channel_servers.h"
+#include "worker/dns_channel_state.h"
 #include "worker/dns_memory.h"
 
-/* Opened, since c-ares takes 127.0.0.1 for its server, and says nothing,
- * where it may not read the file. 0 or -errno. */
+#define DNS_PORT 53 /* left out where a server is named */
+
+/* Far more than any of them has. */
+#define RESOLV_CONF_MAX (64 * 1024)
+
+/* Which file is there now. 0 or -errno. */
 static int
 identify(struct dns_file_id *id, const char *path)
 {
@@ -40,64 +46,193 @@ file_id_equal(const struct dns_file_id *a, const struct dns_file_id *b)
 		a->mtime.tv_nsec == b->mtime.tv_nsec);
 }
 
-/* Of what resolv.conf says c-ares takes the rest, if it may read it. */
+/* sets of name servers */
+
 static void
-begin_resolv_conf(struct dns_channel *ch)
+set_free(struct dns_set *set)
 {
-	const char *path = ch->resolv_conf->path;
+	struct dns_line *line;
+	size_t i;
+
+	for (i = 0; i < set->n; i++)
+		dns_server_fini(&set->servers[i]);
+	while ((line = LIST_FIRST(&set->former)) != NULL) {
+		LIST_REMOVE(line, link);
+		dns_line_free(line);
+	}
+	LIST_REMOVE(set, link);
+	free(set);
+}
+
+/* Whom new questions are put to. 0 or -ENOMEM (as before). */
+static int
+set_new(struct dns_channel *ch, const struct nameserver *servers, size_t n)
+{
+	struct dns_set *set =
+	    calloc(1, sizeof(*set) + n * sizeof(set->servers[0]));
+	size_t i;
+
+	if (set == NULL)
+		return (-ENOMEM);
+	set->channel = ch;
+	set->n = n;
+	LIST_INIT(&set->former);
+	for (i = 0; i < n; i++) {
+		set->servers[i].set = set;
+		set->servers[i].where = servers[i];
+		nameserver_format(&servers[i], DNS_PORT, set->servers[i].text);
+	}
+	LIST_INSERT_HEAD(&ch->sets, set, link);
+	return (0);
+}
+
+/* Frees former lines that are idle, since it cannot be done when their last
+ * answer comes, from within c-ares. */
+static void
+set_drop_idle(struct dns_set *set)
+{
+	struct dns_line *line = LIST_FIRST(&set->former), *next;
+
+	for (; line != NULL; line = next) {
+		next = LIST_NEXT(line, link);
+		if (line->questions != 0)
+			continue;
+		LIST_REMOVE(line, link);
+		dns_line_free(line);
+	}
+}
+
+/* Former sets, too. */
+static void
+drop_idle(struct dns_channel *ch)
+{
+	struct dns_set *set = LIST_FIRST(&ch->sets), *next;
+
+	set_drop_idle(set);
+	for (set = LIST_NEXT(set, link); set != NULL; set = next) {
+		next = LIST_NEXT(set, link);
+		set_drop_idle(set);
+		if (set->questions == 0)
+			set_free(set);
+	}
+}
+
+/* resolv.conf */
+
+static const char *
+list_error(int error)
+{
+	switch (error) {
+	case -EDESTADDRREQ:
+		return ("a link-local address without its interface");
+	case -E2BIG:
+		return ("one name server too many");
+	default:
+		return ("not an address");
+	}
+}
+
+/* Says what of the file is of no use, and which servers are asked. */
+static void
+tell_list(struct dns_channel *ch, const struct nameserver_list *list)
+{
+	char text[NAMESERVERS_MAX * (NAMESERVER_TEXT_SIZE + 1)] = "";
+	const char *path = ch->terms->resolv_conf;
+	size_t i, len = 0;
+
+	if (list->bad_line != 0)
+		log_write(ch->log, LOG_LEVEL_WARNING,
+		    "resolver: %s:%u: left out: %s", path, list->bad_line,
+		    list_error(list->bad));
+	for (i = 0; i < list->n; i++) {
+		if (i != 0)
+			text[len++] = ' ';
+		len += nameserver_format(
+		    &list->servers[i], ch->terms->port, text + len);
+	}
+	if (list->n == 0)
+		log_write(ch->log, LOG_LEVEL_WARNING,
+		    "resolver: %s names no name server; 127.0.0.1 is asked",
+		    path);
+	else
+		log_write(ch->log, LOG_LEVEL_INFO,
+		    "resolver: %s: name servers are %s", path, text);
+}
+
+/* As every resolver does where none is named. */
+static int
+use_loopback(struct dns_channel *ch)
+{
+	const struct nameserver loopback = {
+		.addr = { .family = AF_INET,
+		    .port = ch->terms->port,
+		    .ip = { 127, 0, 0, 1 } },
+	};
+
+	return (set_new(ch, &loopback, 1));
+}
+
+/* 0, or -errno: the file cannot be read, or there is no memory. */
+static int
+use_file(struct dns_channel *ch)
+{
+	struct nameserver_list list;
+	char *text;
+	size_t len;
+	int error =
+	    fd_slurp(ch->terms->resolv_conf, RESOLV_CONF_MAX, &text, &len);
+
+	if (error != 0)
+		return (error);
+	nameserver_list_parse(&list, text, len, ch->terms->port);
+	free(text);
+	tell_list(ch, &list);
+	if (list.n == 0)
+		return (use_loopback(ch));
+	return (set_new(ch, list.servers, list.n));
+}
+
+static int
+begin(struct dns_channel *ch)
+{
+	const char *path = ch->terms->resolv_conf;
 	int error;
 
 	if (ch->conf->nservers != 0)
-		return;
+		return (set_new(ch, ch->conf->servers, ch->conf->nservers));
+	ch->next_check = loop_now(ch->loop) + ch->terms->interval;
 	error = identify(&ch->file, path);
-	if (error != 0)
-		log_write(ch->log, LOG_LEVEL_WARNING,
-		    "resolver: %s: %s; 127.0.0.1 is asked", path,
-		    strerror(-error));
-	ch->next_check = loop_now(ch->loop) + ch->resolv_conf->interval;
+	if (error == 0)
+		error = use_file(ch);
+	if (error == 0 || error == -ENOMEM)
+		return (error);
+	log_write(ch->log, LOG_LEVEL_WARNING,
+	    "resolver: %s: %s; 127.0.0.1 is asked", path,
+	    strerrordesc_np(-error));
+	return (use_loopback(ch));
 }
 
-/* Another resolv.conf means c-ares anew: 1.18 has no ares_reinit(). */
 static void
 follow_resolv_conf(struct dns_channel *ch)
 {
-	const char *path = ch->resolv_conf->path;
 	int64_t now = loop_now(ch->loop);
 	struct dns_file_id id;
 	int error;
 
 	if (ch->conf->nservers != 0 || now < ch->next_check)
 		return;
-	ch->next_check = now + ch->resolv_conf->interval;
-	error = identify(&id, path);
+	ch->next_check = now + ch->terms->interval;
+	error = identify(&id, ch->terms->resolv_conf);
 	if (error == 0 && file_id_equal(&id, &ch->file))
 		return;
 	if (error == 0)
-		error = dns_servers_new(ch);
-	if (error != 0) {
+		error = use_file(ch);
+	if (error == 0)
+		ch->file = id;
+	else
 		log_write_rate(ch->log, &ch->conf_rate, LOG_LEVEL_WARNING,
 		    "resolver: %s: %s; its former name servers stay in use",
-		    path, strerror(-error));
-		return;
-	}
-	ch->file = id;
-	log_write(ch->log, LOG_LEVEL_INFO,
-	    "resolver: %s changed, its name servers are used from now on",
-	    path);
-}
-
-/* Frees former servers that are idle. Here, since it cannot be done when
- * their last answer comes, from within c-ares. */
-static void
-drop_idle_servers(struct dns_channel *ch)
-{
-	struct dns_servers *sv = LIST_NEXT(LIST_FIRST(&ch->list), link), *next;
-
-	for (; sv != NULL; sv = next) {
-		next = LIST_NEXT(sv, link);
-		if (sv->questions == 0)
-			dns_servers_free(sv);
-	}
+		    ch->terms->resolv_conf, strerrordesc_np(-error));
 }
 
 void
@@ -105,8 +240,11 @@ dns_channel_ask(struct dns_channel *ch, struct dns_question *q)
 {
 	assert(!dns_channel_full(ch));
 	follow_resolv_conf(ch);
-	drop_idle_servers(ch);
-	dns_servers_ask(LIST_FIRST(&ch->list), q);
+	drop_idle(ch);
+	q->set = LIST_FIRST(&ch->sets);
+	q->set->questions++;
+	ch->questions++;
+	dns_question_begin(q);
 }
 
 bool
@@ -118,18 +256,17 @@ dns_channel_full(const struct dns_channel *ch)
 size_t
 dns_channel_count(const struct dns_channel *ch)
 {
-	const struct dns_servers *sv;
+	const struct dns_set *set;
 	size_t n = 0;
 
-	LIST_FOREACH (sv, &ch->list, link)
+	LIST_FOREACH (set, &ch->sets, link)
 		n++;
 	return (n);
 }
 
 int
 dns_channel_new(struct dns_channel **out, struct loop *loop,
-    const struct conf_dns *conf, const struct dns_resolv_conf *resolv_conf,
-    struct log *log)
+    const struct conf_dns *conf, const struct dns_terms *terms, struct log *log)
 {
 	struct dns_channel *ch;
 	int error;
@@ -144,10 +281,11 @@ dns_channel_new(struct dns_channel **out, struct loop *loop,
 	}
 	ch->loop = loop;
 	ch->conf = conf;
-	ch->resolv_conf = resolv_conf;
+	ch->terms = terms;
 	ch->log = log;
-	begin_resolv_conf(ch);
-	error = dns_servers_new(ch);
+	ch->task.cb = dns_question_task;
+	STAILQ_INIT(&ch->due);
+	error = begin(ch);
 	if (error != 0) {
 		dns_channel_free(ch);
 		return (error);
@@ -159,12 +297,20 @@ dns_channel_new(struct dns_channel **out, struct loop *loop,
 void
 dns_channel_free(struct dns_channel *ch)
 {
-	struct dns_servers *sv;
+	struct dns_question *q;
+	struct dns_set *set;
 
 	if (ch == NULL)
 		return;
-	while ((sv = LIST_FIRST(&ch->list)) != NULL)
-		dns_servers_free(sv);
+	loop_undefer(ch->loop, &ch->task);
+	while ((q = STAILQ_FIRST(&ch->due)) != NULL) {
+		STAILQ_REMOVE_HEAD(&ch->due, due);
+		dns_question_end(q, NULL);
+	}
+	while (!LIST_EMPTY(&ch->streams))
+		dns_stream_abort(LIST_FIRST(&ch->streams));
+	while ((set = LIST_FIRST(&ch->sets)) != NULL)
+		set_free(set);
 	free(ch);
 	ares_library_cleanup();
 }

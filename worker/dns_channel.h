@@ -1,6 +1,6 @@
 /*
- * Questions to name servers, by c-ares on the loop. Where the configuration
- * names no servers, those of resolv.conf are asked, as it is at the time.
+ * Questions to name servers. Where the configuration names no servers, those
+ * of resolv.conf are asked, as it is at the time.
  */
 #ifndef WORKER_DNS_CHANNEL_H
 #define WORKER_DNS_CHANNEL_H
@@ -8,17 +8,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "common/conf.h"
 #include "worker/dns_cache.h"
+#include "worker/dns_message.h"
 
 struct dns_channel;
-struct dns_servers;
+struct dns_set;
 struct log;
 struct loop;
-
-/* More addresses than that of one answer are left out. */
-#define DNS_CHANNEL_ADDRS_MAX 32
 
 /*
  * More are not asked at a time: c-ares 1.18 looks for an unused query id for
@@ -27,12 +26,17 @@ struct loop;
  */
 #define DNS_CHANNEL_QUESTIONS_MAX 4096
 
-/* Who is asked where the configuration names no servers. */
-struct dns_resolv_conf {
-	const char *path;
+/* Who is asked where the configuration names no servers, and when what is
+ * known of name servers is put to the test. */
+struct dns_terms {
+	const char *resolv_conf;
 	uint16_t port;	  /* of its servers; the file cannot name one */
 	int64_t interval; /* ns, of looks whether it is another file now */
+	int64_t again;	  /* ns, after which a silent server is tried anew */
 };
+
+/* What the servers said, each with its address. */
+#define DNS_SAID_SIZE 160
 
 /*
  * A question, embedded in its owner, who sets key (whose name lives as long)
@@ -43,23 +47,33 @@ struct dns_resolv_conf {
 struct dns_question {
 	struct dns_key key;
 	void (*cb)(struct dns_question *, const struct dns_result *);
-	struct dns_servers *servers; /* who are asked */
+
+	/* the channel's own */
+	struct dns_set *set; /* who are asked */
+	struct dns_line *line;
+	uint8_t order[NAMESERVERS_MAX]; /* of the set's servers */
+	unsigned tries;			/* so far, at all servers */
+	int64_t until;			/* no answer before: a time-out */
+	bool failed; /* a server said so; else all timed out */
+	bool no_memory;
+	char said[DNS_SAID_SIZE];
+	STAILQ_ENTRY(dns_question) due;
 };
 
 /*
- * conf, the file's description and log are borrowed for the channel's life. To
- * be called after the fork. 0 or -errno.
+ * conf, terms and log are borrowed for the channel's life. To be called after
+ * the fork. 0 or -errno.
  */
 int dns_channel_new(struct dns_channel **, struct loop *,
-    const struct conf_dns *, const struct dns_resolv_conf *, struct log *);
+    const struct conf_dns *, const struct dns_terms *, struct log *);
 
 /* Ends all questions. NULL is let pass. */
 void dns_channel_free(struct dns_channel *);
 
 /*
- * Asks. cb is called exactly once, from within c-ares, possibly before this
- * returns: it may free the question, and must not ask another or free the
- * channel. The channel must not be full.
+ * Asks. cb is called exactly once, possibly before this returns and from
+ * within c-ares: it may free the question, and must not ask another or free
+ * the channel. The channel must not be full.
  */
 void dns_channel_ask(struct dns_channel *, struct dns_question *);
 

@@ -1,28 +1,37 @@
 /*
- * The sockets that c-ares gets. On one of its own, 1.18 would call F_SETFL to
- * make it non-blocking, which the sandbox forbids: on a description that is
- * shared with other processes it changes what they do as well.
+ * The sockets that c-ares gets, which lead to the server of the line. On one
+ * of its own, 1.18 would call F_SETFL to make it non-blocking, which the
+ * sandbox forbids; and it knows nothing of an interface.
  */
+#include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/fd.h"
-#include "worker/dns_channel_servers.h"
+#include "worker/dns_channel_state.h"
 
-/* On sockets of its own it sets TCP_NODELAY, too; on ours nothing at all. */
+/* Keeps what went wrong for the words that it is told in. */
+static ssize_t
+note(struct dns_line *line, ssize_t result)
+{
+	if (result == -1 && errno != EAGAIN && errno != EINTR &&
+	    errno != EINPROGRESS)
+		line->error = errno;
+	return (result);
+}
+
 static ares_socket_t
 open_cb(int family, int type, int protocol, void *arg)
 {
-	static const int on = 1;
-	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	struct dns_line *line = arg;
 
-	if (fd != -1 && type == SOCK_STREAM &&
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
-		fd_close(&fd);
-	return (fd);
+	line->error = 0;
+	return ((int)note(
+	    line, socket(line->server->where.addr.family,
+		      type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)));
 }
 
 static int
@@ -31,24 +40,51 @@ close_cb(ares_socket_t fd, void *arg)
 	return (close(fd));
 }
 
+/* The interface is asked for each time: it may have come anew. */
 static int
 connect_cb(
     ares_socket_t fd, const struct sockaddr *to, ares_socklen_t len, void *arg)
 {
-	return (connect(fd, to, len));
+	struct dns_line *line = arg;
+	struct sockaddr_storage ss;
+	socklen_t size;
+	int error = nameserver_to_sockaddr(&line->server->where, &ss, &size);
+
+	if (error != 0) {
+		errno = -error;
+		return ((int)note(line, -1));
+	}
+	return ((int)note(line, connect(fd, (struct sockaddr *)&ss, size)));
 }
 
+/*
+ * A connected socket has messages of its server alone, whose address c-ares
+ * has another idea of. What is longer than a server may send is cut, and so
+ * malformed.
+ */
 static ares_ssize_t
 receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
     struct sockaddr *from, ares_socklen_t *len, void *arg)
 {
-	return (recvfrom(fd, bytes, size, flags, from, len));
+	const struct sockaddr_in loopback = {
+		.sin_family = AF_INET,
+		.sin_port = htons(53),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+
+	if (from != NULL && len != NULL && *len >= sizeof(loopback)) {
+		memcpy(from, &loopback, sizeof(loopback));
+		*len = sizeof(loopback);
+	}
+	if (size > DNS_UDP_MAX)
+		size = DNS_UDP_MAX;
+	return (note(arg, recv(fd, bytes, size, flags)));
 }
 
 static ares_ssize_t
 send_cb(ares_socket_t fd, const struct iovec *parts, int n, void *arg)
 {
-	return (writev(fd, parts, n));
+	return (note(arg, writev(fd, parts, n)));
 }
 
 const struct ares_socket_functions dns_socket_functions = {

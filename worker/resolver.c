@@ -16,13 +16,15 @@
 
 #define BUCKETS 1024 /* a power of two */
 
-_Static_assert(RESOLVER_ADDRS_MAX == DNS_CHANNEL_ADDRS_MAX,
-    "an answer of the channel has as many addresses as one of ours");
+_Static_assert(RESOLVER_ADDRS_MAX == DNS_MESSAGE_ADDRS_MAX &&
+		   RESOLVER_DETAIL_SIZE >= DNS_SAID_SIZE,
+    "an answer of the channel is no larger than one of ours");
 
-static const struct dns_resolv_conf resolv_conf = {
-	.path = "/etc/resolv.conf",
+static const struct dns_terms terms = {
+	.resolv_conf = "/etc/resolv.conf",
 	.port = 53,
 	.interval = 5 * CLOCK_SEC,
+	.again = 5 * CLOCK_SEC,
 };
 
 LIST_HEAD(query_list, resolver_query);
@@ -92,6 +94,7 @@ answer(struct resolver *r, struct resolver_query *q, const struct dns_entry *e,
 {
 	struct resolver_answer a = {
 		.reason = dns_entry_reason(e),
+		.detail = dns_entry_detail(e),
 		.cached = cached,
 		.stale = stale,
 	};
@@ -104,13 +107,11 @@ answer(struct resolver *r, struct resolver_query *q, const struct dns_entry *e,
 
 /* The same where there is no entry. */
 static void
-answer_plain(struct resolver_query *q, enum reason reason,
-    const struct addr *addrs, size_t naddrs)
+answer_failure(struct resolver_query *q, enum reason reason, const char *detail)
 {
 	const struct resolver_answer a = {
 		.reason = reason,
-		.addrs = addrs,
-		.naddrs = naddrs,
+		.detail = detail,
 		.cached = true,
 	};
 
@@ -127,7 +128,7 @@ answer_waiters(struct resolver *r, struct resolver_entry *entry)
 		LIST_REMOVE(q, link);
 		q->entry = NULL;
 		if (entry->answer == NULL)
-			answer_plain(q, REASON_NO_MEMORY, NULL, 0);
+			answer_failure(q, REASON_NO_MEMORY, NULL);
 		else
 			answer(r, q, entry->answer, false, entry->stale);
 	}
@@ -147,18 +148,19 @@ task_cb(struct loop_task *task)
 }
 
 static void
-remember_failure(
-    struct resolver *r, struct resolver_entry *entry, enum reason reason)
+remember_failure(struct resolver *r, struct resolver_entry *entry,
+    const struct dns_result *failure)
 {
 	const struct dns_key *key = &entry->question.key;
 	int64_t now = loop_now(r->loop);
 
-	entry->answer = dns_cache_fail(r->cache, key, reason, now);
+	entry->answer = dns_cache_fail(r->cache, key, failure, now);
 	entry->stale =
 	    entry->answer != NULL && dns_entry_stale(entry->answer, now);
 	log_write_rate(r->log, &r->failed_rate, LOG_LEVEL_WARNING,
-	    "resolver: %s (%s): %s%s", key->name,
-	    key->family == AF_INET ? "A" : "AAAA", reason_text(reason),
+	    "resolver: %s (%s): %s: %s%s", key->name,
+	    key->family == AF_INET ? "A" : "AAAA", reason_text(failure->reason),
+	    failure->detail,
 	    entry->stale ? "; its expired addresses are used" : "");
 }
 
@@ -180,7 +182,7 @@ question_cb(struct dns_question *question, const struct dns_result *result)
 	}
 	if (result->reason == REASON_DNS_TIMEOUT ||
 	    result->reason == REASON_DNS_FAILED)
-		remember_failure(r, entry, result->reason);
+		remember_failure(r, entry, result);
 	else if (result->reason != REASON_NO_MEMORY)
 		entry->answer = dns_cache_put(
 		    r->cache, &question->key, result, loop_now(r->loop));
@@ -239,9 +241,16 @@ answer_from_hosts(
 
 	n = hosts_answer(r->hosts, key->name, key->family, addrs,
 	    RESOLVER_ADDRS_MAX, &known);
-	if (known)
-		answer_plain(
-		    q, n != 0 ? REASON_NONE : REASON_DNS_NO_ADDRESS, addrs, n);
+	if (known) {
+		const struct resolver_answer a = {
+			.reason = n != 0 ? REASON_NONE : REASON_DNS_NO_ADDRESS,
+			.addrs = addrs,
+			.naddrs = n,
+			.cached = true,
+		};
+
+		q->cb(q, &a);
+	}
 	return (known);
 }
 
@@ -268,7 +277,7 @@ ask_question(struct resolver *r, struct resolver_query *q,
 
 	if (entry == NULL) {
 		dns_entry_release(r->cache, old);
-		answer_plain(q, REASON_NO_MEMORY, NULL, 0);
+		answer_failure(q, REASON_NO_MEMORY, NULL);
 		return;
 	}
 	entry->old = old;
@@ -291,7 +300,8 @@ answer_full(struct resolver *r, struct resolver_query *q, struct dns_entry *old)
 	if (old != NULL)
 		answer(r, q, old, true, true);
 	else
-		answer_plain(q, REASON_DNS_FAILED, NULL, 0);
+		answer_failure(
+		    q, REASON_DNS_FAILED, "too many questions are under way");
 }
 
 void
@@ -367,8 +377,7 @@ resolver_new(struct resolver **out, struct loop *loop,
 	if (error == 0)
 		error = dns_cache_new(&r->cache, conf);
 	if (error == 0)
-		error =
-		    dns_channel_new(&r->channel, loop, conf, &resolv_conf, log);
+		error = dns_channel_new(&r->channel, loop, conf, &terms, log);
 	if (error != 0) {
 		resolver_free(r);
 		return (error);

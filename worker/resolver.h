@@ -22,12 +22,16 @@ struct resolver;
 
 #define RESOLVER_ADDRS_MAX HOSTS_ADDRS_MAX
 
+/* What name servers said, of one name and family. */
+#define RESOLVER_DETAIL_SIZE 160
+
 struct resolver_answer {
 	enum reason reason;	  /* NONE, or REASON_DNS_* */
 	const struct addr *addrs; /* borrowed for the call; port 0 */
 	size_t naddrs;
-	bool cached; /* no question was asked for this one */
-	bool stale;  /* the servers did not answer, this is out of date */
+	const char *detail; /* borrowed for the call; NULL: nothing to say */
+	bool cached;	    /* no question was asked for this one */
+	bool stale; /* the servers did not answer, this is out of date */
 };
 
 /*

@@ -150,6 +150,7 @@ garbage_free(struct loop_garbage *g)
 
 	free(t->target);
 	free(t->tried);
+	free(t->said);
 	free(t);
 }
 

@@ -17,6 +17,8 @@ keep_report(struct tunnel *t, const struct dial_report *r)
 	t->dialled = *r;
 	t->dialled.tried = NULL;
 	t->dialled.ntried = 0;
+	if (r->detail != NULL)
+		t->dialled.detail = t->said = strdup(r->detail);
 	if (size == 0)
 		return;
 	t->tried = malloc(size);
@@ -71,7 +73,7 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 		t->reason = error == -ENOMEM ? REASON_NO_MEMORY
 			    : error != 0     ? REASON_INTERNAL
 					     : r->reason;
-		t->detail = error != 0 ? strerrordesc_np(-error) : r->detail;
+		t->detail = error != 0 ? strerrordesc_np(-error) : t->said;
 	}
 	/*
 	 * Whatever came of it, the handshake goes on to its end first: a

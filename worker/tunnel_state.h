@@ -64,6 +64,7 @@ struct tunnel {
 	size_t preface; /* bytes to the upstream that are not the client's */
 	struct target *target;
 	struct audit_try *tried;
+	char *said; /* the dial's detail */
 	struct dial_report dialled;
 	enum reason reason; /* the first cause, once there is one */
 	const char *detail;

@@ -215,7 +215,8 @@ fail(struct world *w, size_t key, uint8_t number)
 			m->fresh = until;
 	}
 	keep(w, key,
-	    dns_cache_fail(w->cache, &keys[key], REASON_DNS_FAILED, w->now),
+	    dns_cache_fail(w->cache, &keys[key],
+		&(struct dns_result){ .reason = REASON_DNS_FAILED }, w->now),
 	    number);
 }
 

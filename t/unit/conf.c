@@ -265,8 +265,8 @@ test_full(void)
 	test_full_egress(c);
 	test_full_rules(c);
 	is_int(c->dns.nservers, 2, "two servers");
-	is_int(c->dns.servers[0].port, 53, "port 53 by default");
-	is_int(c->dns.servers[1].port, 5353, "another port");
+	is_int(c->dns.servers[0].addr.port, 53, "port 53 by default");
+	is_int(c->dns.servers[1].addr.port, 5353, "another port");
 	is_int(c->dns.timeout, 250 * CLOCK_MSEC, "dns.timeout");
 	is_int(c->dns.tries, 10, "a number that ends with L");
 	is_int(c->dns.family, CONF_FAMILY_PREFER_IPV4, "dns.family");
@@ -447,9 +447,15 @@ static const struct bad bads[] = {
 	    "\"hosts\" is not an absolute" },
 	{ "dns = { family = \"IPv4\"; };", "is not one of the choices; write" },
 	{ "dns = { servers = \"192.0.2.53\"; };",
-	    ":3: dns.servers: is a string; write a list of 0 to 16 strings" },
+	    ":3: dns.servers: is a string; write a list of 1 to 16 strings" },
 	{ "dns = { servers = [ \"ns.example.com\" ]; };",
 	    ":3: dns.servers: \"ns.example.com\" is not an address; write" },
+	{ "dns = { servers = [ ]; };", ":3: dns.servers: is empty; write" },
+	{ "dns = { servers = [ \"fe80::53\" ]; };",
+	    ":3: dns.servers: \"fe80::53\" is a link-local address; write the "
+	    "interface with it" },
+	{ "dns = { servers = [ \"192.0.2.1%lo\" ]; };",
+	    ":3: dns.servers: \"192.0.2.1%lo\" is not an address; write" },
 	{ "dns = { servers = [ 1, 2 ]; };", ":3: dns.servers: is a number" },
 	{ "rules = { };", ":3: rules: is a group; write a list" },
 	{ "rules = [ 1 ];", ":3: rules: is a number; write { ... }" },
@@ -672,7 +678,7 @@ static const char *const fine[] = {
 	"# workers = 4294967297;\n",
 	"user = \"4294967297 /* @include \\\" \";\n",
 	"user = \"a\\\\x00b\";\n",
-	"dns = { servers = [ ]; };\n",
+	"dns = { servers = [ \"fe80::1%lo\", \"[fe80::1%2]:99\" ]; };\n",
 	"rules = ( );\n",
 	"egress = ( );\n",
 	RULE("max_tunnels = 0;"),

@@ -179,7 +179,8 @@ test_failure(void)
 	struct dns_entry *e;
 	size_t n;
 
-	e = dns_cache_fail(cache, &k, REASON_DNS_TIMEOUT, 0);
+	e = dns_cache_fail(
+	    cache, &k, &(struct dns_result){ .reason = REASON_DNS_TIMEOUT }, 0);
 	is_int(dns_entry_reason(e), REASON_DNS_TIMEOUT, "a failure is one");
 	dns_entry_release(cache, e);
 	is_int(state(cache, "a.test", 5 * S - 1), DNS_CACHE_FRESH,
@@ -187,7 +188,8 @@ test_failure(void)
 	is_int(state(cache, "a.test", 5 * S), DNS_CACHE_NONE, "and no longer");
 
 	put(cache, "a.test", 1, 10 * S, 0);
-	e = dns_cache_fail(cache, &k, REASON_DNS_FAILED, 12 * S);
+	e = dns_cache_fail(cache, &k,
+	    &(struct dns_result){ .reason = REASON_DNS_FAILED }, 12 * S);
 	is_int(dns_entry_reason(e), REASON_NONE, "old addresses do instead");
 	(void)dns_entry_addrs(e, &n);
 	is_int(n, 1, "all of them");
@@ -198,14 +200,16 @@ test_failure(void)
 	ok(dns_entry_stale(e, 17 * S - 1), "they are stale still");
 	dns_entry_release(cache, e);
 	is_int(state(cache, "a.test", 17 * S), DNS_CACHE_OLD, "then again");
-	dns_entry_release(
-	    cache, dns_cache_fail(cache, &k, REASON_DNS_FAILED, 58 * S));
+	dns_entry_release(cache,
+	    dns_cache_fail(cache, &k,
+		&(struct dns_result){ .reason = REASON_DNS_FAILED }, 58 * S));
 	is_int(state(cache, "a.test", 60 * S - 1), DNS_CACHE_FRESH,
 	    "a failure shortly before the stale window ends");
 	is_int(state(cache, "a.test", 60 * S), DNS_CACHE_NONE,
 	    "does not make it longer");
 	put(cache, "a.test", 1, 10 * S, 0);
-	e = dns_cache_fail(cache, &k, REASON_DNS_FAILED, 60 * S);
+	e = dns_cache_fail(cache, &k,
+	    &(struct dns_result){ .reason = REASON_DNS_FAILED }, 60 * S);
 	is_int(dns_entry_reason(e), REASON_DNS_FAILED,
 	    "a failure after it is one");
 	dns_entry_release(cache, e);

@@ -29,7 +29,7 @@ struct test {
 	struct steps steps;
 	struct dns_channel *ch;
 	struct conf_dns conf;
-	struct dns_resolv_conf resolv_conf;
+	struct dns_terms terms;
 	struct name_server sv;
 	struct asker askers[ASKERS];
 };
@@ -87,16 +87,16 @@ test_open(struct test *t)
 		t->askers[i].t = t;
 	t->conf.timeout = 20 * CLOCK_MSEC;
 	t->conf.tries = 2;
-	t->resolv_conf.path = path;
-	t->resolv_conf.port = t->sv.port;
+	t->terms.resolv_conf = path;
+	t->terms.port = t->sv.port;
 }
 
 /* Runs the steps up to a NULL, with a channel that asks t->sv. */
 static void
 test_run(struct test *t, void (*const *steps)(struct test *))
 {
-	is_int(dns_channel_new(&t->ch, t->steps.loop, &t->conf, &t->resolv_conf,
-		   t->steps.log),
+	is_int(dns_channel_new(
+		   &t->ch, t->steps.loop, &t->conf, &t->terms, t->steps.log),
 	    0, "a channel is made");
 	steps_run(&t->steps, steps);
 	dns_channel_free(t->ch);
@@ -221,7 +221,7 @@ test_seldom(struct test *t)
 	    struct test *) = { seldom_change, seldom_end, NULL };
 
 	test_open(t);
-	t->resolv_conf.interval = 3600 * CLOCK_SEC;
+	t->terms.interval = 3600 * CLOCK_SEC;
 	write_resolv_conf("nameserver 127.0.0.1\n");
 	test_run(t, steps);
 }
@@ -233,16 +233,16 @@ test_configured(struct test *t)
 {
 	static void (*const steps[])(
 	    struct test *) = { seldom_change, seldom_end, NULL };
-	struct addr servers[2] = {
-		{ .family = AF_INET, .port = 0, .ip = { 127, 0, 0, 2 } },
-		{ .family = AF_INET, .port = 0, .ip = { 127, 0, 0, 1 } },
+	struct nameserver servers[2] = {
+		{ .addr = { .family = AF_INET, .ip = { 127, 0, 0, 2 } } },
+		{ .addr = { .family = AF_INET, .ip = { 127, 0, 0, 1 } } },
 	};
 
 	test_open(t);
-	servers[0].port = servers[1].port = t->sv.port;
+	servers[0].addr.port = servers[1].addr.port = t->sv.port;
 	t->conf.servers = servers;
 	t->conf.nservers = 2;
-	t->resolv_conf.port = 1;
+	t->terms.port = 1;
 	write_resolv_conf("nameserver 127.0.0.3\n");
 	test_run(t, steps);
 }

@@ -117,10 +117,10 @@ test_open(struct test *t)
 static void
 test_run(struct test *t, void (*const *steps)(struct test *))
 {
-	struct addr server = {
-		.family = AF_INET,
-		.port = t->sv.port,
-		.ip = { 127, 0, 0, 1 },
+	struct nameserver server = {
+		.addr = { .family = AF_INET,
+		    .port = t->sv.port,
+		    .ip = { 127, 0, 0, 1 } },
 	};
 
 	t->conf.servers = &server;

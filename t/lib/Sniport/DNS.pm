@@ -20,13 +20,17 @@
 # answered). In a hash, A and AAAA are lists of addresses or a word for that
 # type alone; CNAME is a name, which is looked up in the zone; ttl is that of
 # the records (60), cname_ttl that of the CNAME; delay is in seconds, or
-# "release" (until release() is called), for all or by type; truncate: TC over UDP, all over TCP; raw: bytes to append as they are
-# with the number of records, [count, bytes]. A list of scripts is used up one
-# per question of a type; its last stays. A type that a hash has not is NODATA,
-# a name that the zone has not is NXDOMAIN.
+# "release" (until release() is called), for all or by type; truncate: TC over
+# UDP, all over TCP (a number above 1: with so many of the records); raw: bytes to
+# append as they are with the number of records, [count, bytes]; tcp: what is
+# done instead of an answer over TCP: "close", "reset", "drop", or "begin" (it
+# is begun, and never ended). A list of
+# scripts is used up one per question of a type; its last stays. A type that a
+# hash has not is NODATA, a name that the zone has not is NXDOMAIN.
 #
-# Answers beyond 512 bytes are truncated over UDP. What is changed, with zone(),
-# set() or all(), holds from the next question on.
+# Answers beyond 512 bytes, or what the question's EDNS says, are truncated over
+# UDP. With close => 1 the server ends each TCP connection behind an answer.
+# What is changed, with zone(), set() or all(), holds from the next question on.
 package Sniport::DNS;
 
 use strict;
@@ -49,7 +53,7 @@ my %TYPE_NAME = reverse %TYPE;
 my $UDP_MAX = 512;
 my $CNAMES_MAX = 16;
 
-# zone => {...}, host => '127.0.0.1', port => a free one
+# zone => {...}, host => '127.0.0.1', port => a free one, close => 0
 sub new {
 	my ($class, %option) = @_;
 	my $host = $option{host} // '127.0.0.1';
@@ -65,6 +69,7 @@ sub new {
 		$SIG{PIPE} = 'IGNORE';
 		serve({
 			udp => $udp, tcp => $tcp, control => $child, commands => '',
+			close => $option{close},
 			zone => lower($option{zone} // {}), all => undef, turns => {},
 			questions => [], connections => {}, due => [], held => [],
 		});
@@ -327,18 +332,37 @@ sub stream {
 		my $length = unpack 'n', $connection->{buffer};
 		last if length $connection->{buffer} < 2 + $length;
 		my $query = substr $connection->{buffer}, 0, 2 + $length, '';
-		my ($delay, $answer) = answer($s, substr($query, 2), 'tcp');
+		my ($delay, $answer, $instead) =
+		    answer($s, substr($query, 2), 'tcp');
 		next unless defined $answer;
 		# At most 64 KiB into an empty socket buffer: taken at once.
 		send_later($s, $delay, sub {
-			syswrite($socket, pack('n/a*', $answer))
-			    if defined fileno $socket;
+			return unless defined fileno $socket;
+			my $bytes = pack 'n/a*', $answer;
+			$bytes = substr $bytes, 0, 5000
+			    if ($instead // '') eq 'begin';
+			syswrite($socket, $bytes)
+			    if !$instead || $instead eq 'begin';
+			hang_up($s, $socket, $instead)
+			    if $s->{close} || $instead;
 		});
 	}
 	return;
 }
 
-# Delay and message for a question; no message: no answer.
+sub hang_up {
+	my ($s, $socket, $how) = @_;
+
+	return if ($how // '') =~ /^(?:drop|begin)$/;
+	setsockopt($socket, Socket::SOL_SOCKET, Socket::SO_LINGER,
+		pack('ii', 1, 0)) if ($how // '') eq 'reset';
+	delete $s->{connections}{ fileno $socket };
+	close $socket;
+	return;
+}
+
+# Delay and message for a question, and what is done instead over TCP; no
+# message: no answer.
 sub answer {
 	my ($s, $query, $transport) = @_;
 
@@ -373,8 +397,14 @@ sub answer {
 	} else {
 		fill($s, $reply, $script, lc $name, $type_name);
 	}
-	my $truncate = $transport eq 'udp' && ref $script && $script->{truncate};
-	return ($delay, encode($reply, $transport, $truncate));
+	return ($delay, encode($reply), ref $script ? $script->{tcp} : undef)
+	    if $transport eq 'tcp';
+	my $truncate = ref $script ? $script->{truncate} : 0;
+	# RFC 6891: an OPT record, whose class is the size, is all there may be.
+	my $max = $UDP_MAX;
+	(my $root, my $opt, $max) = unpack "x$at x4 C n n", $query
+	    if length $query >= $at + 4 + 11;
+	return ($delay, shorten($reply, $truncate, $max));
 }
 
 # The script for this question; a list of them is used up.
@@ -435,14 +465,24 @@ sub add {
 }
 
 sub encode {
-	my ($reply, $transport, $truncate) = @_;
-	my $message = pack('n6', $reply->{id}, $reply->{flags} | $reply->{rcode},
-		1, $reply->{count}, 0, 0) . $reply->{question} . $reply->{records};
+	my ($reply) = @_;
 
-	return $message if $transport ne 'udp';
-	return $message if !$truncate && length $message <= $UDP_MAX;
-	return pack('n6', $reply->{id}, $reply->{flags} | $reply->{rcode} | 0x0200,
-		1, 0, 0, 0) . $reply->{question};
+	return pack('n6', $reply->{id}, $reply->{flags} | $reply->{rcode}, 1,
+		$reply->{count}, 0, 0) . $reply->{question} . $reply->{records};
+}
+
+# As much of it as may go by UDP: all, none, or so many records of one size.
+sub shorten {
+	my ($reply, $truncate, $max) = @_;
+	my $message = encode($reply);
+
+	return $message if !$truncate && length $message <= $max;
+	my $keep = $truncate && $truncate > 1 ? $truncate : 0;
+	my $size = $reply->{count} ?
+	    length($reply->{records}) / $reply->{count} : 0;
+	return encode({ %$reply, flags => $reply->{flags} | 0x0200,
+		count => $keep, records =>
+		    substr($reply->{records}, 0, $keep * $size) });
 }
 
 sub encode_name {

@@ -1,0 +1,245 @@
+#!/usr/bin/perl
+# Name servers that are silent, dead or of no use: no name waits for one longer
+# than it must, and the log and the audit line say which it was, and how.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Sniport::Alone qw(alone bind_file);
+use IO::Select;
+use IO::Socket::INET;
+use IO::Socket::IP;
+use Socket qw(SOCK_DGRAM);
+use Test::More;
+
+use Sniport::DNS;
+use Sniport::Daemon;
+use Sniport::Dialled qw(asked dial echoes ended_ok line_of listen_on);
+use Sniport::Network;
+use Sniport::Test qw(deadline group_start poll run slow temporary);
+
+my $upstream = listen_on('127.0.0.2')->{'127.0.0.2'};
+my $port = $upstream->port;
+my $good = { A => ['127.0.0.2'] };
+my @done = (reason => 'done', tried => ["127.0.0.2:$port ok"]);
+my $timeout = slow() ? '2s' : '300ms';
+my $names = 0;
+my $daemon;
+
+# Each name is a new one.
+sub name { return sprintf '%s%d.test:%d', $_[0] // 'n', ++$names, $port; }
+
+# The section dns, with these servers and settings; one family, nothing kept.
+sub dns {
+	my ($servers, %setting) = @_;
+
+	%setting = (family => '"ipv4"', negative_ttl => '"0"', stale => '"0"',
+		cache_size => 0, timeout => qq("$timeout"), %setting,
+		servers => '[ ' . join(', ', map {
+		'"' . (ref $_ ? $_->server : $_) . '"' } @$servers) . ' ]');
+	return (dns => join ' ', map { "$_ = $setting{$_};" } sort keys %setting);
+}
+
+subtest 'a first server that is silent is remembered, and tried again' => sub {
+	my $mute = Sniport::DNS->new;
+	my $other = Sniport::DNS->new(zone => { '*.test' => $good });
+	$mute->all('drop');
+	$daemon = Sniport::Daemon->new(dns([ $mute, $other ]));
+	ended_ok($daemon, name(), "name $_ waits for it", @done) for 1 .. 2;
+	ok($daemon->wait_log(qr/name server \Q@{[ $mute->server ]}\E does not answer/),
+		'the log says so');
+	my $before = $mute->questions;
+	my @clients = map { dial($daemon, name()) } 1 .. 20;
+	is(scalar(grep { echoes($_) eq 'echo' } @clients), 20,
+		'twenty names after that');
+	cmp_ok($mute->questions - $before, '<=', 1,
+		'do not wait for it, but one may put it to the test');
+	$mute->zone({ '*.test' => $good });
+	$mute->all(undef);
+	ok(poll(sub {
+		die 'no echo' if echoes(dial($daemon, name())) ne 'echo';
+		return $daemon->log =~ /name server \S+ answers again/;
+	}), 'it is found out that it answers');
+	$before = $other->questions;
+	ended_ok($daemon, name(), 'a name', @done);
+	is($other->questions - $before, 0, 'is asked of the first again');
+	$daemon->stop_ok;
+};
+
+# A front such as kube-proxy: what comes from a source port goes where the
+# first packet from it went: to the first server until it is told otherwise.
+sub front {
+	my @behind = map { $_->port } @_;
+
+	my $socket = IO::Socket::INET->new(Proto => 'udp',
+		LocalAddr => '127.0.0.1', LocalPort => 0) or die "bind: $!";
+	pipe(my $told, my $tell) or die "pipe: $!";
+	group_start(sub {
+		my $select = IO::Select->new($socket, $told);
+		my (%flow, %client, $at);
+		$at = 0;
+		for (;;) {
+			for my $ready ($select->can_read) {
+				if ($ready == $told) {
+					sysread($told, $at, 1) or exit 0;
+				} elsif ($ready == $socket) {
+					my $from = recv $socket, my $query, 4096, 0;
+					my $flow = $flow{$from} //=
+					    IO::Socket::INET->new(Proto => 'udp',
+						PeerAddr => '127.0.0.1',
+						PeerPort => $behind[$at]);
+					$client{ fileno $flow } = $from;
+					$select->add($flow);
+					send $flow, $query, 0;
+				} else {
+					recv($ready, my $answer, 4096, 0) // next;
+					send $socket, $answer, 0,
+					    $client{ fileno $ready };
+				}
+			}
+		}
+	});
+	return ('127.0.0.1:' . $socket->sockport, $tell);
+}
+
+# tries = 1: only new sockets for new names can help.
+for my $tries (1, 2) {
+	subtest "a dead backend behind one address, tries = $tries" => sub {
+		my @behind = map { Sniport::DNS->new(zone => {
+			'*.test' => $good }) } 0, 1;
+		my ($address, $tell) = front(@behind);
+		$daemon = Sniport::Daemon->new(dns([$address], tries => $tries));
+		ended_ok($daemon, name(), 'while it lives', @done);
+		$behind[0]->all('drop');
+		$behind[0]->clear;
+		# There is always a question under way, as in a busy network.
+		my @clients = map { dial($daemon, name()) } 1 .. 3;
+		ok(poll(sub { $behind[0]->questions == 3 }), 'then it dies');
+		syswrite $tell, '1';
+		ok(poll(sub {
+			push @clients, dial($daemon, name());
+			$clients[-1]->end;
+			return grep { $_->{reason} eq 'done' }
+			    map { line_of($daemon, $_, deadline(0)) // () }
+			    @clients;
+		}), 'a new name is asked of the other') or diag($daemon->log);
+		ended_ok($daemon, name(), 'and all that follow', @done);
+		$daemon->stop_ok(signal => 'QUIT');
+	};
+}
+
+subtest 'the server and what it said are named' => sub {
+	my $server = Sniport::DNS->new;
+	my $closed = Sniport::DNS->new;
+	my $mute = Sniport::DNS->new;
+	my @at = map { $_->server } $server, $closed, $mute;
+	$closed->stop;
+	$mute->all('drop');
+	my $case = sub {
+		my ($title, $servers, $reason, $want) = @_;
+		$daemon->reload(dns($servers, tries => 1));
+		my $line = ended_ok($daemon, name(), $title,
+			reason => $reason, tried => undef);
+		is($line->{detail}, $want, "$title: the audit line");
+		ok($daemon->wait_log(qr/resolver: n$names\.test \(A\): .*: \Q$want\E$/m),
+			"$title: the log");
+	};
+	$daemon = Sniport::Daemon->new(dns([$server]));
+	for my $word (qw(REFUSED SERVFAIL NOTIMP FORMERR)) {
+		$server->all($word);
+		$case->($word, [$server], 'dns_failed', "$at[0]: $word");
+	}
+	$server->all('garbage');
+	$case->('garbage', [$server], 'dns_failed', "$at[0]: malformed answer");
+	$server->all('REFUSED');
+	my $refused = "$at[1]: nobody listens there (Connection refused)";
+	$case->('a closed port', [ $at[1] ], 'dns_failed', $refused);
+	$case->('silence', [$mute], 'dns_timeout', "$at[2]: no answer");
+	$case->('three of them', \@at, 'dns_failed',
+		"$at[0]: REFUSED; $refused; $at[2]: no answer");
+	$daemon->reload(dns([$server], negative_ttl => '"1h"',
+		cache_size => 10));
+	my $name = name();
+	for my $title ('asked', 'remembered') {
+		my $line = ended_ok($daemon, $name, "a failure, $title",
+			reason => 'dns_failed', tried => undef);
+		is($line->{detail}, "$at[0]: REFUSED", "$title: the audit line");
+	}
+	is(asked($server, "n$names.test A"), 2, 'is asked for once');
+	$daemon->stop_ok;
+};
+
+subtest 'an empty list is refused' => sub {
+	$daemon = Sniport::Daemon->new;
+	$daemon->configure(dns([]));
+	my ($status, $text) = $daemon->once('-t');
+	isnt($status, 0, 'by -t');
+	like($text, qr/dns\.servers: is empty; write a list of 1 to 16/, 'in words');
+	$daemon->configure(dns(['fe80::53']));
+	($status, $text) = $daemon->once('-t');
+	isnt($status, 0, 'so is a link-local address alone');
+	like($text, qr/is a link-local address; write the interface with it/,
+		'in words');
+	$daemon->stop_ok;
+};
+
+SKIP: {
+	my $why = Sniport::Network::impossible();
+	skip $why, 1 if $why;
+	my $dir = temporary();
+	my $here = Sniport::Network->here;
+	$here->ip('address add fe80::53/64 dev lo nodad');
+	my $local = Sniport::DNS->new(host => 'fe80::53%lo',
+		zone => { '*.test' => $good, 'tcp.test' =>
+		{ %$good, truncate => 1 } });
+	my $file = sub {
+		open my $out, '>', "$dir/resolv.conf" or die $!;
+		print $out @_;
+		close $out or die $!;
+	};
+	my $zone = '[fe80::53%lo]:' . $local->port;
+
+	subtest 'a link-local name server' => sub {
+		$daemon = Sniport::Daemon->new(dns([$zone]));
+		ended_ok($daemon, name(), 'of dns.servers', @done);
+		ended_ok($daemon, "tcp.test:$port", 'by TCP', @done);
+		my ($status, $text) = $daemon->once('-T');
+		like($text, qr/servers = \[ "\Q$zone\E" \]/, '-T prints it');
+		$daemon->reload(dns(['fe80::53%none0'], tries => 1));
+		my $line = ended_ok($daemon, name(), 'no such interface',
+			reason => 'dns_failed', tried => undef);
+		is($line->{detail}, 'fe80::53%none0: No such device', 'is named');
+		$daemon->stop_ok;
+	};
+
+	my $well_known = Sniport::DNS->new(host => 'fe80::53%lo', port => 53,
+		zone => { '*.test' => $good });
+	subtest 'and what resolv.conf says' => sub {
+		$file->("nameserver fe80::53%lo\n");
+		bind_file("$dir/resolv.conf", '/etc/resolv.conf');
+		my @own = (dns => 'timeout = "' . $timeout .
+			'"; family = "ipv4"; /* servers: */');
+		$daemon = Sniport::Daemon->new(@own);
+		ended_ok($daemon, name(), 'is used', @done);
+		like($daemon->log, qr/resolv\.conf: name servers are fe80::53%lo$/m,
+			'the log says so');
+		$file->("nameserver fe80::53\nnameserver fe80::53%lo\n");
+		$daemon->reload;
+		ended_ok($daemon, name(), 'one without interface', @done);
+		like($daemon->log, qr/resolv\.conf:1: left out: a link-local address without its interface/,
+			'is left out, and the log says so');
+		$file->("# nameserver 127.0.0.1\nsearch test\n");
+		$daemon->reload;
+		ok($daemon->wait_log(qr/resolv\.conf names no name server; 127\.0\.0\.1 is asked/),
+			'an empty one is told of');
+		my $line = ended_ok($daemon, name(), 'and 127.0.0.1 is asked',
+			reason => 'dns_failed');
+		is($line->{detail}, '127.0.0.1: nobody listens there ' .
+			'(Connection refused)', 'who is named');
+		$daemon->stop_ok;
+	};
+}
+
+done_testing();

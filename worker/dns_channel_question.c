@@ -1,0 +1,187 @@
+/* The course of a question: from server to server, until one answers. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "worker/dns_channel_state.h"
+
+static struct dns_channel *
+channel_of(const struct dns_question *q)
+{
+	return (q->set->channel);
+}
+
+/* Whom it is put to, or was put to last. */
+static struct dns_server *
+server_of(const struct dns_question *q, unsigned tries)
+{
+	return (&q->set->servers[q->order[tries % q->set->n]]);
+}
+
+/* Not at once: we may be within c-ares. */
+static void
+go_on_later(struct dns_question *q)
+{
+	struct dns_channel *ch = channel_of(q);
+
+	STAILQ_INSERT_TAIL(&ch->due, q, due);
+	loop_defer(ch->loop, &ch->task);
+}
+
+void
+dns_question_end(struct dns_question *q, const struct dns_result *result)
+{
+	q->set->questions--;
+	q->set->channel->questions--;
+	q->set = NULL;
+	q->cb(q, result);
+}
+
+/* All tries are over. One server that says that it fails tells more than all
+ * that are silent. */
+static void
+give_up(struct dns_question *q)
+{
+	struct dns_result result = {
+		.reason = q->failed ? REASON_DNS_FAILED : REASON_DNS_TIMEOUT,
+		.detail = q->said,
+	};
+
+	if (q->no_memory)
+		result = (struct dns_result){ .reason = REASON_NO_MEMORY };
+	dns_question_end(q, &result);
+}
+
+/* Each thing that a server says is noted once, as far as there is room. */
+static void
+note(struct dns_question *q, const char *server, const char *said)
+{
+	char text[DNS_SAID_SIZE];
+	size_t len = strlen(q->said), gap = len == 0 ? 0 : 2;
+	int n = snprintf(text, sizeof(text), "%s: %s", server, said);
+
+	if (n < 0 || len + gap + (size_t)n >= sizeof(q->said) ||
+	    strstr(q->said, text) != NULL)
+		return;
+	memcpy(q->said + len, "; ", gap);
+	memcpy(q->said + len + gap, text, (size_t)n + 1);
+}
+
+void
+dns_question_failed(struct dns_question *q, const char *said)
+{
+	q->failed = true;
+	note(q, server_of(q, q->tries - 1)->text, said);
+	go_on_later(q);
+}
+
+/* A try that c-ares ended early is not over yet. */
+void
+dns_question_timed_out(struct dns_question *q)
+{
+	if (loop_now(channel_of(q)->loop) < q->until)
+		q->tries--;
+	else
+		note(q, server_of(q, q->tries - 1)->text, "no answer");
+	go_on_later(q);
+}
+
+static const char *
+rcode_text(unsigned rcode)
+{
+	switch (rcode) {
+	case DNS_RCODE_FORMERR:
+		return ("FORMERR");
+	case DNS_RCODE_SERVFAIL:
+		return ("SERVFAIL");
+	case DNS_RCODE_NOTIMP:
+		return ("NOTIMP");
+	case DNS_RCODE_REFUSED:
+		return ("REFUSED");
+	default:
+		return ("an error code of DNS that is not known here");
+	}
+}
+
+/*
+ * What is truncated and has addresses is as good as a whole answer: nobody
+ * dials more than a few of them. One that has none is asked for by TCP.
+ */
+static void
+take_answer(struct dns_question *q, const struct dns_message *m, bool by_tcp)
+{
+	int error;
+
+	if (m->rcode != DNS_RCODE_NONE && m->rcode != DNS_RCODE_NXDOMAIN) {
+		dns_question_failed(q, rcode_text(m->rcode));
+		return;
+	}
+	if (by_tcp || !m->truncated || m->result.naddrs != 0) {
+		dns_question_end(q, &m->result);
+		return;
+	}
+	error = dns_stream_ask(q, server_of(q, q->tries - 1));
+	if (error != 0)
+		dns_question_failed(q, strerrordesc_np(-error));
+}
+
+void
+dns_question_answered(
+    struct dns_question *q, const uint8_t *bytes, size_t len, bool by_tcp)
+{
+	bool cut = by_tcp && len >= DNS_TCP_MAX;
+	struct dns_message m;
+
+	if (dns_message_read(&m, bytes, len, &q->key, cut) != 0)
+		dns_question_failed(q, "malformed answer");
+	else
+		take_answer(q, &m, by_tcp);
+}
+
+/* One more try; the first of each server by its first line. */
+static void
+try(struct dns_question *q)
+{
+	size_t n = q->set->n;
+	struct dns_server *server;
+	struct dns_line *line;
+	int error;
+
+	if (q->tries >= n * (size_t)channel_of(q)->conf->tries) {
+		give_up(q);
+		return;
+	}
+	server = server_of(q, q->tries);
+	line = dns_server_line(server, q->tries >= n, &error);
+	q->tries++;
+	if (line != NULL)
+		dns_line_ask(line, q);
+	else
+		dns_question_failed(q, strerrordesc_np(-error));
+}
+
+void
+dns_question_begin(struct dns_question *q)
+{
+	q->tries = 0;
+	q->failed = q->no_memory = false;
+	q->said[0] = '\0';
+	q->line = NULL;
+	dns_server_order(q);
+	try(q);
+}
+
+/* Those that fail at once meanwhile have the next turn. */
+void
+dns_question_task(struct loop_task *task)
+{
+	struct dns_channel *ch = container_of(task, struct dns_channel, task);
+	struct dns_question_queue now = STAILQ_HEAD_INITIALIZER(now);
+	struct dns_question *q;
+
+	STAILQ_CONCAT(&now, &ch->due);
+	while ((q = STAILQ_FIRST(&now)) != NULL) {
+		STAILQ_REMOVE_HEAD(&now, due);
+		try(q);
+	}
+}
