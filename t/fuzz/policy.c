@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/policy.h"
+#include "common/policy_shadow.h"
 
 #define RULES_MAX   24
 #define CLIENTS_MAX 20
@@ -216,7 +217,7 @@ naive_names(const struct rule *r)
 
 static void
 ask(struct input *in, const struct policy *p, const struct rule *rules,
-    size_t n)
+    size_t n, const bool *never)
 {
 	struct addr client = take_addr(in);
 	struct identity identities[3];
@@ -249,6 +250,8 @@ ask(struct input *in, const struct policy *p, const struct rule *rules,
 	got = policy_decide(p, &q);
 	if (got.rule != want.rule || got.wait != want.wait)
 		abort();
+	if (got.rule != NULL && never[got.rule - rules])
+		abort();
 }
 
 int
@@ -259,7 +262,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rule rules[RULES_MAX];
 	struct input in = { data, size };
 	struct policy *p = NULL;
-	size_t i, j, n = take(&in, RULES_MAX + 1);
+	size_t i, j, n = take(&in, RULES_MAX + 1), work = 100000;
+	bool never[RULES_MAX];
+	const struct rule *by;
 
 	memset(rules, 0, sizeof(rules));
 	memset(dests, 0, sizeof(dests));
@@ -270,8 +275,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (policy_new(&p, rules, n) != 0)
 		abort();
+	for (i = 0; i < n; i++)
+		never[i] = policy_shadowed(p, rules, i, &work, &by);
 	do {
-		ask(&in, p, rules, n);
+		ask(&in, p, rules, n, never);
 	} while (in.left > 0);
 	policy_free(p);
 	for (i = 0; i < n; i++)

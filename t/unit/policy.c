@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "common/policy.h"
+#include "common/policy_shadow.h"
 #include "t/unit/tap.h"
 
 #define RULES_MAX   48
@@ -15,6 +16,8 @@ struct rules {
 	struct rule_destination dests[RULES_MAX][DESTS_MAX];
 	struct rule_client clients[RULES_MAX][CLIENTS_MAX];
 	struct identity_pattern patterns[RULES_MAX][CLIENTS_MAX];
+	bool never[RULES_MAX]; /* policy_shadowed() */
+	bool decided[RULES_MAX];
 	size_t n;
 };
 
@@ -502,7 +505,7 @@ random_rules(struct rules *rs)
  * yet. */
 static unsigned
 compare_question(
-    const struct rules *rs, const struct policy *p, struct policy_question *q)
+    struct rules *rs, const struct policy *p, struct policy_question *q)
 {
 	unsigned first = rnd(IDENTITIES), wrong = 0, i;
 	struct policy_answer got, want;
@@ -514,12 +517,16 @@ compare_question(
 		got = policy_decide(p, q);
 		want = naive_decide(rs, q);
 		wrong += got.rule != want.rule || got.wait != want.wait;
+		if (got.rule != NULL) {
+			rs->decided[got.rule - rs->rules] = true;
+			wrong += rs->never[got.rule - rs->rules];
+		}
 	}
 	return (wrong);
 }
 
 static unsigned
-compare_target(const struct rules *rs, const struct policy *p, struct target *t)
+compare_target(struct rules *rs, const struct policy *p, struct target *t)
 {
 	static const uint16_t ports[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
 		65535 };
@@ -541,7 +548,7 @@ compare_target(const struct rules *rs, const struct policy *p, struct target *t)
 
 /* All names of up to four of two labels, and one that no rule has. */
 static unsigned
-compare_names(const struct rules *rs, const struct policy *p)
+compare_names(struct rules *rs, const struct policy *p)
 {
 	unsigned depth, bits, i, wrong = 0;
 	struct target t;
@@ -563,7 +570,7 @@ compare_names(const struct rules *rs, const struct policy *p)
 }
 
 static unsigned
-compare_addresses(const struct rules *rs, const struct policy *p)
+compare_addresses(struct rules *rs, const struct policy *p)
 {
 	unsigned i, wrong = 0;
 	struct target t;
@@ -576,13 +583,34 @@ compare_addresses(const struct rules *rs, const struct policy *p)
 	return (wrong);
 }
 
+/* Which of them can never decide? Returns how many. */
+static unsigned
+find_shadowed(struct rules *rs, const struct policy *p)
+{
+	size_t i, work = 10000000;
+	const struct rule *by;
+	unsigned n = 0;
+
+	for (i = 0; i < rs->n; i++) {
+		by = NULL;
+		rs->decided[i] = false;
+		rs->never[i] = policy_shadowed(p, rs->rules, i, &work, &by);
+		if (rs->never[i] && by >= &rs->rules[i])
+			abort();
+		n += rs->never[i];
+	}
+	return (n);
+}
+
 /* Every question over a small alphabet, for many random sets of rules. */
 static void
 test_reference(void)
 {
 	static struct rules rs;
-	unsigned i, failed = 0, names = 0, addresses = 0;
+	unsigned i, failed = 0, names = 0, addresses = 0, never = 0;
+	unsigned idle = 0;
 	struct policy *p;
+	size_t j;
 
 	for (i = 0; i < SETS; i++) {
 		random_rules(&rs);
@@ -591,13 +619,20 @@ test_reference(void)
 			failed++;
 			continue;
 		}
+		never += find_shadowed(&rs, p);
 		names += compare_names(&rs, p);
 		addresses += compare_addresses(&rs, p);
+		for (j = 0; j < rs.n; j++)
+			idle += !rs.decided[j];
 		policy_free(p);
 	}
 	is_int(failed, 0, "all random sets of rules compile");
 	is_int(names, 0, "names: as the plain definition has it");
 	is_int(addresses, 0, "addresses: as the plain definition has it");
+	/* What has decided nothing here may still decide elsewhere. */
+	ok(never > 0 && never <= idle,
+	    "%u rules can never decide, and none of them did; %u did not",
+	    never, idle);
 }
 
 /* A hostile name of many labels finds its suffix and nothing else. */
