@@ -44,6 +44,12 @@ read_tree(struct conf **conf, config_t *tree, struct conf_text *text,
 		conf_free(c);
 		return (-ENOMEM);
 	}
+	if (errors->count == 0 &&
+	    conf_place_rules(
+		c, config_setting_get_member(root, "rules"), errors) != 0) {
+		conf_free(c);
+		return (-ENOMEM);
+	}
 	if (errors->count > 0) {
 		conf_free(c);
 		return (-EINVAL);
@@ -187,4 +193,5 @@ conf_drop_destinations(struct conf *conf)
 		r->destinations = NULL;
 		r->ndestinations = 0;
 	}
+	conf_places_drop_rules(conf->places);
 }

@@ -153,17 +153,17 @@ int conf_parse(
 void conf_free(struct conf *);
 
 /*
- * Frees the destinations of all rules: of a large file they are most of it, and
- * once rules are compiled only conf_print() and who explains a decision want
- * them.
+ * Frees the destinations of all rules, and where they stand: of a large file
+ * they are most of it, and once rules are compiled only conf_print() and who
+ * explains a decision want them.
  */
 void conf_drop_destinations(struct conf *);
 
 /*
  * Where a setting stands, for messages about it: "file:line: setting", or
  * "setting" where it has its default. field is that of the setting in conf,
- * such as &conf->tls.ciphers; those of rules are not known. Returns buf or a
- * static text.
+ * such as &conf->tls.ciphers; of rules, the rule itself, known until
+ * conf_drop_destinations(). Returns buf or a static text.
  */
 #define CONF_WHERE_SIZE (PATH_MAX + 128)
 const char *conf_where(

@@ -105,6 +105,22 @@ check_action(const struct rule *rule, config_setting_t *group,
 	}
 }
 
+/* The guard permits what the operator named as connect_to, and no other address
+ * is dialled. */
+static void
+check_networks(const struct rule *rule, config_setting_t *group,
+    struct conf_errors *errors)
+{
+	config_setting_t *networks = conf_member(group, "networks");
+
+	if (networks == NULL || !conf_error_free(networks) ||
+	    rule->action == RULE_DENY || rule->connect_to.family == 0)
+		return;
+	conf_error_at(errors, networks, "rules.networks",
+	    "means nothing beside connect_to, whose address may be dialled "
+	    "anyway; leave out one of them");
+}
+
 /* Of that name, or NULL with *nearest set to one spelled almost so, or NULL. */
 static const struct conf_egress *
 find_line(const struct conf *conf, const char *name, const char **nearest)
@@ -213,6 +229,7 @@ conf_check_rules(
 	for (i = 0; i < conf->nrules; i++) {
 		group = config_setting_get_elem(rules, i);
 		check_action(&conf->rules[i], group, errors);
+		check_networks(&conf->rules[i], group, errors);
 		if (known)
 			check_line(conf, &conf->rules[i], group, errors);
 	}

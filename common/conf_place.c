@@ -19,8 +19,15 @@ struct place {
 	unsigned line;
 };
 
+/* Where a rule begins. */
+struct rule_place {
+	const char *file;
+	unsigned line;
+};
+
 struct conf_places {
 	SLIST_HEAD(, file) files;
+	struct rule_place *rules; /* conf->nrules of them; NULL: not known */
 	struct place *list;
 	size_t n, room;
 };
@@ -89,6 +96,40 @@ conf_place_add(struct conf *conf, const void *field,
 	return (0);
 }
 
+int
+conf_place_rules(struct conf *conf, config_setting_t *rules,
+    const struct conf_errors *errors)
+{
+	struct conf_places *p = conf->places;
+	const config_setting_t *rule;
+	char name[PATH_MAX];
+	size_t i;
+
+	if (p == NULL || conf->nrules == 0)
+		return (0);
+	p->rules = calloc(conf->nrules, sizeof(*p->rules));
+	if (p->rules == NULL)
+		return (-ENOMEM);
+	for (i = 0; i < conf->nrules; i++) {
+		rule = config_setting_get_elem(rules, (unsigned)i);
+		p->rules[i].file =
+		    keep_name(p, conf_error_file(errors, rule, name));
+		if (p->rules[i].file == NULL)
+			return (-ENOMEM);
+		p->rules[i].line = config_setting_source_line(rule);
+	}
+	return (0);
+}
+
+void
+conf_places_drop_rules(struct conf_places *p)
+{
+	if (p == NULL)
+		return;
+	free(p->rules);
+	p->rules = NULL;
+}
+
 void
 conf_places_free(struct conf_places *p)
 {
@@ -96,6 +137,7 @@ conf_places_free(struct conf_places *p)
 
 	if (p == NULL)
 		return;
+	conf_places_drop_rules(p);
 	while ((f = SLIST_FIRST(&p->files)) != NULL) {
 		SLIST_REMOVE_HEAD(&p->files, entry);
 		free(f);
@@ -104,15 +146,34 @@ conf_places_free(struct conf_places *p)
 	free(p);
 }
 
+/* The index of a rule; SIZE_MAX: the field is not one. */
+static size_t
+rule_index(const struct conf *conf, const void *field)
+{
+	const struct rule *r = field;
+
+	if (conf->nrules == 0 || r < conf->rules ||
+	    r >= conf->rules + conf->nrules)
+		return (SIZE_MAX);
+	return ((size_t)(r - conf->rules));
+}
+
 const char *
 conf_where(
     const struct conf *conf, const void *field, char buf[CONF_WHERE_SIZE])
 {
 	const struct conf_places *p = conf->places;
+	size_t i, rule = rule_index(conf, field);
 	char path[CONF_PATH_SIZE];
 	const struct place *place;
-	size_t i;
 
+	if (rule != SIZE_MAX) {
+		if (p == NULL || p->rules == NULL)
+			return ("rules");
+		snprintf(buf, CONF_WHERE_SIZE, "%s:%u: rules",
+		    p->rules[rule].file, p->rules[rule].line);
+		return (buf);
+	}
 	for (i = 0; p != NULL && i < p->n; i++) {
 		place = &p->list[i];
 		if (place->field != field)

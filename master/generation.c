@@ -20,6 +20,7 @@
 #include "master/egress_check.h"
 #include "master/findings.h"
 #include "master/own_addrs.h"
+#include "master/rules_check.h"
 #include "master/tls_load.h"
 
 /* Far more than any hosts file that blocks advertisers. */
@@ -113,9 +114,7 @@ generation_read(struct generation **out, const char *file, struct findings *f)
 		generation_free(g);
 		return (error);
 	}
-	if (g->conf->nrules == 0)
-		findings_add(f, LOG_LEVEL_WARNING,
-		    "rules: there are none: every target is denied");
+	rules_check(g->conf, g->policy, g->guard, f);
 	*out = g;
 	return (0);
 }

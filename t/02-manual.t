@@ -123,6 +123,7 @@ sub paths {
 			$name = '';
 		} elsif (defined $3) {
 			pop @path;
+			$name = '';
 		}
 	}
 	return sort keys %seen;

@@ -183,7 +183,7 @@ my $rules = join ', ',
     rule('fixed', 'report', "fixed.example:$port",
 	"connect_to = \"127.0.0.1:$port\";"),
     rule('fixed-open', 'report', "fixed-open.example:$port",
-	"$OPEN connect_to = \"127.0.0.1:$port\";");
+	"connect_to = \"127.0.0.1:$port\"; max_tunnels = 9;");
 my $optional = 'client_auth = "optional"; client_ca = "' . $mesh->file . '";';
 
 # sniport -q: its status and what it says, once for the configuration.

@@ -232,7 +232,8 @@ subtest 'ports below 1024' => sub {
 		'and that it has it');
 	my $mark = 'egress = ( { name = "a"; mark = 1; } );';
 	$daemon->configure(top => qq(user = "daemon"; $mark), listeners =>
-		'{ address = "127.0.0.1:4443"; }');
+		'{ address = "127.0.0.1:4443"; }', rules => '{ action = "allow";
+		destinations = [ "*:*" ]; egress = "a"; }');
 	like(checked_as($daemon, \@alone, @unit),
 		qr/\A1 sniport: \S+:1: egress\.mark: sniport may not set marks: /,
 		'the same with marks');

@@ -155,11 +155,10 @@ static const char full[] =
     "    clients = [ \"10.1.0.0/16\", \"spiffe://c.local/ns/*/sa/web\",\n"
     "      \"*.Example.com.\", \"2001:db8::1\" ];\n"
     "    egress = \"b\"; max_tunnels = 10000000;\n"
-    "    networks = [ \"10.2.0.0/16\" ]; connect_to = \"10.2.0.9:5432\";\n"
-    "    idle_timeout = \"0\"; },\n"
+    "    connect_to = \"10.2.0.9:5432\"; idle_timeout = \"0\"; },\n"
     "  { action = \"deny\"; destinations = [ \"a.example:*\" ]; },\n"
     "  { action = \"report\"; egress = \"a\"; destinations = [ \"*:*\" ];\n"
-    "    idle_timeout = \"2h\"; } );\n"
+    "    networks = [ \"10.2.0.0/16\" ]; idle_timeout = \"2h\"; } );\n"
     "dns = { servers = [ \"192.0.2.53\", \"[2001:db8::53]:5353\" ];\n"
     "  timeout = \"250ms\"; tries = 10L; family = \"prefer-ipv4\";\n"
     "  cache_size = 0; min_ttl = \"0\"; max_ttl = \"7d\";\n"
@@ -196,7 +195,7 @@ test_full_rules(const struct conf *c)
 	is_int(r[0].clients[3].network.bits, 128, "the last is one address");
 	is_int(r[0].max_tunnels, 10000000, "its max_tunnels");
 	ok(r[0].line == &c->egress[1], "its egress line");
-	is_int(r[0].nnetworks, 1, "its networks");
+	is_int(r[0].nnetworks, 0, "no networks");
 	addr_format(&r[0].connect_to, text);
 	is_str(text, "10.2.0.9:5432", "its connect_to");
 	is_int(r[0].idle_timeout, 0, "its idle_timeout: no limit");
@@ -208,6 +207,7 @@ test_full_rules(const struct conf *c)
 	ok(r[1].egress == NULL && r[1].line == NULL, "no egress line");
 	is_int(r[1].max_tunnels, 0, "no max_tunnels");
 	is_int(r[2].action, RULE_REPORT, "report");
+	is_int(r[2].nnetworks, 1, "networks");
 	ok(r[2].line == &c->egress[0], "another egress line");
 	is_str(r[2].name, "rule-3", "another name by position");
 	is_int(r[2].idle_timeout, 7200 * CLOCK_SEC, "idle_timeout of 2h");
@@ -317,10 +317,13 @@ test_where(void)
 	where(c, &c->tls.certificates[1].key,
 	    "dir/test.conf:8: tls.certificates.key");
 	where(
-	    c, &c->log.access_connect, "dir/test.conf:40: log.access_connect");
+	    c, &c->log.access_connect, "dir/test.conf:39: log.access_connect");
 	where(c, &c->rules, "dir/test.conf:16: rules");
-	where(c, &c->rules[0].name, "configuration");
+	where(c, &c->rules[0], "dir/test.conf:16: rules");
+	where(c, &c->rules[1], "dir/test.conf:23: rules");
 	where(c, NULL, "configuration");
+	conf_drop_destinations(c);
+	where(c, &c->rules[1], "rules");
 	conf_free(c);
 	c = must_parse(MINIMUM, "listeners and tls, for where the rest is");
 	where(c, &c->group, "group");
@@ -542,6 +545,10 @@ static const struct bad bads[] = {
 	{ "rules = ( { action = \"deny\"; destinations = [ \"*:1\" ];\n"
 	  "networks = [ \"10.0.0.0/8\" ]; } );",
 	    ":4: rules.networks: means nothing where" },
+	{ "rules = ( { action = \"allow\"; destinations = [ \"*:1\" ];\n"
+	  "networks = [ \"10.0.0.0/8\" ];\n"
+	  "connect_to = \"10.0.0.1:1\"; } );",
+	    ":4: rules.networks: means nothing beside connect_to" },
 	{ "rules = ( { action = \"deny\"; destinations = [ \"*:1\" ];\n"
 	  "idle_timeout = \"1s\"; } );",
 	    ":4: rules.idle_timeout: means nothing where" },

@@ -1,0 +1,199 @@
+#!/usr/bin/perl
+# What sniport -t warns of about rules and egress lines, each where it is true
+# and not where it is not; and that a warning is no error: the configuration is
+# valid, and it is served with the same words in the log.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Client;
+use Sniport::Daemon;
+
+my $daemon = Sniport::Daemon->new;
+my $own = $daemon->port;
+
+# What is warned of, but for what comes from running the test as root and from
+# its limit on files; each without its file, and with its line where `lines`.
+sub warnings_of {
+	my (%option) = @_;
+
+	$daemon->configure(rules => '', egress => '', top => 'workers = 1;',
+		%option);
+	my ($status, $text) = $daemon->once('-t');
+	my $file = quotemeta $daemon->dir . '/sniport.conf';
+	my @warnings = map { s/^$file:(\d+): //r }
+	    grep { !/\b(?:user|limits\.tunnels): / }
+	    $text =~ /^sniport: warning: (.*)$/mg;
+	return ($status, @warnings);
+}
+
+# One test: that, and nothing else, is warned of.
+sub warns_ok {
+	my ($title, $option, @want) = @_;
+	my ($status, @got) = warnings_of(%$option);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is_deeply([ $status, @got ], [ 0, @want ], $title);
+	return;
+}
+
+# Rules with the name r1, r2, ...: each is an action and what else it has,
+# with destinations of their own where there are none.
+sub rules {
+	my $n = 0;
+
+	return (rules => join ",\n", map {
+		my ($action, $more) = /^(\w+) ?(.*)$/s;
+		$n++;
+		$more = qq(destinations = [ "d$n.test:1" ]; $more)
+		    if $more !~ /destinations/;
+		qq({ name = "r$n"; action = "$action"; $more });
+	} @_);
+}
+
+sub to { return 'destinations = [ ' . join(', ', map { qq("$_") } @_) . ' ];'; }
+sub from { return 'clients = [ ' . join(', ', map { qq("$_") } @_) . ' ];'; }
+sub never {
+	my ($rule, $by) = @_;
+
+	return qq(rules: "$rule" never decides: ) . ($by ? qq(rule "$by" ) .
+		'above takes all that it names' :
+		'the rules above take all that it names');
+}
+
+# No rules.
+my %allow = rules('allow');
+warns_ok('a rule', \%allow);
+warns_ok('no rules', {}, 'rules: there are none: every target is denied');
+warns_ok('no rules: report', { top => 'default_action = "report";' },
+	'default_action: there are no rules: every target is let through and ' .
+	'reported');
+warns_ok('rules: report', { top => 'default_action = "report";', %allow });
+
+# The warning is true.
+for (['deny', 'deny', 'no_rule'], ['report', 'report', 'dns_failed']) {
+	my ($default, $decision, $reason) = @$_;
+	$daemon->reload(top => qq(workers = 1; default_action = "$default";),
+		rules => '');
+	my $client = Sniport::Client->new(port => $own, name => 'a.test:1');
+	$client->wait_end;
+	my $line = $daemon->wait_audit;
+	is_deeply([ @$line{qw(decision reason)} ], [ $decision, $reason ],
+		"no rules: $default: that is so");
+}
+like($daemon->log, qr/ warning .*default_action: there are no rules: every /,
+	'the log has it');
+
+# Rules that never decide, and some that do.
+my $all = 'deny ' . to('*:*');
+for (
+	[ 'all names', [ $all, 'allow ' . to('a.test:1') ], never('r2', 'r1') ],
+	[ 'all names, for some clients',
+	    [ "$all " . from('10.0.0.0/8'), 'allow ' . to('a.test:1') ] ],
+	[ 'all names, for those clients', [ "$all " . from('10.0.0.0/8'),
+	    'allow ' . to('a.test:1') . from('10.1.0.0/16', '10.2.0.1') ],
+	    never('r2', 'r1') ],
+	[ 'one of two clients', [ "$all " . from('10.0.0.0/8'),
+	    'allow ' . to('a.test:1') . from('10.1.0.0/16', '11.0.0.1') ] ],
+	[ 'one of two names', [ 'deny ' . to('*.test:*'),
+	    'allow ' . to('a.test:1', 'a.example:1') ] ],
+	[ 'two rules for two names', [ 'deny ' . to('*.test:*'),
+	    'allow ' . to('*.example:1-9'),
+	    'allow ' . to('a.test:1', 'a.example:9') ], never('r3') ],
+	[ 'a port more', [ 'deny ' . to('a.test:1-99'),
+	    'allow ' . to('a.test:1-100') ] ],
+	[ 'the same once more', [ 'allow ' . to('a.test:1'),
+	    'allow ' . to('b.test:1'), 'allow ' . to('a.test:1') ],
+	    never('r3', 'r1') ],
+	[ 'addresses are no names', [ $all, 'allow ' . to('10.0.0.1:1') ] ],
+	[ 'a block', [ 'deny ' . to('198.41.0.0/16:*'),
+	    'allow ' . to('[64:ff9b::198.41.0.4]:443') ], never('r2', 'r1') ],
+	[ 'report takes, too', [ 'report ' . to('*:*'),
+	    'deny ' . to('a.test:1') ], never('r2', 'r1') ],
+	[ 'many', [ $all, map { 'allow ' . to("n$_.test:1") } 2 .. 14 ],
+	    (map { never("r$_", 'r1') } 2 .. 11),
+	    'rules: 3 more never decide, since rules above take all that ' .
+	    'they name' ],
+) {
+	my ($title, $rules, @want) = @$_;
+	warns_ok("a rule that never decides: $title", { rules(@$rules) }, @want);
+}
+# The number of the line of the configuration that has the text.
+sub line_with {
+	my ($text) = @_;
+	my $before = (split /\Q$text\E/, $daemon->slurp('sniport.conf'), 2)[0];
+
+	return 1 + ($before =~ tr/\n//);
+}
+
+$daemon->configure(rules('allow', $all, 'allow ' . to('x.test:1')));
+my $third = line_with('"r3"');
+like(($daemon->once('-t'))[1],
+	qr/^sniport: warning: \S+\/sniport\.conf:$third: rules: "r3" never /m,
+	'its line is told');
+
+# Networks.
+sub opens_nothing {
+	my ($rule, $network) = @_;
+
+	return qq(rules: "$rule": networks: $network opens nothing: the network ) .
+	    'guard permits all of it without being told';
+}
+for (
+	[ 'private', '10.0.0.0/8' ], [ 'all', '0.0.0.0/0' ],
+	[ 'loopback', '127.0.0.1' ], [ 'NAT64 of all', '64:ff9b::/96' ],
+	[ 'a public one', '8.8.8.0/24', '8.8.8.0/24' ],
+	[ 'a public one, IPv6', '2606:4700::/32', '2606:4700::/32' ],
+	[ 'a public one in NAT64', '64:ff9b::808:0/112', '64:ff9b::808:0/112' ],
+) {
+	my ($title, $network, $nothing) = @$_;
+	warns_ok("networks: $title", { rules("allow networks = [ \"$network\" ];") },
+		$nothing ? opens_nothing('r1', $nothing) : ());
+}
+warns_ok('networks: one of two', { rules(
+	'allow networks = [ "10.0.0.0/8", "9.9.9.9" ];',
+	'allow networks = [ "10.0.0.0/8" ];') },
+	opens_nothing('r1', '9.9.9.9/32'));
+
+# connect_to.
+warns_ok('connect_to', { rules('allow connect_to = "127.0.0.1:1";') });
+warns_ok('connect_to sniport itself', { rules(
+	qq(allow connect_to = "127.0.0.1:$own";)) },
+	"rules: \"r1\": connect_to: sniport itself listens on 127.0.0.1:$own: " .
+	'every tunnel fails');
+my $line = 'source = [ "127.0.0.1" ];';
+warns_ok('connect_to by a line', { egress => qq({ name = "a"; $line }),
+	rules('allow egress = "a"; connect_to = "127.0.0.1:1";') });
+warns_ok('connect_to by a line without its family',
+	{ egress => qq({ name = "a"; $line }),
+	    rules('allow egress = "a"; connect_to = "[::1]:1";') },
+	'rules: "r1": connect_to: egress line "a" has no source address to ' .
+	'reach [::1]:1 from: every tunnel fails');
+{
+	my ($status, $text) = do {
+		$daemon->configure(rules('allow networks = [ "10.0.0.0/8" ];
+			connect_to = "127.0.0.1:1";'), egress => '');
+		$daemon->once('-t');
+	};
+	is($status, 1, 'connect_to with networks: an error');
+	my $at = line_with('networks =');
+	like($text, qr/:$at: rules\.networks: means nothing beside connect_to, /,
+		'with its line');
+}
+
+# Egress lines.
+warns_ok('egress lines that no rule names', { egress => join(', ',
+	map { qq({ name = "$_"; $line }) } qw(a b c)),
+	rules('allow egress = "b";') },
+	map { qq(egress.name: no rule names the line "$_": nothing leaves by it) }
+	qw(a c));
+warns_ok('egress lines that rules name', { egress => join(', ',
+	map { qq({ name = "$_"; $line }) } qw(a b)),
+	rules('allow egress = "b";', 'report egress = "a";') });
+
+$daemon->stop_ok;
+done_testing;
