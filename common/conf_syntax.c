@@ -4,7 +4,9 @@
  */
 #include "common/conf_syntax.h"
 
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libconfig.h>
@@ -128,14 +130,18 @@ is_scalar(enum conf_token_kind kind)
 		kind == CONF_TOKEN_STRING);
 }
 
-/* Later versions take a number for long by its size, too. */
-static bool
-types_differ(enum conf_token_kind a, enum conf_token_kind b)
+/* Later versions take a decimal number for long by its size, too. */
+static enum conf_token_kind
+scalar_type(const struct conf_token *t)
 {
-	bool both_whole = (a == CONF_TOKEN_INT || a == CONF_TOKEN_INT64) &&
-			  (b == CONF_TOKEN_INT || b == CONF_TOKEN_INT64);
+	bool hex = t->len > 1 && (t->at[1] == 'x' || t->at[1] == 'X');
+	long long value;
 
-	return (a != b && (IS_1_5 || !both_whole));
+	if (IS_1_5 || hex || t->kind != CONF_TOKEN_INT)
+		return (t->kind);
+	value = strtoll(t->at, NULL, 10);
+	return (value < INT32_MIN || value > INT32_MAX ? CONF_TOKEN_INT64
+						       : CONF_TOKEN_INT);
 }
 
 static void
@@ -147,8 +153,8 @@ take_scalar(struct conf_syntax *s, const struct conf_spot *t)
 	if (f->bracket != '[')
 		return;
 	if (f->first == CONF_TOKEN_END)
-		f->first = t->token.kind;
-	else if (types_differ(f->first, t->token.kind))
+		f->first = scalar_type(&t->token);
+	else if (f->first != scalar_type(&t->token))
 		conf_syntax_refuse_type(s, t);
 }
 

@@ -197,7 +197,8 @@ test_versions(void)
 {
 	static const char *const texts[] = { "a = ( 1, );\n", "a = [ 1, ];\n",
 		"a = [ 1,, 2 ];\n", "a = 1; # end", "a = 1; // end",
-		"a = [ 1, 2L ];\n" };
+		"a = [ 1, 2L ];\n", "a = [ 3000000000, 1 ];\n",
+		"a = [ 0xffffffff, 1 ];\n" };
 	struct conf_fault got;
 	config_t tree;
 	size_t i;
