@@ -6,6 +6,7 @@
 #ifndef COMMON_ALLOC_H
 #define COMMON_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,14 @@
 void *alloc_get(size_t, const char *file, int line);
 void *alloc_resize(void *, size_t, const char *file, int line);
 void alloc_free(void *, const char *file, int line);
+
+/*
+ * From now on, whether memory that these give back is overwritten first. The
+ * library wipes what it takes for a secret, but not the keys of tickets, nor
+ * the text that a key was read from; and a process that is forked afterwards
+ * would have all of it.
+ */
+void alloc_wipe(bool);
 
 /* How many of them this process, or its parent before it, was refused. */
 uint64_t alloc_failures(void);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -68,6 +69,29 @@ read_full(int fd, char *buf, size_t size)
 	return (len);
 }
 
+/* Gives back what may be the text of a key. */
+static void
+discard(char *buf, size_t len)
+{
+	if (buf != NULL)
+		explicit_bzero(buf, len);
+	free(buf);
+}
+
+/* As realloc(3), but that nothing is left behind. */
+static char *
+enlarge(char *buf, size_t used, size_t size)
+{
+	char *bigger = malloc(size);
+
+	if (bigger == NULL)
+		return (NULL);
+	if (buf != NULL)
+		memcpy(bigger, buf, used);
+	discard(buf, used);
+	return (bigger);
+}
+
 /*
  * st_size is only a hint: it is 0 for files in /proc and for pipes, and a file
  * may grow while it is read. One byte more than the limit is asked for, so
@@ -88,7 +112,7 @@ slurp_fd(int fd, size_t max, char **data, size_t *len)
 	if (st.st_size > 0)
 		size = st.st_size + 2;
 	for (;;) {
-		bigger = realloc(buf, size);
+		bigger = enlarge(buf, used, size);
 		n = -ENOMEM;
 		if (bigger == NULL)
 			break;
@@ -111,7 +135,7 @@ slurp_fd(int fd, size_t max, char **data, size_t *len)
 			break;
 		size *= 2;
 	}
-	free(buf);
+	discard(buf, used);
 	return (n);
 }
 

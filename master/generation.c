@@ -223,6 +223,13 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 }
 
 void
+generation_forget_keys(struct generation *g)
+{
+	SSL_CTX_free(g->tls);
+	g->tls = NULL;
+}
+
+void
 generation_free(struct generation *g)
 {
 	if (g == NULL)
@@ -231,7 +238,7 @@ generation_free(struct generation *g)
 	log_free(g->log);
 	sink_close(g->error_sink);
 	sink_close(g->audit_sink);
-	SSL_CTX_free(g->tls);
+	generation_forget_keys(g);
 	hosts_free(g->hosts);
 	guard_free(g->guard);
 	policy_free(g->policy);

@@ -69,6 +69,8 @@ struct generation {
 	TAILQ_HEAD(child_list, child) children;
 };
 
+TAILQ_HEAD(generation_list, generation);
+
 /*
  * Reads the file and makes of it all that decides about a target: conf, policy
  * and guard. 0 with *g owned by the caller; -EINVAL or -ENOMEM with the causes
@@ -87,6 +89,13 @@ int generation_load_hosts(struct generation *, struct findings *);
  * file and drops nothing. 0, or -EINVAL with the causes in findings.
  */
 int generation_complete(struct generation *, bool serve, struct findings *);
+
+/*
+ * Forgets the private keys and those of tickets, for good: nobody is to be
+ * forked any more who serves for it, and those who are forked for others shall
+ * not have them. Harmless a second time.
+ */
+void generation_forget_keys(struct generation *);
 
 /* No child may be left. */
 void generation_free(struct generation *);

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/alloc.h"
 #include "common/clock.h"
 #include "common/conf.h"
 #include "common/fd.h"
@@ -325,6 +326,8 @@ master_run(const char *file)
 	listener_init(&m.listeners);
 	findings_init(&m.findings);
 	notify_open(&m.notify);
+	/* Of all whose keys are read here, a worker shall have its own alone. */
+	alloc_wipe(true);
 	error = init(&m, &step);
 	if (error == 0) {
 		step = "stderr";

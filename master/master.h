@@ -31,7 +31,7 @@ struct master {
 	struct stats *stats;
 	struct notify notify;
 	struct listener_set listeners;
-	TAILQ_HEAD(generation_list, generation) generations; /* oldest first */
+	struct generation_list generations; /* oldest first */
 	struct generation *current; /* NULL until the start has succeeded */
 	struct generation *next;    /* being started; NULL: none */
 	unsigned last_number;	    /* of a generation */

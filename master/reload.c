@@ -124,6 +124,8 @@ commit(struct master *m)
 		    retire_deadline(m->current, now),
 		    listener_gone(old->conf, m->current->conf));
 	listener_close_removed(&m->listeners);
+	if (old != NULL)
+		generation_forget_keys(old);
 	listener_keepalive(&m->listeners, m->current->conf->timeouts.lost);
 	tell_success(m, old, now);
 	if (old != NULL) {
@@ -187,6 +189,7 @@ give_up(struct master *m)
 
 	m->next = NULL;
 	if (g != NULL) {
+		generation_forget_keys(g);
 		dismiss(m, g);
 		drop_if_empty(m, g);
 	}

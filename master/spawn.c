@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/alloc.h"
 #include "common/boot.h"
 #include "common/control.h"
 #include "common/fd.h"
@@ -99,6 +100,23 @@ become_worker(const struct boot *boot, const struct run_as *run_as)
 	exit(worker_main(boot));
 }
 
+/*
+ * A worker that was broken into shall know no keys but those that it serves
+ * with. Those of generations that are over are not here any more.
+ */
+static void
+forget_others(struct generation_list *all, const struct generation *own)
+{
+	struct generation *g;
+
+	TAILQ_FOREACH (g, all, entry) {
+		if (g != own)
+			generation_forget_keys(g);
+	}
+	/* What a worker frees, it frees often; and it has it anyway. */
+	alloc_wipe(false);
+}
+
 static struct boot
 make_boot(const struct generation *g, const struct child *c, int control_fd,
     struct stats *stats, pid_t master)
@@ -119,9 +137,11 @@ make_boot(const struct generation *g, const struct child *c, int control_fd,
 }
 
 int
-spawn_worker(struct generation *g, unsigned worker, struct listener_set *set,
-    struct stats *stats, int64_t now, struct child **out, const char **step)
+spawn_worker(struct generation *g, unsigned worker,
+    const struct spawn_from *from, int64_t now, struct child **out,
+    const char **step)
 {
+	struct stats *stats = from->stats;
 	struct boot_socket *sockets = NULL;
 	struct boot boot;
 	struct child *c;
@@ -148,8 +168,8 @@ spawn_worker(struct generation *g, unsigned worker, struct listener_set *set,
 	if (error != 0)
 		goto out;
 	*step = "list sockets";
-	error = listener_sockets(
-	    set, g->conf, worker, g->nworkers, now, &sockets, &nsockets);
+	error = listener_sockets(from->listeners, g->conf, worker, g->nworkers,
+	    now, &sockets, &nsockets);
 	if (error != 0)
 		goto out;
 	boot = make_boot(g, c, pair[1], stats, getpid());
@@ -160,6 +180,7 @@ spawn_worker(struct generation *g, unsigned worker, struct listener_set *set,
 	c->pid = fork();
 	if (c->pid == 0) {
 		free(c);
+		forget_others(from->generations, g);
 		become_worker(&boot, &g->run_as);
 	}
 	if (c->pid < 0)

@@ -9,13 +9,21 @@
 struct listener_set;
 struct stats;
 
+/* What a worker is made from, beside its generation. */
+struct spawn_from {
+	struct listener_set *listeners;
+	struct stats *stats;
+	struct generation_list *generations; /* all there are */
+};
+
 /*
  * Forks worker number `worker` of the generation and seats it. 0 with *child
  * in the generation's list, or -errno with *step set to what failed. In the
  * child it does not return.
  */
-int spawn_worker(struct generation *, unsigned worker, struct listener_set *,
-    struct stats *, int64_t now, struct child **child, const char **step);
+int spawn_worker(struct generation *, unsigned worker,
+    const struct spawn_from *, int64_t now, struct child **child,
+    const char **step);
 
 /* A child that was reaped: returns its slot, closes what is left, frees it. */
 void spawn_forget(struct child *, struct stats *);

@@ -22,11 +22,13 @@ int
 supervise_start(struct master *m, struct generation *g, unsigned worker,
     int64_t now, const char **step)
 {
+	const struct spawn_from from = { &m->listeners, m->stats,
+		&m->generations };
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct child *c;
 	int error;
 
-	error = spawn_worker(g, worker, &m->listeners, m->stats, now, &c, step);
+	error = spawn_worker(g, worker, &from, now, &c, step);
 	if (error != 0)
 		return (error);
 	c->kill_at = now + READY_LIMIT;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 
 #include "common/conf.h"
@@ -69,6 +70,9 @@ tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 	int result;
 
 	ERR_clear_error();
+	/* Workers know what we had for chance when they were forked. The keys
+	 * of tickets shall not follow from that. */
+	(void)RAND_poll();
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (ctx == NULL) {
 		findings_add(

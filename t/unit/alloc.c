@@ -38,5 +38,27 @@ main(void)
 	    alloc_resize(NULL, 7, __FILE__, __LINE__), __FILE__, __LINE__);
 	alloc_free(NULL, __FILE__, __LINE__);
 	ok(alloc_failures() == 2, "so it stays");
+
+	alloc_wipe(true);
+	memory = alloc_get(64, __FILE__, __LINE__);
+	memcpy(memory, "secret", 7);
+	memory = alloc_resize(memory, 100000, __FILE__, __LINE__);
+	ok(memory != NULL && strcmp(memory, "secret") == 0,
+	    "wiping: more of it");
+	memory = alloc_resize(memory, 7, __FILE__, __LINE__);
+	ok(memory != NULL && strcmp(memory, "secret") == 0,
+	    "wiping: less of it");
+	ok(alloc_resize(memory, huge, __FILE__, __LINE__) == NULL,
+	    "wiping: there is not so much");
+	ok(alloc_failures() == 3, "wiping: which is counted");
+	ok(strcmp(memory, "secret") == 0,
+	    "wiping: what was there is untouched");
+	alloc_free(memory, __FILE__, __LINE__);
+	alloc_free(NULL, __FILE__, __LINE__);
+	memory = alloc_resize(NULL, 7, __FILE__, __LINE__);
+	ok(memory != NULL, "wiping: from nothing");
+	ok(alloc_resize(memory, 0, __FILE__, __LINE__) == NULL,
+	    "wiping: given back");
+	alloc_wipe(false);
 	return (done_testing());
 }

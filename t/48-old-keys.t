@@ -1,0 +1,150 @@
+#!/usr/bin/perl
+# A worker has the keys of its own generation in its memory, and none of any
+# other: neither private keys, as numbers or as the text they were read from, nor
+# those of tickets.
+
+use strict;
+use warnings;
+no warnings 'portable';
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use MIME::Base64;
+use Test::More;
+
+use Sniport::Daemon;
+use Sniport::Test qw(build certificate poll run slow temporary);
+use Sniport::Tunnel qw(finish tunnel_open works);
+use Sniport::Upstream;
+
+plan skip_all => 'SKIPPED LOUDLY: only root can look into a worker' if $>;
+plan skip_all => 'SKIPPED: a sanitizer and valgrind keep what is freed' if slow();
+
+my $upstream = Sniport::Upstream->new('echo');
+my @hosts = (hosts => "127.0.0.1 peer.test\n");
+my $dir = temporary();
+
+# All that a process has in its memory that it may write to; undef: it cannot
+# be read.
+sub memory {
+	my ($pid) = @_;
+	my $all = '';
+
+	open my $maps, '<', "/proc/$pid/maps" or return undef;
+	open my $mem, '<:raw', "/proc/$pid/mem" or return undef;
+	while (<$maps>) {
+		my ($from, $to) = /^([0-9a-f]+)-([0-9a-f]+) rw.p/ or next;
+		my $at = hex $from;
+		while ($at < hex $to) {
+			sysseek $mem, $at, 0 or last;
+			sysread($mem, my $part, hex($to) - $at) or last;
+			$all .= $part;
+			$at += length $part;
+		}
+	}
+	return $all;
+}
+
+# What tells a private key: its secret numbers as they are written and as they
+# lie in memory, and lines of its file.
+sub signs {
+	my ($file) = @_;
+	my ($status, $text) = run(qw(openssl pkey -noout -text -in), $file);
+	my %signs;
+
+	die "openssl: $text" if $status;
+	while ($text =~ /^(priv|privateExponent|prime1|prime2|exponent1|exponent2|coefficient):\n((?:    .*\n)+)/mg) {
+		my ($name, $hex) = ($1, $2);
+		my $number = pack 'H*', $hex =~ s/[\s:]//gr;
+		$number =~ s/^\0//;
+		$signs{$name} = substr $number, 0, 24;
+		$signs{"$name, reversed"} = substr reverse($number), 0, 24;
+	}
+	open my $pem, '<', $file or die "$file: $!";
+	my @lines = grep { !/^-/ } <$pem>;
+	chomp @lines;
+	# The first says little more than what kind of key it is.
+	$signs{text} = $lines[1];
+	$signs{'what the text stands for'} = substr decode_base64($lines[1]), 0, 24;
+	return %signs;
+}
+
+# The names of those signs that are in the memory.
+sub found {
+	my ($memory, %signs) = @_;
+
+	return grep { index($memory, $signs{$_}) >= 0 } sort keys %signs;
+}
+
+for my $type ('ec', 'rsa') {
+	my @files = map { [ certificate($dir, "$type$_", key => $type) ] } 0 .. 2;
+	my @signs = map { { signs($_->[1]) } } @files;
+	my $tls = sub {
+		return (tls => 'certificates = ( { chain = "' . $files[$_[0]][0] .
+			'"; key = "' . $files[$_[0]][1] . '"; } );');
+	};
+	unlink "$dir/tickets";
+	my $daemon = Sniport::Daemon->new(@hosts, $tls->(0),
+		log => 'level = "info";', top => 'workers = 2;', environment => {
+			LD_PRELOAD => build() . '/preload/tickets.so',
+			TICKET_KEYS => "$dir/tickets" });
+	my $tickets = sub {
+		open my $file, '<', "$dir/tickets" or die "$dir/tickets: $!";
+		my @lines = <$file>;
+		chomp @lines;
+		return map { my $line = $_; +{ map { ("ticket key $_" =>
+			pack 'H*', substr $line, 64 * $_, 64) } 0, 1 } } @lines;
+	};
+	my $memory = memory($daemon->worker(0));
+	if (!defined $memory || $memory eq '') {
+		$daemon->stop_ok;
+		plan skip_all => 'SKIPPED LOUDLY: this root cannot look into a worker';
+	}
+	ok(scalar found($memory, %{ $signs[0] }), "$type: a worker has its key");
+	is_deeply([ found($memory, %{ ($tickets->())[0] }) ],
+		[ 'ticket key 0', 'ticket key 1' ], "$type: and the keys of its tickets");
+
+	# A tunnel keeps the first generation alive.
+	my $tunnel = tunnel_open($daemon, $upstream);
+	for my $generation (2, 3) {
+		my $new = $generation - 1;
+		like($daemon->reload($tls->($new)), qr/^Serving: .*generation $generation$/,
+			"$type: a reload");
+		my @tickets = $tickets->();
+		for my $worker (0, 1) {
+			my $pid = $daemon->worker($worker);
+			$memory = memory($pid);
+			ok(scalar found($memory, %{ $signs[$new] }),
+				"$type: worker $worker has the new key");
+			for my $old (0 .. $new - 1) {
+				is_deeply([ found($memory, %{ $signs[$old] },
+					%{ $tickets[$old] }) ], [],
+					"$type: and none of key " . ($old + 1));
+			}
+		}
+	}
+	# One that is started later, and one while another generation is loaded.
+	kill 'KILL', $daemon->worker(0);
+	my $pids = () = $daemon->log =~ /worker 0\[\d+\]: ready/g;
+	ok(poll(sub { $pids < (() = $daemon->log =~ /worker 0\[\d+\]: ready/g) }),
+		"$type: a worker is replaced");
+	my @tickets = $tickets->();
+	$memory = memory($daemon->worker(0));
+	ok(scalar found($memory, %{ $signs[2] }), "$type: it has the key");
+	is_deeply([ map { found($memory, %{ $signs[$_] }, %{ $tickets[$_] }) } 0, 1 ],
+		[], "$type: and no other");
+	$memory = memory($daemon->pid);
+	is_deeply([ map { found($memory, %{ $signs[$_] }, %{ $tickets[$_] }) } 0, 1 ],
+		[], "$type: nor has the master");
+	# A reload that fails leaves nothing of its key behind.
+	like($daemon->reload($tls->(0), top => 'workers = 2; user = "nobody-at-all";'),
+		qr/^Reload failed/, "$type: a reload fails");
+	$memory = memory($daemon->pid);
+	@tickets = $tickets->();
+	is_deeply([ map { found($memory, %{ $signs[0] }, %{ $tickets[$_] }) } 0, 1, 3 ],
+		[], "$type: the master has forgotten its key");
+	ok(works($tunnel) && finish($tunnel), "$type: the tunnel goes on");
+	$daemon->stop_ok;
+}
+
+done_testing;
