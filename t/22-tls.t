@@ -425,13 +425,13 @@ for my $version ('1.2', '1.3') {
 		[ 3, 'fin', 'client_truncated', JSON::PP::true(), 'client' ],
 		'and marked');
 
-	fine_ok('a FIN within a record', $version, sub {
+	cut_ok('a FIN within a record', $version, sub {
 		my ($r) = @_;
 
 		$r->send($r->data('x'), substr $r->data('lost'), 0, -1);
 		$r->{client}->fin;
 		return '';
-	}, 1, 'client_truncated');
+	}, 1, 'client_cut');
 }
 
 # ... which may be forbidden.

@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
+use JSON::PP ();
 use Time::HiRes ();
 
 use Sniport::Client;
@@ -120,6 +121,35 @@ for my $version (@VERSIONS) {
 	is($report->{end}, 'reset', "$name: so sees the upstream");
 	line_ok($port, $name, reason => 'client_tls', closed_first => 'client',
 		bytes_from_client => 4);
+}
+
+# A stream that ends in the middle of a record lacks something for certain,
+# whatever is believed of those that end without close_notify.
+for my $version (@VERSIONS) {
+	for ([ 'no record', 0, 'fin' ], [ 'a byte of a record', 1, 'reset' ],
+	    [ 'a header', 5, 'reset' ], [ 'half a record', 500, 'reset' ],
+	    [ 'all but a byte', -1, 'reset' ]) {
+		my ($what, $length, $end) = @$_;
+		my $name = "TLS $version: the client closes after $what";
+		my $upstream = Sniport::Upstream->new('sink');
+		my $client = client($upstream, Sniport::Record::suite($version));
+		my $port = $client->local_port;
+		my $record = Sniport::Record->new($client);
+		# The second one's body has a length that a header could have.
+		$record->send($record->data('whole'), $record->data('x'),
+			substr $record->data('y' x 1000), 0, $length);
+		$client->fin;
+		my $report = $upstream->report;
+		is($report->{end}, $end, "$name: the upstream sees a $end");
+		is($report->{bytes}, 6, "$name: after what came whole");
+		is($client->wait_end, $end eq 'fin' ? 'close_notify' : 'reset',
+			"$name: so does the client");
+		line_ok($port, $name, closed_first => 'client',
+			reason => $end eq 'fin' ? 'client_truncated' :
+			    'client_cut',
+			client_truncated => $end eq 'fin' ? JSON::PP::true :
+			    undef, bytes_from_client => 6);
+	}
 }
 
 $daemon->stop_ok;

@@ -88,7 +88,8 @@ tls_half_receive(struct half *h, uint8_t *buf, size_t size)
 		/* Its stream had no goodbye, so the reset behind it, or the
 		 * silence, is what is known of its end. */
 		return (h->error);
-	} else if (n == -EPIPE && (h->error != 0 || h->strict)) {
+	} else if ((n == -EPIPE && (h->error != 0 || h->strict)) ||
+		   n == -ECONNABORTED) {
 		return (h->error != 0 ? h->error : -ECONNABORTED);
 	} else if (n > 0) {
 		note_drained(h, tls_drained(h->tls));

@@ -363,7 +363,9 @@ end_of_input(const struct tls *tls)
 		return (tls->io_error);
 	if (tls->send_error != 0)
 		return (tls->send_error);
-	return (tls->eof ? -EPIPE : -EAGAIN);
+	if (!tls->eof)
+		return (-EAGAIN);
+	return (tls->header > 0 ? -ECONNABORTED : -EPIPE);
 }
 
 ssize_t

@@ -82,7 +82,8 @@ bool tls_alerted(const struct tls *);
  * One receive of at most a chunk; all records that it completes are opened
  * into buf, which holds size bytes, at least a block's. > 0: bytes; 0: the
  * client's close_notify; -EAGAIN; -EPIPE: end of the stream without
- * close_notify, never an error of the socket; -EPROTO: tls_error() says what,
+ * close_notify, never an error of the socket; -ECONNABORTED: the same in the
+ * middle of a record, so that something is missing for certain; -EPROTO: tls_error() says what,
  * and no alert is sent, which some clients take for a clean end; -EOVERFLOW:
  * too many records without data; other -errno: the socket's.
  */

@@ -5,7 +5,7 @@
 #include "common/fd.h"
 #include "worker/tls_state.h"
 
-/* What OpenSSL asks for first of every record (RFC 8446 section 5.1). */
+/* Type, version and length of the body (RFC 8446 section 5.1). */
 #define RECORD_HEADER 5
 
 /* Receives, and keeps in mind what became of it. > 0, or 0: see flags. */
@@ -79,6 +79,29 @@ read_handshake(struct tls *tls, BIO *bio, char *buf, int size)
 	return (tls->failure == REASON_NONE ? (int)n : -1);
 }
 
+/* Follows where records begin and end in what OpenSSL takes. */
+static void
+follow(struct tls *tls, const uint8_t *bytes, size_t n)
+{
+	size_t i, body;
+
+	for (i = 0; i < n;) {
+		if (tls->header < RECORD_HEADER) {
+			/* The last two bytes are the length. */
+			if (tls->header >= RECORD_HEADER - 2)
+				tls->body = tls->body << 8 | bytes[i];
+			tls->header++;
+			i++;
+		} else {
+			body = tls->body < n - i ? tls->body : n - i;
+			tls->body -= body;
+			i += body;
+		}
+		if (tls->header == RECORD_HEADER && tls->body == 0)
+			tls->header = 0;
+	}
+}
+
 static int
 bio_read(BIO *bio, char *buf, int size)
 {
@@ -110,14 +133,14 @@ bio_read(BIO *bio, char *buf, int size)
 		BIO_set_retry_read(bio);
 		return (-1);
 	}
-	n = buffer_len(in) < (size_t)size ? buffer_len(in) : (size_t)size;
-	memcpy(buf, in->data + in->start, n);
-	in->start += n;
-	/* OpenSSL asks for the header alone: a record begins. */
-	if (size == RECORD_HEADER) {
+	if (tls->header == 0) {
 		tls->idle_records++;
 		tls->work += TLS_WORK_IDLE;
 	}
+	n = buffer_len(in) < (size_t)size ? buffer_len(in) : (size_t)size;
+	memcpy(buf, in->data + in->start, n);
+	follow(tls, in->data + in->start, n);
+	in->start += n;
 	return ((int)n);
 }
 

@@ -42,6 +42,8 @@ struct tls {
 	uint8_t *name;
 	size_t name_len;
 	bool has_name;
+	size_t header; /* bytes of a record's header that were taken */
+	size_t body;   /* bytes of a record's body that are to come */
 	bool drained;  /* the socket holds no more */
 	bool eof;      /* the client's FIN was seen */
 	bool starved;  /* tls_receive() has received */
