@@ -41,7 +41,7 @@ conf_kind_format_count(
 	return (buf);
 }
 
-/* Absent is 0, and libconfig takes what is wider than an int with an L. */
+/* Absent is 0. */
 const char *
 conf_kind_format_mark(
     const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
@@ -50,8 +50,7 @@ conf_kind_format_mark(
 
 	if (mark == 0)
 		return (NULL);
-	snprintf(buf, CONF_TEXT_SIZE, "%" PRId64 "%s", mark,
-	    mark > INT32_MAX ? "L" : "");
+	snprintf(buf, CONF_TEXT_SIZE, "%" PRId64, mark);
 	return (buf);
 }
 

@@ -49,6 +49,21 @@ fd_cloexec(int fd)
 	return (0);
 }
 
+bool
+fd_only_appends(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	if (flags == -1 || fstat(fd, &st) == -1)
+		return (false);
+	if (S_ISFIFO(st.st_mode))
+		return ((flags & O_ACCMODE) == O_WRONLY);
+	if (S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode))
+		return (true);
+	return ((flags & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND));
+}
+
 /* Reads until the end of the file or until buf is full. */
 static ssize_t
 read_full(int fd, char *buf, size_t size)

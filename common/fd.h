@@ -2,6 +2,7 @@
 #ifndef COMMON_FD_H
 #define COMMON_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,13 @@ void fd_close(int *fd);
 /* 0 or -errno. */
 int fd_nonblock(int fd);
 int fd_cloexec(int fd);
+
+/*
+ * Can nothing but be added by it? So for a file that was opened for appending
+ * and not for reading, and a pipe that was not opened for reading. What has
+ * neither contents nor a position (terminal, /dev/null, socket) counts as well.
+ */
+bool fd_only_appends(int fd);
 
 /*
  * Reads a whole file of at most max bytes. 0 with *data (NUL-terminated,

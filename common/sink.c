@@ -269,6 +269,12 @@ sink_fd(const struct sink *s)
 	return (s->fd);
 }
 
+bool
+sink_only_appends(const struct sink *s)
+{
+	return (fd_only_appends(s->fd));
+}
+
 void
 sink_adopt(struct sink *s, int fd)
 {

@@ -33,6 +33,11 @@ void sink_close(struct sink *);
 /* The kernel object, for handing to another process; borrowed. */
 int sink_fd(const struct sink *);
 
+/* Can whom it is handed to only add to it? Not so where it is a standard stream
+ * that is a file, was not opened for appending alone, and could not be opened
+ * anew. */
+bool sink_only_appends(const struct sink *);
+
 /* Replaces the kernel object (log files were reopened); takes fd. */
 void sink_adopt(struct sink *, int fd);
 

@@ -173,9 +173,17 @@ open_log(struct sink **sink, const struct conf *conf, char *const *setting,
 		error = check_folder(target);
 	else
 		error = sink_open(sink, target);
-	if (error != 0)
+	if (error != 0) {
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, setting,
 		    "open %s: %s", target, strerror(-error));
+	} else if (serve && !sink_only_appends(*sink)) {
+		/* A worker could write over what the log says. */
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, setting,
+		    "%s is a file that was not opened for appending alone, and "
+		    "cannot be opened anew; redirect with >>",
+		    target);
+		error = -EINVAL;
+	}
 	return (error);
 }
 

@@ -39,6 +39,7 @@ struct child {
 	int control_fd; /* -1: it has closed its end */
 	int slot;	/* in stats */
 	enum child_state state;
+	bool told_ready; /* once is enough */
 	int64_t started;
 	int64_t alive;	    /* counts as a sign of life like its heartbeat */
 	int64_t doubted;    /* when it was first found to stand still; NEVER */

@@ -15,6 +15,7 @@
 #include "common/sink.h"
 #include "common/stats.h"
 #include "master/listener.h"
+#include "master/streams.h"
 
 static void
 reset_signals(void)
@@ -88,6 +89,10 @@ become_worker(const struct boot *boot, const struct run_as *run_as)
 	reset_signals();
 	step = "close_range";
 	error = close_others(boot);
+	if (error == 0) {
+		step = "standard streams";
+		error = streams_confine();
+	}
 	if (error == 0)
 		error = privilege_drop(run_as, &step);
 	if (error != 0) {

@@ -18,6 +18,9 @@
 
 #define READY_LIMIT (10 * CLOCK_SEC)
 
+/* A worker hangs up when it exits, which does not take so long. */
+#define HANG_UP_LIMIT (5 * CLOCK_SEC)
+
 int
 supervise_start(struct master *m, struct generation *g, unsigned worker,
     int64_t now, const char **step)
@@ -59,10 +62,14 @@ static void
 take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 {
 	if (type != CONTROL_READY) {
-		if (c->killed == NULL)
-			kill_child(m, c, "it sent a message that only we send");
+		kill_child(m, c, "it sent a message that only we send");
 		return;
 	}
+	if (c->told_ready) {
+		kill_child(m, c, "it said twice that it was ready");
+		return;
+	}
+	c->told_ready = true;
 	/* Late for one that was told to drain meanwhile. */
 	if (c->state != CHILD_STARTING)
 		return;
@@ -94,7 +101,8 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 	size_t nfds;
 	int result;
 
-	while (c->control_fd >= 0) {
+	/* One that was killed may go on talking until it is dead. */
+	while (c->control_fd >= 0 && c->killed == NULL) {
 		result = control_recv(c->control_fd, &msg, fds, &nfds);
 		if (result == -EAGAIN)
 			return;
@@ -104,10 +112,14 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 			take_message(m, c, msg.type, now);
 			continue;
 		}
-		if (result < 0 && c->killed == NULL)
+		if (result < 0)
 			kill_child(m, c, "it sent what is no message");
-		hang_up(m, c);
+		else if (c->kill_at > now + HANG_UP_LIMIT)
+			c->kill_at = now + HANG_UP_LIMIT;
+		break;
 	}
+	/* Nobody could tell it to drain. */
+	hang_up(m, c);
 }
 
 static void
@@ -197,19 +209,24 @@ supervise_reap(struct master *m, int64_t now)
 	}
 }
 
-/* When the child was last seen alive. */
+/* When the child was last seen alive, which was not in the future, whatever
+ * it says. */
 static int64_t
-beat(const struct master *m, const struct child *c)
+beat(const struct master *m, const struct child *c, int64_t now)
 {
 	uint64_t at = atomic_load_explicit(
 	    &stats_slot(m->stats, c->slot)->heartbeat, memory_order_relaxed);
 
+	if (at > (uint64_t)now)
+		return (now);
 	return ((int64_t)at > c->alive ? (int64_t)at : c->alive);
 }
 
 static const char *
 impatience(const struct child *c)
 {
+	if (c->control_fd < 0)
+		return ("it hung up and did not exit");
 	switch (c->state) {
 	case CHILD_STARTING:
 		return ("it was not ready within 10 s");
@@ -232,7 +249,8 @@ static int64_t
 watch_heartbeat(struct master *m, struct child *c, int64_t now)
 {
 	int64_t watchdog = c->generation->conf->timeouts.watchdog;
-	int64_t alive = beat(m, c), doubt = alive + watchdog - watchdog / 4;
+	int64_t alive = beat(m, c, now);
+	int64_t doubt = alive + watchdog - watchdog / 4;
 
 	if (now < doubt) {
 		c->doubted = CLOCK_NEVER;

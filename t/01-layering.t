@@ -15,7 +15,7 @@ use Sniport::Test qw(build run top);
 # The files NAME_*.c and NAME_*.h are parts of module NAME, and their headers
 # are for NAME alone.
 my @WORKER = (
-	[ qw(timer buffer loop silence) ],
+	[ qw(timer buffer loop silence memory) ],
 	[ qw(client_hello dns_cache dns_memory dns_message dns_channel tls) ],
 	[ qw(resolver half) ],
 	[ qw(dial splice relay limits) ],

@@ -185,6 +185,20 @@ cmp_ok(scalar(@counters), '>', 10, 'the table of counters was read');
 same([ $program =~ /^\.It Cm (\w+)$/mg ], \@counters,
 	'sniport(8) has every counter');
 
+# What operators look for.
+like($program, qr/^\.Sh CERTIFICATES\n.*rotate.*?systemctl reload sniport/ms,
+	'sniport(8) tells how to rotate certificates');
+like($program, qr/^\.Sh ISTIO\n(?:(?!^\.Sh).)*\.Ic tls\.require_close_notify\n/ms,
+	'sniport(8) tells what to set for sidecars that are killed');
+like($entry{'tls.require_close_notify'}, qr/Istio/,
+	'and so does the setting');
+my ($bound) = slurp('common/proxy.h') =~ /^#define PROXY_HEADER_MAX (\d+)$/m;
+$bound =~ s/(\d)(\d{3})$/$1,$2/;
+like($entry{$_}, qr/\b$bound bytes\b/, "$_ tells how long a header may be")
+    for 'listeners.trusted_proxies', 'egress.proxy_protocol';
+like($page, qr/^\.It Java\n.*?SNIServerName\(StandardConstants/ms,
+	'sniport.conf(5) tells how Java sends a port');
+
 my ($status, $usage) = run(sniport(), '-h');
 my ($known) = $program =~ /^\.Sh DESCRIPTION\n(.*?)^\.Sh/ms;
 same([ $known =~ /^\.It Fl (\w)/mg ], [ $usage =~ /^\s+-(\w)[\s,]/mg ],

@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Sniport::Daemon;
-use Sniport::Test qw(run);
+use Sniport::Test qw(run temporary);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -173,6 +173,26 @@ subtest 'started by somebody else' => sub {
 	identity_ok($daemon->worker(0), $UID, $UID, 'worker')
 	    if $daemon->wait_log(qr/generation 2: gone/);
 	$daemon->stop_ok;
+};
+
+subtest 'a log that somebody else has opened' => sub {
+	my $dir = temporary();
+	for my $mode ('>', '>>', '+>>') {
+		open my $stream, $mode, "$dir/log" or die "$dir/log: $!";
+		chmod 0600, "$dir/log" or die "$dir/log: $!";
+		my $daemon = unprivileged(stdout => $stream,
+			log => 'access = "stdout";', may_fail => $mode ne '>>');
+		if ($mode eq '>>') {
+			my $client = tunnel_open($daemon, $upstream);
+			ok(works($client) && finish($client), "$mode: it serves");
+			$daemon->stop_ok;
+			next;
+		}
+		is($daemon->wait_end, 1, "$mode: sniport does not start");
+		like($daemon->log, qr/^sniport: \S+:\d+: log\.access: stdout is a file that was not opened for appending alone, and cannot be opened anew; redirect with >>$/m,
+			"$mode: and says why");
+		$daemon->stop_ok(status => 1);
+	}
 };
 
 subtest 'a privileged port' => sub {

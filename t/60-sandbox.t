@@ -250,6 +250,41 @@ sub bid_later {
 	return;
 }
 
+# What it tells the master: all that is not to be told ends it.
+my %unheard = (ready => 'it said twice that it was ready',
+	flood => 'it said twice that it was ready',
+	order => 'it sent a message that only we send',
+	nonsense => 'it sent what is no message',
+	huge => 'it sent what is no message',
+	'hang-up' => 'it hung up and did not exit');
+for my $word (sort keys %unheard) {
+	$daemon = corrupted();
+	bid_later($daemon, $word);
+	ok($daemon->wait_log(qr/ warning master\[\d+\]: worker 0\[\d+\] of generation 1: killed: \Q$unheard{$word}\E$/m),
+		"$word: the master ends the worker") or diag($daemon->log);
+	ok(serves($daemon), "$word: another worker serves");
+	is(scalar(() = $daemon->log =~ /: killed: /g), 1, "$word: it was one");
+	$daemon->stop_ok(name => "$word: sniport stops");
+	$client->reset;
+}
+
+# A log to which it may only append, however the stream was opened.
+for my $mode ('>', '>>', '+<') {
+	my $log = "$dir/stream";
+	replace($log, "first line\n");
+	open my $stream, $mode, $log or die "$log: $!";
+	seek $stream, 0, 2;
+	$daemon = corrupted(stdout => $stream, log => 'access = "stdout";');
+	bid($daemon, 'stomp');
+	ok(serves($daemon), "stream $mode: a tunnel");
+	$daemon->stop_ok(name => "stream $mode: sniport stops");
+	open my $file, '<', $log or die "$log: $!";
+	my @lines = <$file>;
+	is($lines[0], "first line\n", "stream $mode: the worker cannot write over it")
+	    if $mode ne '>';
+	is(scalar(grep { /"reason":/ } @lines), 2, "stream $mode: no line is lost");
+}
+
 # A worker's own end can be told from the kernel's.
 for (['abort', qr/^$/m], ['check', qr/Assertion `getpid\(\) == 0' failed/]) {
 	my ($word, $text) = @$_;

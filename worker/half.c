@@ -84,7 +84,8 @@ tls_half_receive(struct half *h, uint8_t *buf, size_t size)
 		h->readable = !tls_drained(h->tls);
 		if (!h->readable && h->error != 0)
 			return (h->error);
-	} else if (n == -EPIPE && h->failed && half_socket_error(h) != 0) {
+	} else if (n == -EPIPE && h->failed && !half_answered(h) &&
+		   half_socket_error(h) != 0) {
 		/* Its stream had no goodbye, so the reset behind it, or the
 		 * silence, is what is known of its end. */
 		return (h->error);
@@ -129,7 +130,10 @@ tls_half_finish(struct half *h)
 		return (error);
 	/* RFC 8446 section 6.1: close_notify, then the write side. Clients
 	 * that wait for TCP's end and not for TLS's see it too. */
-	return (tcp_finish(h));
+	error = tcp_finish(h);
+	/* Who has closed already answers close_notify with a reset. Whether
+	 * there is more to it is for those to find out who read. */
+	return (error == -ENOTCONN ? 0 : error);
 }
 
 const struct half_ops half_tcp_ops = {
@@ -182,12 +186,24 @@ half_socket_error(struct half *h)
 	return (h->error);
 }
 
+bool
+half_answered(const struct half *h)
+{
+	size_t goodbye = h->tls != NULL ? tls_goodbye(h->tls) : 0;
+
+	/* The FIN counts for a byte. */
+	return (h->finished && goodbye > 0 &&
+		half_unacknowledged(h) <= goodbye + 1);
+}
+
 void
 half_close(struct half *h, bool reset)
 {
 	int fd = h->lfd.fd;
 
 	buffer_return(h->buffers, &h->unsent);
+	if (h->tls != NULL && h->error == 0)
+		tls_part(h->tls);
 	tls_free(h->tls);
 	h->tls = NULL;
 	if (fd == -1)

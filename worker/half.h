@@ -74,6 +74,13 @@ void half_event(struct half *, uint32_t events);
 int half_socket_error(struct half *);
 
 /*
+ * Of a client whose connection broke: was all that we sent acknowledged, but
+ * perhaps our goodbye? If its stream had ended too, its reset only answers
+ * that: many close for good as soon as they have sent their own.
+ */
+bool half_answered(const struct half *);
+
+/*
  * Takes the socket out of the loop and closes it; with reset, the peer sees a
  * TCP reset and never an end of stream. Frees the TLS session and returns the
  * buffer. No-op where it is closed already.

@@ -184,6 +184,7 @@ tls_free(struct tls *tls)
 	buffer_return(tls->context->buffers, &tls->in);
 	buffer_return(tls->context->buffers, &tls->out);
 	free(tls->hello);
+	free(tls->ticket);
 	tls_identity_free(&tls->identity);
 	free(tls->note);
 	free(tls->name);
@@ -251,6 +252,38 @@ result(struct tls *tls, int ret)
 	}
 }
 
+/*
+ * After a TLS 1.3 handshake all that is sealed is our ticket. It is not sent
+ * yet: a client that only writes would close with unread bytes, to which its
+ * kernel has a reset for an answer, and what was on its way would be lost.
+ * Where it cannot be kept it goes at once.
+ */
+static void
+keep_ticket(struct tls *tls)
+{
+	size_t len = buffer_len(&tls->out);
+
+	if (SSL_version(tls->ssl) < TLS1_3_VERSION || len == 0 ||
+	    len > TLS_TICKET_MAX)
+		return;
+	tls->ticket = malloc(len);
+	if (tls->ticket == NULL)
+		return;
+	memcpy(tls->ticket, tls->out.data + tls->out.start, len);
+	tls->ticket_len = len;
+	buffer_return(tls->context->buffers, &tls->out);
+}
+
+void
+tls_part(struct tls *tls)
+{
+	if (tls->ticket == NULL || tls->io_error != 0)
+		return;
+	(void)send(tls->fd, tls->ticket, tls->ticket_len, MSG_NOSIGNAL);
+	free(tls->ticket);
+	tls->ticket = NULL;
+}
+
 int
 tls_handshake(struct tls *tls)
 {
@@ -265,6 +298,8 @@ tls_handshake(struct tls *tls)
 		tls->out.end = sealed; /* no alert, as after the handshake */
 	else
 		tls->alerted = error == -EPROTO;
+	if (error == 0)
+		keep_ticket(tls);
 	/* The alert, if any, is on its way before the caller hears of it. */
 	flushed = tls_flush(tls);
 	if (error == -EPROTO && tls->failure == REASON_NONE && tls->eof)
@@ -443,14 +478,18 @@ tls_finish(struct tls *tls)
 {
 	int ret;
 
+	ret = tls_flush(tls);
+	if (tls->finished || ret != 0)
+		return (ret);
 	forget_errors(tls);
+	/* Once only: a second call would read. */
 	ret = SSL_shutdown(tls->ssl);
-	tls->finished = tls->finished || ret >= 0;
+	tls->finished = true;
 	if (ret < 0) {
 		ret = result(tls, ret);
-		if (ret != -EAGAIN)
-			return (ret);
+		return (ret == -EAGAIN ? -EPROTO : ret);
 	}
+	tls->goodbye = buffer_len(&tls->out);
 	return (tls_flush(tls));
 }
 
@@ -458,6 +497,12 @@ bool
 tls_silent(const struct tls *tls)
 {
 	return (tls->hello != NULL && tls->hello->watch.seen == 0);
+}
+
+size_t
+tls_goodbye(const struct tls *tls)
+{
+	return (tls->goodbye);
 }
 
 const uint8_t *

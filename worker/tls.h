@@ -61,12 +61,17 @@ int tls_new(struct tls **, struct tls_context *, int fd, void *arg);
 void tls_free(struct tls *);
 
 /*
- * Goes on with the handshake. 0: done. -EAGAIN: wait for the socket (for
+ * Goes on with the handshake. 0: done; a ticket of TLS 1.3 waits for the first
+ * bytes that are sent. -EAGAIN: wait for the socket (for
  * writing if tls_unsent(), else for reading). -EPROTO: failed, tls_failure()
  * and tls_error() say why, tls_alerted() whether the client hears of it. -EPIPE: the client ended
  * its stream. Other -errno: the socket's.
  */
 int tls_handshake(struct tls *);
+
+/* Before a reset of a client whose handshake is done: it gets its ticket now,
+ * if it has had no byte so far. */
+void tls_part(struct tls *);
 
 /* Why tls_handshake() gave -EPROTO; REASON_TLS_HANDSHAKE in general. */
 enum reason tls_failure(const struct tls *);
@@ -111,11 +116,17 @@ int tls_flush(struct tls *);
 int tls_socket_error(const struct tls *);
 bool tls_unsent(const struct tls *);
 
-/* Seals close_notify and sends what can be sent; 0, -EAGAIN or -errno. */
+/*
+ * Seals close_notify, once, and sends what can be sent. 0; -EAGAIN: what is
+ * sealed must be flushed first, call again; other -errno.
+ */
 int tls_finish(struct tls *);
 
 /* Has no byte come? Of a session whose handshake has not succeeded. */
 bool tls_silent(const struct tls *);
+
+/* How many bytes close_notify took, which were the last; 0: it was not sealed. */
+size_t tls_goodbye(const struct tls *);
 
 /* The raw bytes of the server name, borrowed; NULL: none came. */
 const uint8_t *tls_server_name(const struct tls *, size_t *len);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -144,6 +145,23 @@ bio_read(BIO *bio, char *buf, int size)
 	return ((int)n);
 }
 
+/* An empty block; what was kept back is the first in it. 0 or -ENOMEM. */
+static int
+lend_out(struct tls *tls)
+{
+	struct buffer *out = &tls->out;
+
+	if (buffer_lend(tls->context->buffers, out) != 0)
+		return (-ENOMEM);
+	if (tls->ticket == NULL)
+		return (0);
+	memcpy(out->data, tls->ticket, tls->ticket_len);
+	out->end = tls->ticket_len;
+	free(tls->ticket);
+	tls->ticket = NULL;
+	return (0);
+}
+
 static int
 bio_write(BIO *bio, const char *buf, int len)
 {
@@ -159,7 +177,7 @@ bio_write(BIO *bio, const char *buf, int len)
 	 * (3.0) would still answer a KeyUpdate. */
 	if (tls->finished)
 		return (len);
-	if (out->data == NULL && buffer_lend(buffers, out) != 0) {
+	if (out->data == NULL && lend_out(tls) != 0) {
 		tls->io_error = -ENOMEM;
 		return (-1);
 	}

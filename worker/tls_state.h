@@ -38,6 +38,8 @@ struct tls {
 	struct buffer in;  /* ciphertext; lent beyond tls_receive() only where
 			    * that had enough before all of it was opened */
 	struct buffer out; /* ciphertext to be sent */
+	uint8_t *ticket;   /* sealed; goes before all else that is sent */
+	size_t ticket_len;
 	struct hello *hello;
 	uint8_t *name;
 	size_t name_len;
@@ -57,12 +59,17 @@ struct tls {
 	enum reason failure;
 	int io_error;	/* -errno of a receive, or -ENOMEM */
 	int send_error; /* -errno of a send, kept: see tls_socket_error() */
+	size_t goodbye; /* bytes of close_notify */
 	int broken; /* -EPROTO or -EOVERFLOW: the session is of no more use */
 	unsigned idle_records; /* how many more than data has made up for */
 	size_t made_up;	       /* bytes of data not yet set against one */
 	unsigned work;	       /* of this call; see TLS_WORK_MAX */
 	char *error;
 };
+
+/* A ticket, as a record, that is kept back. It holds the client's
+ * certificate, if there is one. */
+#define TLS_TICKET_MAX (16 * 1024)
 
 /* Units of tls->work. A record without data can cost as much as some with:
  * a KeyUpdate derives keys. */

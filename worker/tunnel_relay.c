@@ -85,7 +85,15 @@ flush(struct tunnel *t, struct half *broke)
 static bool
 dead(struct half *h)
 {
-	return (h->failed && half_socket_error(h) != 0);
+	return (h->failed && !(h->ended && half_answered(h)) &&
+		half_socket_error(h) != 0);
+}
+
+/* How both streams ended. */
+static enum reason
+whole(const struct tunnel *t)
+{
+	return (t->client.truncated ? REASON_CLIENT_TRUNCATED : REASON_DONE);
 }
 
 void
@@ -101,8 +109,14 @@ tunnel_flush_run(struct tunnel *t)
 	result = relay_pump(src, &budget);
 	if (src->received != before)
 		t->active = tunnel_now(t);
-	if (src->ended && dst->finished)
+	if (src->ended && dst->finished) {
+		/* What broke behind its end only answered our own. */
+		if (half_answered(src)) {
+			t->reason = whole(t);
+			t->detail = NULL;
+		}
 		result = RELAY_BROKEN;
+	}
 	if (result == RELAY_MORE)
 		loop_defer(t->all->loop, &t->task);
 	else if (result != RELAY_WAIT && (dst->error != 0 || dead(dst) ||
@@ -209,8 +223,7 @@ tunnel_relay_run(struct tunnel *t)
 	if (!had_finished && (t->client.finished || t->upstream.finished))
 		tunnel_watch(t);
 	if (t->client.finished && t->upstream.finished) {
-		tunnel_close(t, t->client.truncated ? REASON_CLIENT_TRUNCATED
-						    : REASON_DONE);
+		tunnel_close(t, whole(t));
 	} else if (tunnel_half_closed(t) && !was_half_closed) {
 		/* Or else a tunnel that was idle before had no time left. */
 		t->active = tunnel_now(t);

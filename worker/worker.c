@@ -18,6 +18,7 @@
 #include "common/stats.h"
 #include "worker/accept.h"
 #include "worker/loop.h"
+#include "worker/memory.h"
 #include "worker/resolver.h"
 #include "worker/sandbox.h"
 #include "worker/tunnel.h"
@@ -39,21 +40,12 @@ struct worker {
 	struct timer heartbeat, sink_retry, deadline;
 	bool draining;
 	enum reason end_reason; /* of those whom the deadline meets */
-	uint64_t busy;		/* what was done until the last heartbeat */
+	struct memory memory;
 	/* Audit lines that are lost, of which the error log and the audit log
 	 * do not tell yet, and when they may. */
 	uint64_t untold, missing;
 	int64_t report_at;
-	bool trimmed;
 };
-
-/* Gives what a burst has left behind back to the kernel. */
-static void
-trim(struct worker *w)
-{
-	buffers_trim(&w->tunnels.buffers);
-	alloc_trim();
-}
 
 static uint64_t
 work_done(const struct worker *w)
@@ -73,15 +65,13 @@ static void
 heartbeat_cb(struct timer *t)
 {
 	struct worker *w = container_of(t, struct worker, heartbeat);
-	uint64_t busy = work_done(w);
+	struct buffers *buffers = &w->tunnels.buffers;
 
-	if (busy != w->busy)
-		w->trimmed = false;
-	else if (!w->trimmed) {
-		trim(w);
-		w->trimmed = true;
+	if (memory_is_due(
+		&w->memory, w->tunnels.count, buffers->nlent, work_done(w))) {
+		buffers_trim(buffers);
+		alloc_trim();
 	}
-	w->busy = busy;
 	timer_arm(
 	    loop_timers(w->loop), t, loop_now(w->loop) + heartbeat_interval(w));
 }
@@ -144,6 +134,7 @@ before_wait(void *arg)
 
 	atomic_store_explicit(&w->slot->heartbeat, (uint64_t)loop_now(w->loop),
 	    memory_order_relaxed);
+	memory_note(&w->memory, w->tunnels.count, w->tunnels.buffers.nlent);
 	if (!flush_logs(w))
 		timer_arm(loop_timers(w->loop), &w->sink_retry,
 		    loop_now(w->loop) + SINK_RETRY);

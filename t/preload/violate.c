@@ -356,6 +356,84 @@ try_seek(void)
 	return ((int)lseek(find(is_file), 0, SEEK_SET));
 }
 
+/* Over the first line of a log to which both streams lead. */
+static int
+try_stomp(void)
+{
+	static const char text[] = "violated\n";
+	int stream, n = 0;
+
+	for (stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
+		(void)lseek(stream, 0, SEEK_SET);
+		n += write(stream, text, strlen(text)) > 0;
+	}
+	return (n > 0 ? 0 : -1);
+}
+
+/* To the master, what it has not asked for: a message of that type. */
+static int
+tell(uint32_t type, int times)
+{
+	uint32_t message[8] = { type };
+	int n = 0, fd = find(is_control);
+
+	while (n >= 0 && times-- > 0)
+		n = (int)send(fd, message, sizeof(message), 0);
+	return (n);
+}
+
+static int
+try_ready(void)
+{
+	return (tell(1, 1));
+}
+
+static int
+try_flood(void)
+{
+	return (tell(1, 100000));
+}
+
+static int
+try_order(void)
+{
+	return (tell(2, 1));
+}
+
+static int
+try_nonsense(void)
+{
+	return (tell(4711, 1));
+}
+
+static int
+try_huge(void)
+{
+	static char text[65536];
+
+	return ((int)send(find(is_control), text, sizeof(text), MSG_DONTWAIT));
+}
+
+static int
+try_empty(void)
+{
+	return ((int)send(find(is_control), "", 0, 0));
+}
+
+static int
+try_hang_up(void)
+{
+	return (close(find(is_control)));
+}
+
+static int
+try_read_input(void)
+{
+	char c;
+
+	return ((int)read(STDIN_FILENO, &c, 1));
+}
+
 static int
 try_lease(void)
 {
@@ -686,6 +764,15 @@ static const struct {
 	{ "block", try_block },
 	{ "block-ioctl", try_block_ioctl },
 	{ "seek", try_seek },
+	{ "stomp", try_stomp },
+	{ "ready", try_ready },
+	{ "flood", try_flood },
+	{ "order", try_order },
+	{ "nonsense", try_nonsense },
+	{ "huge", try_huge },
+	{ "empty", try_empty },
+	{ "hang-up", try_hang_up },
+	{ "read-input", try_read_input },
 	{ "lease", try_lease },
 	{ "pipe-size", try_pipe_size },
 	{ "duplicate", try_duplicate },

@@ -325,15 +325,15 @@ sub close {
 	return;
 }
 
-# A session for the option of another client. In TLS 1.3 it comes after the
-# handshake, so this may read.
+# A session for the option of another client. In TLS 1.3 it comes with the
+# upstream's first bytes: if none came yet the upstream must echo one.
 sub session {
 	my ($self) = @_;
 	my $deadline = deadline();
 
-	# A ticket is no data, so that a read which waits would not return.
-	until ($self->fill(deadline(0)), @{ $self->{sessions} }) {
-		last if $self->{ended} || !readable($self->{socket}, $deadline);
+	$self->fill(deadline(0));
+	if (!@{ $self->{sessions} } && $self->put('?')) {
+		substr $self->{in}, 0, 1, '' if $self->fill($deadline);
 	}
 	return $self->{sessions}[-1];
 }

@@ -1,0 +1,68 @@
+/*
+ * A worker writes to standard error what the C library or a sanitizer has to
+ * say when it dies. It shall not be able to do more there: to read what is
+ * typed, or to go back and write over what a log says.
+ */
+#include "master/streams.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+
+/* Takes fd. */
+static int
+put(int fd, int stream)
+{
+	int error = 0;
+
+	if (dup2(fd, stream) == -1)
+		error = -errno;
+	fd_close(&fd);
+	return (error);
+}
+
+static int
+nowhere(int stream)
+{
+	int fd = open("/dev/null",
+	    (stream == STDIN_FILENO ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+
+	return (fd == -1 ? -errno : put(fd, stream));
+}
+
+static int
+confine(int stream)
+{
+	struct stat st;
+	char path[32];
+	int fd = -1;
+
+	/* A socket cannot be opened so, and a pipe is as good as it is. */
+	if (fstat(stream, &st) == 0 &&
+	    (S_ISSOCK(st.st_mode) ||
+		(S_ISFIFO(st.st_mode) && fd_only_appends(stream))))
+		return (0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", stream);
+	/* Or a pipe without a reader would be waited for. */
+	fd =
+	    open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd != -1)
+		return (put(fd, stream));
+	return (fd_only_appends(stream) ? 0 : nowhere(stream));
+}
+
+int
+streams_confine(void)
+{
+	int error = nowhere(STDIN_FILENO);
+
+	if (error == 0)
+		error = confine(STDOUT_FILENO);
+	if (error == 0)
+		error = confine(STDERR_FILENO);
+	return (error);
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/perl
+# What a burst of tunnels took goes back to the system when they have ended,
+# though a few connections a second go on.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Client;
+use Sniport::Daemon;
+use Sniport::Test qw(deadline poll slow usage);
+use Sniport::Tunnel qw(finish tunnel_open works);
+use Sniport::Upstream;
+
+plan skip_all => 'SKIPPED: a sanitizer and valgrind keep what is freed' if slow();
+
+my $upstream = Sniport::Upstream->new('echo');
+# A heartbeat every 500 ms.
+my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
+	files => 8000, timeouts => 'client_hello = "60s"; handshake = "60s"; watchdog = "2s";');
+my ($worker) = $daemon->workers;
+
+sub serves {
+	my $client = tunnel_open($daemon, $upstream);
+
+	return works($client) && finish($client);
+}
+
+ok(serves(), 'a tunnel');
+my $before = usage($worker)->{memory};
+my @burst = map { Sniport::Client->open(port => $daemon->port) } 1 .. 1500;
+ok(poll(sub { usage($worker)->{memory} - $before > 1500 * 4096 }),
+	'a burst takes memory');
+my $most = usage($worker)->{memory};
+$_->reset for @burst;
+
+# There is always something new between two heartbeats.
+my $served = 0;
+my $last;
+my $back = poll(sub {
+	$served++ if serves();
+	$last = usage($worker)->{memory};
+	return $last - $before < 0.3 * ($most - $before);
+});
+ok($back, 'it goes back meanwhile')
+    or diag("of $most bytes $last are left, there were $before");
+cmp_ok($served, '>', 0, 'others are served');
+$daemon->stop_ok;
+
+done_testing;
