@@ -10,6 +10,7 @@
 #include "master/client_ca.h"
 #include "master/findings.h"
 #include "master/pem.h"
+#include "master/tls_ciphers.h"
 
 /*
  * What every connection gets (OpenSSL 3.0). SSL_OP_IGNORE_UNEXPECTED_EOF stays
@@ -88,6 +89,8 @@ tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 		if (certificate_load(ctx, conf, i, f) != 0)
 			result = -EINVAL;
 	}
+	if (result == 0)
+		result = tls_ciphers_check(ctx, conf, f);
 	if (result != 0)
 		SSL_CTX_free(ctx);
 	else

@@ -25,7 +25,8 @@ my @WORKER = (
 
 # OpenSSL's sessions and contexts, and who may know of them.
 my %TLS = map { $_ => 1 } qw(
-	worker/tls.c master/tls_load.c master/certificate.h master/certificate.c
+	worker/tls.c master/tls_load.c master/tls_ciphers.c
+	master/certificate.h master/certificate.c
 	master/generation.c master/client_ca.c worker/tls_resume.c worker/tls_state.h
 );
 

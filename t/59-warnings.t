@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# What sniport -t warns of about rules and egress lines, each where it is true
-# and not where it is not; and that a warning is no error: the configuration is
+# What sniport -t warns of about rules, egress lines and ciphers, each where it
+# is true and not where it is not; and that a warning is no error: the configuration is
 # valid, and it is served with the same words in the log.
 
 use strict;
@@ -12,6 +12,7 @@ use Test::More;
 
 use Sniport::Client;
 use Sniport::Daemon;
+use Sniport::Test qw(certificate run slow);
 
 my $daemon = Sniport::Daemon->new;
 my $own = $daemon->port;
@@ -194,6 +195,87 @@ warns_ok('egress lines that no rule names', { egress => join(', ',
 warns_ok('egress lines that rules name', { egress => join(', ',
 	map { qq({ name = "$_"; $line }) } qw(a b)),
 	rules('allow egress = "b";', 'report egress = "a";') });
+
+# Ciphers of TLS 1.2.
+my $dir = $daemon->dir;
+certificate($dir, 'rsa', key => 'rsa');
+my %certificates = (ec => ['tls'], rsa => ['rsa'], both => [ 'tls', 'rsa' ]);
+
+sub tls {
+	my ($certificates, $more) = @_;
+
+	return (tls => 'certificates = ( ' . join(', ', map {
+		qq({ chain = "$dir/$_.pem"; key = "$dir/$_.key"; })
+	} @{ $certificates{$certificates} }) . " ); $more", %allow);
+}
+
+my ($EC, $RSA) = map { "ECDHE-$_-AES128-GCM-SHA256" } qw(ECDSA RSA);
+my $NONE = 'tls.ciphers: none of them can be used with the certificates ' .
+    'that there are: clients that do not speak TLS 1.3 are refused';
+my $CANNOT = 'cannot be used with the certificates that there are';
+my $NEVER = 'would not protect anybody and %s never used; add ' .
+    '":!eNULL:!aNULL"';
+for (
+	[ 'ec', $EC ], [ 'rsa', $RSA ], [ 'both', "$EC:$RSA" ],
+	[ 'ec', "ECDHE-ECDSA-CHACHA20-POLY1305:$EC" ],
+	[ 'ec', 'ECDHE+AESGCM' ], [ 'rsa', 'HIGH:!aNULL' ],
+	[ 'ec', $RSA, $NONE ], [ 'rsa', $EC, $NONE ], [ 'ec', 'kRSA:!eNULL', $NONE ],
+	[ 'ec', 'PSK:!eNULL', $NONE ], [ 'rsa', 'DHE-RSA-AES128-GCM-SHA256', $NONE ],
+	[ 'ec', "$EC:$RSA", "tls.ciphers: $RSA $CANNOT" ],
+	[ 'ec', "$RSA,$EC AES128-GCM-SHA256",
+	    "tls.ciphers: $RSA and 1 more $CANNOT" ],
+	[ 'ec', "$EC:NULL-SHA256", 'tls.ciphers: NULL-SHA256 ' .
+	    sprintf $NEVER, 'is' ],
+) {
+	my ($certificates, $ciphers, @want) = @$_;
+	warns_ok("tls.ciphers: $certificates: $ciphers",
+		{ tls($certificates, qq(ciphers = "$ciphers";)) }, @want);
+}
+warns_ok('tls.ciphers: TLS 1.3 alone', { tls('ec',
+	qq(min_version = "1.3"; ciphers = "$EC";)) },
+	'tls.ciphers: means nothing where tls.min_version is "1.3"');
+warns_ok('tls.min_version without ciphers', { tls('ec',
+	'min_version = "1.3";') });
+for (
+	[ 'eNULL', qr/\S*NULL\S* does not encrypt/ ],
+	[ "$EC:eNULL", qr/\S*NULL\S* does not encrypt/ ],
+	[ 'aNULL', qr/\S+ does not show who the server is/ ],
+) {
+	my ($ciphers, $says) = @$_;
+	$daemon->configure(tls('ec', qq(ciphers = "$ciphers:\@SECLEVEL=0";)));
+	my ($status, $text) = $daemon->once('-t');
+	is($status, 1, "tls.ciphers: $ciphers: an error");
+	like($text, qr/^sniport: \S+:\d+: tls\.ciphers: $says; add ":!eNULL:!aNULL"$/m,
+		'that says why');
+}
+# What is printed brings no warnings of its own.
+$daemon->configure(tls('ec', 'min_version = "1.3";'));
+$daemon->write('sniport.conf', ($daemon->once('-T'))[1] =~ s/^sniport: .*\n//mgr);
+unlike(($daemon->once('-t'))[1], qr/ciphers/, 'nothing is said of what -T prints');
+
+# It is true: one cipher of each kind, alone.
+my %kind;
+for ((run(qw(openssl ciphers -v), 'ALL:eNULL:@SECLEVEL=0'))[1] =~ /^(.+)$/mg) {
+	my ($name, $version, @rest) = split;
+	my $enc = $rest[2] =~ /None/ ? 'plain' : 'encrypted';
+	$kind{"@rest[0, 1] $enc"} //= $name unless $version eq 'TLSv1.3';
+}
+cmp_ok(scalar(keys %kind), '>', 10, 'ciphers of many kinds');
+for my $certificates (slow() ? 'both' : sort keys %certificates) {
+	my (%told, %done);
+	for my $cipher (map { $kind{$_} } sort keys %kind) {
+		my (undef, @got) = warnings_of(tls($certificates,
+			qq(ciphers = "$cipher";)));
+		$told{$cipher} = grep({ $_ eq $NONE } @got) ? 0 : 1;
+		$daemon->reload;
+		my $client = Sniport::Client->new(port => $own, version => '1.2',
+			name => 'd1.test:1', ciphers => "$cipher:\@SECLEVEL=0");
+		$done{$cipher} = $client->established ? 1 : 0;
+	}
+	is_deeply(\%told, \%done,
+		"tls.ciphers: $certificates: what -t says is what clients find");
+	ok(scalar(grep { $_ } values %done), 'some can be used');
+}
 
 $daemon->stop_ok;
 done_testing;

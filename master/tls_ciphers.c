@@ -1,0 +1,239 @@
+/* Looks for ciphers of TLS 1.2 that must not, or cannot, be agreed upon. */
+#include "master/tls_ciphers.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <string.h>
+
+#include "common/conf.h"
+#include "common/conf_table.h"
+#include "common/piece.h"
+#include "master/findings.h"
+#include "master/pem.h"
+
+struct ciphers {
+	STACK_OF(SSL_CIPHER) * listed;	/* borrowed: all of tls.ciphers */
+	STACK_OF(SSL_CIPHER) * enabled; /* owned: what OpenSSL may agree to */
+	bool rsa, rsa_pss, ecdsa;	/* certificates by their keys */
+};
+
+/* Those of a kind: the first by name, and how many there are. */
+struct some {
+	const char *first;
+	int n;
+};
+
+static void
+note_key(struct ciphers *c, X509 *cert)
+{
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+
+	switch (key != NULL ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE) {
+	case EVP_PKEY_RSA:
+		c->rsa = true;
+		break;
+	case EVP_PKEY_RSA_PSS:
+		c->rsa_pss = true;
+		break;
+	case EVP_PKEY_EC:
+	case EVP_PKEY_ED25519:
+	case EVP_PKEY_ED448:
+		c->ecdsa = true;
+		break;
+	}
+}
+
+static int
+ciphers_init(struct ciphers *c, SSL_CTX *ctx)
+{
+	long next = SSL_CERT_SET_FIRST;
+	SSL *ssl = SSL_new(ctx);
+
+	*c = (struct ciphers){ .listed = SSL_CTX_get_ciphers(ctx) };
+	if (ssl == NULL)
+		return (-ENOMEM);
+	c->enabled = SSL_get1_supported_ciphers(ssl);
+	SSL_free(ssl);
+	while (SSL_CTX_set_current_cert(ctx, next) == 1) {
+		note_key(c, SSL_CTX_get0_certificate(ctx));
+		next = SSL_CERT_SET_NEXT;
+	}
+	ERR_clear_error();
+	return (0);
+}
+
+/* Those of TLS 1.3 are not of tls.ciphers. */
+static bool
+is_listed(const SSL_CIPHER *cipher)
+{
+	return (SSL_CIPHER_get_auth_nid(cipher) != NID_auth_any);
+}
+
+static bool
+is_enabled(const struct ciphers *c, const SSL_CIPHER *cipher)
+{
+	return (
+	    c->enabled != NULL && sk_SSL_CIPHER_find(c->enabled, cipher) >= 0);
+}
+
+/* Why nobody should want it; NULL: it is as ciphers should be. */
+static const char *
+weakness(const SSL_CIPHER *cipher)
+{
+	if (SSL_CIPHER_get_cipher_nid(cipher) == NID_undef)
+		return ("does not encrypt");
+	if (SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null)
+		return ("does not show who the server is");
+	return (NULL);
+}
+
+/* Can a certificate be used with it? There are no parameters for DHE, and no
+ * keys beside those of certificates. */
+static bool
+is_usable(const struct ciphers *c, const SSL_CIPHER *cipher)
+{
+	bool ecdhe = SSL_CIPHER_get_kx_nid(cipher) == NID_kx_ecdhe;
+
+	if (!is_enabled(c, cipher) || weakness(cipher) != NULL)
+		return (false);
+	if (SSL_CIPHER_get_auth_nid(cipher) == NID_auth_ecdsa)
+		return (ecdhe && c->ecdsa);
+	if (SSL_CIPHER_get_auth_nid(cipher) != NID_auth_rsa)
+		return (false);
+	if (ecdhe)
+		return (c->rsa || c->rsa_pss);
+	return (SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa && c->rsa);
+}
+
+/* Is it written by its name? Keywords stand for many, of which some may do
+ * nothing. */
+static bool
+is_named(const char *list, const SSL_CIPHER *cipher)
+{
+	const char *name = SSL_CIPHER_get_name(cipher);
+	size_t len;
+
+	for (; *list != '\0'; list += len + (list[len] != '\0')) {
+		len = strcspn(list, ":, ;");
+		if (piece_is((struct piece){ list, len }, name))
+			return (true);
+	}
+	return (false);
+}
+
+static void
+some_add(struct some *s, const SSL_CIPHER *cipher)
+{
+	if (s->n++ == 0)
+		s->first = SSL_CIPHER_get_name(cipher);
+}
+
+/* "A", "A and 1 more", "A and 7 more". */
+static void
+some_format(const struct some *s, char text[128])
+{
+	snprintf(
+	    text, 128, s->n > 1 ? "%s and %d more" : "%s", s->first, s->n - 1);
+}
+
+static int
+check_weak(const struct ciphers *c, const struct conf *conf, struct findings *f)
+{
+	const SSL_CIPHER *cipher, *worst = NULL;
+	struct some idle = { NULL, 0 };
+	char text[128];
+	int i;
+
+	for (i = 0; i < sk_SSL_CIPHER_num(c->listed); i++) {
+		cipher = sk_SSL_CIPHER_value(c->listed, i);
+		if (weakness(cipher) == NULL)
+			continue;
+		if (is_enabled(c, cipher) && worst == NULL)
+			worst = cipher;
+		some_add(&idle, cipher);
+	}
+	if (worst != NULL) {
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->tls.ciphers,
+		    "%s %s; add \":!eNULL:!aNULL\"", SSL_CIPHER_get_name(worst),
+		    weakness(worst));
+		return (-EINVAL);
+	}
+	if (idle.n == 0)
+		return (0);
+	some_format(&idle, text);
+	findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->tls.ciphers,
+	    "%s would not protect anybody and %s never used; add "
+	    "\":!eNULL:!aNULL\"",
+	    text, idle.n > 1 ? "are" : "is");
+	return (0);
+}
+
+static void
+check_usable(
+    const struct ciphers *c, const struct conf *conf, struct findings *f)
+{
+	const SSL_CIPHER *cipher;
+	struct some idle = { NULL, 0 };
+	char text[128];
+	int i, usable = 0;
+
+	for (i = 0; i < sk_SSL_CIPHER_num(c->listed); i++) {
+		cipher = sk_SSL_CIPHER_value(c->listed, i);
+		if (!is_listed(cipher))
+			continue;
+		if (is_usable(c, cipher))
+			usable++;
+		else if (weakness(cipher) == NULL &&
+			 is_named(conf->tls.ciphers, cipher))
+			some_add(&idle, cipher);
+	}
+	if (usable == 0) {
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->tls.ciphers,
+		    "none of them can be used with the certificates that "
+		    "there are: clients that do not speak TLS 1.3 are refused");
+		return;
+	}
+	if (idle.n == 0)
+		return;
+	some_format(&idle, text);
+	findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->tls.ciphers,
+	    "%s cannot be used with the certificates that there are", text);
+}
+
+/* What sniport -T prints is not what somebody has chosen. */
+static bool
+is_default(const struct conf_tls *tls)
+{
+	const struct conf_directive *d = conf_find(CONF_SECTION_tls, "ciphers");
+
+	return (d != NULL && d->initial != NULL &&
+		strcmp(tls->ciphers, d->initial) == 0);
+}
+
+int
+tls_ciphers_check(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
+{
+	const struct conf_tls *tls = &conf->tls;
+	struct ciphers c;
+	int error;
+
+	if (is_default(tls))
+		return (0);
+	if (tls->min_version > TLS1_2_VERSION) {
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &tls->ciphers,
+		    "means nothing where tls.min_version is \"1.3\"");
+		return (0);
+	}
+	error = ciphers_init(&c, ctx);
+	if (error != 0) {
+		findings_add(
+		    f, LOG_LEVEL_ERROR, "tls: set up: %s", pem_reason());
+		return (-EINVAL);
+	}
+	error = check_weak(&c, conf, f);
+	if (error == 0)
+		check_usable(&c, conf, f);
+	sk_SSL_CIPHER_free(c.enabled);
+	return (error);
+}
