@@ -310,8 +310,10 @@ conf_text_number(
     struct conf_text *t, const char *file, unsigned line, int64_t *value)
 {
 	struct conf_number *n;
+	size_t i;
 
-	for (n = t->numbers; n < t->numbers + t->nnumbers; n++) {
+	for (i = 0; i < t->nnumbers; i++) {
+		n = &t->numbers[i];
 		if (n->used || n->line != line || strcmp(n->file, file) != 0)
 			continue;
 		if (n->reported)
