@@ -113,8 +113,8 @@ check_mode(const struct pem_file *file)
 	if (stat(*file->setting, &st) == 0 &&
 	    (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
 		pem_finding(file, LOG_LEVEL_WARNING,
-		    "can be read or written by every user (mode %04o); make "
-		    "its mode 0600",
+		    "its mode %04o lets every user read or write it; take that "
+		    "away with chmod o-rw",
 		    (unsigned)(st.st_mode & 07777));
 }
 

@@ -133,8 +133,7 @@ generation_load_hosts(struct generation *g, struct findings *f)
 	if (error == -ENOENT && strcmp(file, HOSTS_FILE_DEFAULT) == 0) {
 		findings_add_at(f, LOG_LEVEL_NOTICE, g->conf,
 		    &g->conf->dns.hosts_file,
-		    "%s does not exist: all names are asked of name servers",
-		    file);
+		    "%s does not exist: no name is answered from it", file);
 		return (0);
 	}
 	if (error == 0)

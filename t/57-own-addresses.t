@@ -17,6 +17,7 @@ use Test::More;
 use Sniport::Daemon;
 use Sniport::Dialled qw(ended_ok);
 use Sniport::Network;
+use Sniport::Test qw(build slow);
 use Sniport::Upstream;
 
 my $why = Sniport::Network::impossible();
@@ -83,9 +84,9 @@ sub refused_ok {
 	my $line = ended_ok($daemon, "$name.test:$to", "$title: $name",
 		reason => $reason, detail => $detail, %want);
 	my ($status, $said) = $daemon->once('-q', "$name.test:$to");
-	is_deeply([ $status, $said =~ /^guard: .* is refused: (.*)$/m ? $1 :
-		$said ], [ 1, $reason eq 'guard' ?
-		$detail : 'the target is sniport itself, traffic would loop' ],
+	$said = $1 if $said =~ /^guard: .* is refused: (.*)$/m;
+	$said = 'own_listener' if $said =~ /the target is sniport itself/;
+	is_deeply([ $status, $said ], [ 1, $detail // $reason ],
 		"$title: $name: sniport -q");
 	return $line;
 }
@@ -159,4 +160,28 @@ for ('198.41.1.1', '198.41.2.1') {
 }
 
 $daemon->stop_ok;
+
+# One that comes between the question and the answer: what is connected to this
+# host gets no further.
+SKIP: {
+	skip 'SKIPPED: sanitizers and valgrind come first', 4 if slow();
+	my $late = Sniport::Daemon->new(hosts => $hosts, rules => "$rule }",
+		listeners => '{ address = ":%PORT%"; }',
+		environment => { LD_PRELOAD => build() . '/preload/blind.so' });
+	$late->reload(hosts => "198.41.9.1 late.test\n198.41.1.9 far.test\n");
+	give($here, 'b0', '198.41.9.1/24');
+	$service->report while !$service->quiet;
+	ended_ok($late, "late.test:$port", 'found out by the connection',
+		reason => 'guard', detail => $OURS,
+		tried => ["198.41.9.1:$port guard"]);
+	is($service->report->{bytes}, 0, 'which was left without a byte');
+	my $loop = $late->port;
+	ended_ok($late, "late.test:$loop",
+		'found out by the connection: an own listener',
+		reason => 'own_listener', tried => ["198.41.9.1:$loop own_listener"]);
+	ended_ok($late, "far.test:$port", 'found out by the connection: an ' .
+		'upstream', %good);
+	$late->stop_ok;
+}
+
 done_testing;

@@ -116,11 +116,17 @@ sub done {
 # reached since others had been connected, which none is here.
 sub said {
 	my ($target, $address) = @_;
-	my ($status, $text) = $daemon->once('-q', $target, '-s', $address);
+	my ($status, $text) = $daemon->once('-q', $target, '-s', $address,
+		'--explain');
+	my @matches = $text =~ /^rule "(.*)": matches$/mg;
+	my $last = ($text =~ /^rule "(.*)": (?:matches|no match)/mg)[-1];
 	my ($decision) = $text =~ /: (allow \(report\)|allow|deny)[ :]/;
 	my ($rule) = $text =~ / by rule "(.*)"$/m;
 
 	($rule) = $text =~ /: would be denied: rule "(.*)"$/m if !$rule;
+	# Of the rules one matches, and then nothing is said of others.
+	$rule = "explained as @matches, $last" if "@matches" ne ($rule // '') ||
+	    defined $rule && $last ne $rule;
 	return { decision => $decision =~ /report/ ? 'report' : $decision,
 		rule => $rule, status => $status, text => $text,
 		guard => { map { ($_ => 1) }

@@ -341,8 +341,9 @@ main(void)
 	    "read: No such file or directory");
 	chmod(path("ec.key"), 0644);
 	taken("ec.pem", "ec.key", NULL, NULL,
-	    "warning: test.conf:5: tls.certificates.key: ec.key: can "
-	    "be read or written by every user (mode 0644); make its mode 0600");
+	    "warning: test.conf:5: tls.certificates.key: ec.key: its mode "
+	    "0644 lets every user read or write it; take that away with chmod "
+	    "o-rw");
 	settings();
 	remove_files();
 	return (done_testing());
