@@ -15,6 +15,8 @@
 
 #define KEEPALIVE_PROBES 6
 
+#define INTERRUPTS_MAX	 8
+
 void
 fd_close(int *fd)
 {
@@ -27,6 +29,32 @@ fd_close(int *fd)
 	(void)close(*fd);
 	*fd = -1;
 	errno = saved;
+}
+
+ssize_t
+fd_recv(int fd, void *buf, size_t size)
+{
+	unsigned tries = 0;
+	ssize_t n;
+
+	do {
+		n = recv(fd, buf, size, 0);
+	} while (n == -1 && errno == EINTR && ++tries < INTERRUPTS_MAX);
+	return (n == -1 ? -errno : n);
+}
+
+ssize_t
+fd_send(int fd, const void *buf, size_t len)
+{
+	unsigned tries = 0;
+	ssize_t n;
+
+	do {
+		n = send(fd, buf, len, MSG_NOSIGNAL);
+	} while (n == -1 && errno == EINTR && ++tries < INTERRUPTS_MAX);
+	if (n == 0 && len > 0)
+		return (-EAGAIN);
+	return (n == -1 ? -errno : n);
 }
 
 int

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Closes *fd if it is not -1 and sets it to -1. errno is kept. */
 void fd_close(int *fd);
@@ -19,6 +20,15 @@ int fd_cloexec(int fd);
  * neither contents nor a position (terminal, /dev/null, socket) counts as well.
  */
 bool fd_only_appends(int fd);
+
+/*
+ * One recv(2) or send(2) on a non-blocking socket, the latter without SIGPIPE.
+ * Size (0 of fd_recv(): the end) or -errno; -EAGAIN where nothing was sent.
+ * An interruption, which Linux has none of for who does not wait, is no
+ * reason to go on for ever: -EINTR after some of them.
+ */
+ssize_t fd_recv(int fd, void *buf, size_t size);
+ssize_t fd_send(int fd, const void *buf, size_t len);
 
 /*
  * Reads a whole file of at most max bytes. 0 with *data (NUL-terminated,

@@ -10,9 +10,10 @@ struct buffer_block {
 };
 
 void
-buffers_init(struct buffers *bs, size_t chunk)
+buffers_init(struct buffers *bs, size_t chunk, size_t slack)
 {
-	*bs = (struct buffers){ .chunk = chunk, .size = chunk + BUFFER_SLACK };
+	assert(slack >= BUFFER_SLACK);
+	*bs = (struct buffers){ .chunk = chunk, .size = chunk + slack };
 }
 
 void

@@ -8,10 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * What a block holds beyond a chunk: a TLS record that was begun by an
- * earlier chunk (16 KiB and its frame), or the frames of a chunk's records.
- */
+/* What a block holds beyond a chunk, at least. */
 #define BUFFER_SLACK (20 * 1024)
 
 /* Free blocks that are kept for the next who needs one. */
@@ -30,7 +27,8 @@ struct buffer {
 	size_t start, end;
 };
 
-void buffers_init(struct buffers *, size_t chunk);
+/* Blocks hold a chunk and that much more, BUFFER_SLACK at least. */
+void buffers_init(struct buffers *, size_t chunk, size_t slack);
 void buffers_fini(struct buffers *);
 
 /* Gives blocks that nobody uses back to the allocator. */

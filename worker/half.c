@@ -23,15 +23,13 @@ tcp_receive(struct half *h, uint8_t *buf, size_t size)
 	size_t want = h->buffers->chunk;
 	ssize_t n;
 
-	do {
-		n = recv(h->lfd.fd, buf, want, 0);
-	} while (n == -1 && errno == EINTR);
-	if (n == -1 && errno == EAGAIN) {
+	n = fd_recv(h->lfd.fd, buf, want);
+	if (n == -EAGAIN) {
 		h->readable = false;
 		return (h->error != 0 ? h->error : -EAGAIN);
 	}
-	if (n == -1)
-		return (fd_connection_error(errno));
+	if (n < 0)
+		return (fd_connection_error((int)-n));
 	/* A reset that send() was told of reads as an end of stream here. */
 	if (n == 0 && h->error != 0)
 		return (h->error);
@@ -43,16 +41,13 @@ tcp_receive(struct half *h, uint8_t *buf, size_t size)
 static ssize_t
 tcp_send(struct half *h, const uint8_t *buf, size_t len)
 {
-	ssize_t n;
+	ssize_t n = fd_send(h->lfd.fd, buf, len);
 
-	do {
-		n = send(h->lfd.fd, buf, len, MSG_NOSIGNAL);
-	} while (n == -1 && errno == EINTR);
-	if (n == -1) {
-		if (errno == EAGAIN)
+	if (n < 0) {
+		if (n == -EAGAIN)
 			h->writable = false;
 		/* What broke it is known, or is asked for. */
-		return (errno == EPIPE ? -EPIPE : fd_connection_error(errno));
+		return (n == -EPIPE ? -EPIPE : fd_connection_error((int)-n));
 	}
 	if ((size_t)n < len)
 		h->writable = false;

@@ -14,8 +14,8 @@ push(struct half *src, struct half *dst)
 			return (-EAGAIN);
 		n = dst->ops->send(
 		    dst, unsent->data + unsent->start, buffer_len(unsent));
-		if (n < 0)
-			return ((int)n);
+		if (n <= 0)
+			return (n < 0 ? (int)n : -EAGAIN);
 		unsent->start += (size_t)n;
 		src->received += (uint64_t)n;
 	}
@@ -27,6 +27,7 @@ push(struct half *src, struct half *dst)
 static int
 pull(struct half *src, size_t *budget)
 {
+	size_t cost;
 	ssize_t n;
 
 	if (buffer_lend(src->buffers, &src->unsent) != 0)
@@ -34,7 +35,9 @@ pull(struct half *src, size_t *budget)
 	n = src->ops->receive(src, src->unsent.data, src->buffers->size);
 	if (n > 0) {
 		src->unsent.end = (size_t)n;
-		*budget -= src->cost < *budget ? src->cost : *budget;
+		/* What came costs its bytes at least: the pump must end. */
+		cost = src->cost > (size_t)n ? src->cost : (size_t)n;
+		*budget -= cost < *budget ? cost : *budget;
 		return (0);
 	}
 	buffer_return(src->buffers, &src->unsent);

@@ -144,6 +144,17 @@ tls_context_free(struct tls_context *c)
 	free(c);
 }
 
+size_t
+tls_slack(size_t chunk)
+{
+	/* A ticket, the chunk, answers, an alert or a KeyUpdate of our own. */
+	size_t sealed = TLS_TICKET_MAX + tls_sealed_max(chunk) - chunk +
+			TLS_ANSWERS_MAX + tls_sealed_max(TLS_FRAGMENT_MIN);
+	size_t opened = tls_sealed_max(TLS_FRAGMENT_MAX);
+
+	return (sealed > opened ? sealed : opened);
+}
+
 int
 tls_new(struct tls **out, struct tls_context *context, int fd, void *arg)
 {
@@ -213,15 +224,13 @@ tls_flush(struct tls *tls)
 	ssize_t n;
 
 	while (buffer_len(out) > 0) {
-		n = send(tls->fd, out->data + out->start, buffer_len(out),
-		    MSG_NOSIGNAL);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return (send_failed(tls, errno));
+		n = fd_send(tls->fd, out->data + out->start, buffer_len(out));
+		if (n < 0)
+			return (send_failed(tls, (int)-n));
 		out->start += (size_t)n;
 	}
 	buffer_return(tls->context->buffers, out);
+	tls->answers = 0;
 	return (0);
 }
 
@@ -279,7 +288,7 @@ tls_part(struct tls *tls)
 {
 	if (tls->ticket == NULL || tls->io_error != 0)
 		return;
-	(void)send(tls->fd, tls->ticket, tls->ticket_len, MSG_NOSIGNAL);
+	(void)fd_send(tls->fd, tls->ticket, tls->ticket_len);
 	free(tls->ticket);
 	tls->ticket = NULL;
 }
@@ -346,41 +355,65 @@ make_up(struct tls *tls, size_t n)
 	    repaid < tls->idle_records ? (unsigned)repaid : tls->idle_records;
 }
 
-/* Opens all records that are there. > 0, 0 or -errno as tls_receive(). */
+/* Opens a record. > 0; 0: close_notify; -EAGAIN: none, or one without data;
+ * other -errno: the session is of no more use. */
+static ssize_t
+open_record(struct tls *tls, uint8_t *buf, size_t size)
+{
+	unsigned before = tls->work;
+	size_t sealed = tls->out.end, n;
+	int ret = SSL_read_ex(tls->ssl, buf, size, &n);
+
+	if (ret == 1) {
+		if (tls->work >= before + TLS_WORK_IDLE)
+			tls->work -= TLS_WORK_IDLE - TLS_WORK_DATA;
+		make_up(tls, n);
+		return ((ssize_t)n);
+	}
+	if (SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN)
+		return (0);
+	ret = result(tls, ret);
+	if (ret == -EAGAIN && tls->idle_records > IDLE_RECORDS_MAX)
+		ret = -EOVERFLOW;
+	if (ret != -EAGAIN) {
+		tls->broken = ret;
+		/* No alert: Envoy takes one for a clean end. */
+		tls->out.end = sealed;
+	}
+	return (ret);
+}
+
+/*
+ * Opens all records that are there. > 0, 0 or -errno as tls_receive(). The
+ * library is asked as often as there may be records in one call, whatever it
+ * answers.
+ */
 static ssize_t
 open_records(struct tls *tls, uint8_t *buf, size_t size)
 {
-	size_t n, sealed, done = 0;
-	unsigned before;
-	int ret;
+	size_t done = 0;
+	ssize_t n;
+	unsigned i;
 
-	for (;;) {
-		before = tls->work;
-		sealed = tls->out.end;
-		ret = SSL_read_ex(tls->ssl, buf + done, size - done, &n);
-		if (ret == 1) {
-			done += n;
-			if (tls->work >= before + TLS_WORK_IDLE)
-				tls->work -= TLS_WORK_IDLE - TLS_WORK_DATA;
-			make_up(tls, n);
-			assert(done < size);
-			continue;
-		}
-		if (SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN)
-			return ((ssize_t)done);
-		ret = result(tls, ret);
-		if (ret == -EAGAIN && tls->idle_records > IDLE_RECORDS_MAX)
-			ret = -EOVERFLOW;
-		if (ret != -EAGAIN) {
-			tls->broken = ret;
-			/* No alert: Envoy takes one for a clean end. */
-			tls->out.end = sealed;
-		} else if (!tls_sated(tls) &&
-			   (buffer_len(&tls->in) > 0 || !tls->starved)) {
-			continue;
-		}
-		return (done > 0 ? (ssize_t)done : ret);
+	for (i = 0; i < TLS_WORK_MAX; i++) {
+		assert(done < size);
+		n = open_record(tls, buf + done, size - done);
+		if (n > 0)
+			done += (size_t)n;
+		else if (n != -EAGAIN || tls_sated(tls) ||
+			 (buffer_len(&tls->in) == 0 && tls->starved))
+			return (done > 0 ? (ssize_t)done : n);
 	}
+	tls->drained = false;
+	return (done > 0 ? (ssize_t)done : -EAGAIN);
+}
+
+/* The library wants to go on, and takes nothing: it would for ever. */
+static bool
+stuck(const struct tls *tls)
+{
+	return (
+	    !tls->moved && !tls->drained && !tls->eof && tls->io_error == 0);
 }
 
 /*
@@ -392,7 +425,7 @@ open_records(struct tls *tls, uint8_t *buf, size_t size)
 static int
 end_of_input(const struct tls *tls)
 {
-	if (tls_sated(tls) && !tls->drained && !tls->eof && tls->io_error == 0)
+	if (!tls->drained && !tls->eof && tls->io_error == 0)
 		return (-EAGAIN);
 	if (tls->io_error != 0)
 		return (tls->io_error);
@@ -406,6 +439,7 @@ end_of_input(const struct tls *tls)
 ssize_t
 tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 {
+	unsigned receives = 0;
 	ssize_t n;
 
 	assert(size >= tls->context->buffers->size);
@@ -417,20 +451,24 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 	forget_errors(tls);
 	tls->work = 0;
 	/* What an earlier call saw of the socket holds no more. */
-	tls->drained = false;
+	tls->drained = tls->moved = false;
+	tls->answering = true;
 	/* buf holds a chunk's plaintext, the rest of one or a new one. */
 	tls->starved = buffer_len(&tls->in) > 0;
 	while ((n = open_records(tls, buf, size)) == -EAGAIN &&
 	       !tls_sated(tls) && !tls->drained && !tls->eof &&
-	       tls->io_error == 0)
+	       tls->io_error == 0 && ++receives < TLS_RECEIVES_MAX)
 		/* A chunk can be smaller than a record: epoll will not tell
 		 * again of what the socket still holds. */
 		tls->starved = false;
 	/* Nothing behind the client's end, or behind a fault, is opened. */
 	if (buffer_len(&tls->in) == 0 || (n <= 0 && n != -EAGAIN))
 		buffer_return(tls->context->buffers, &tls->in);
+	tls->answering = false;
 	/* An answer to a KeyUpdate. */
 	(void)tls_flush(tls);
+	if (n == -EAGAIN && stuck(tls))
+		n = tls->broken = -EPROTO;
 	return (n != -EAGAIN ? n : end_of_input(tls));
 }
 
@@ -457,13 +495,15 @@ tls_send(struct tls *tls, const uint8_t *buf, size_t len)
 	int ret;
 
 	assert(len > 0 && len <= tls->context->buffers->chunk);
+	assert(TLS_TICKET_MAX + tls_sealed_max(len) <=
+	       tls->context->buffers->size);
 	if (tls_unsent(tls))
 		return (-EAGAIN);
 	forget_errors(tls);
 	ret = SSL_write_ex(tls->ssl, buf, len, &n);
 	if (ret != 1) {
 		ret = result(tls, ret);
-		/* An empty block takes a chunk: see BUFFER_SLACK. */
+		/* An empty block takes a chunk: see tls_slack(). */
 		return (ret == -EAGAIN ? -EPROTO : ret);
 	}
 	assert(n == len);

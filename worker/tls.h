@@ -53,6 +53,13 @@ void tls_context_free(struct tls_context *);
  * again in order to resume its session; 0 unless it is set. */
 void tls_context_trust(struct tls_context *, int64_t lifetime);
 
+/*
+ * What a block must hold beyond a chunk of that size: the frames of all its
+ * records when it is sealed, at worst, with what may be in front and behind; or
+ * the rest of a record that an earlier chunk began.
+ */
+size_t tls_slack(size_t chunk);
+
 /* A session on the connected, non-blocking socket fd, which stays the
  * caller's. 0 or -ENOMEM. */
 int tls_new(struct tls **, struct tls_context *, int fd, void *arg);
@@ -90,7 +97,8 @@ bool tls_alerted(const struct tls *);
  * close_notify, never an error of the socket; -ECONNABORTED: the same in the
  * middle of a record, so that something is missing for certain; -EPROTO: tls_error() says what,
  * and no alert is sent, which some clients take for a clean end; -EOVERFLOW:
- * too many records without data; other -errno: the socket's.
+ * too many records without data; -EDQUOT: too many answers that the client does
+ * not read; other -errno: the socket's.
  */
 ssize_t tls_receive(struct tls *, uint8_t *buf, size_t size);
 

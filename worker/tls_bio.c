@@ -13,20 +13,17 @@
 static size_t
 receive(struct tls *tls, uint8_t *buf, size_t size)
 {
-	ssize_t n;
+	ssize_t n = fd_recv(tls->fd, buf, size);
 
-	do {
-		n = recv(tls->fd, buf, size, 0);
-	} while (n == -1 && errno == EINTR);
 	if (n == 0) {
 		tls->eof = true;
 		return (0);
 	}
-	if (n == -1) {
-		if (errno == EAGAIN)
+	if (n < 0) {
+		if (n == -EAGAIN)
 			tls->drained = true;
 		else
-			tls->io_error = fd_connection_error(errno);
+			tls->io_error = fd_connection_error((int)-n);
 		return (0);
 	}
 	tls->drained = (size_t)n < size;
@@ -142,6 +139,7 @@ bio_read(BIO *bio, char *buf, int size)
 	memcpy(buf, in->data + in->start, n);
 	follow(tls, in->data + in->start, n);
 	in->start += n;
+	tls->moved = true;
 	return ((int)n);
 }
 
@@ -162,13 +160,45 @@ lend_out(struct tls *tls)
 	return (0);
 }
 
+/*
+ * Is there room for len bytes more? What a client makes us answer without
+ * reading it is limited; all else fits, since a block was made for it.
+ */
+static bool
+has_room(struct tls *tls, size_t len)
+{
+	size_t room = tls->context->buffers->size - tls->out.end;
+
+	if (tls->answering && len > TLS_ANSWERS_MAX - tls->answers) {
+		tls->io_error = -EDQUOT;
+		return (false);
+	}
+	if (len > room) {
+		tls->io_error = -EPROTO;
+		return (false);
+	}
+	if (tls->answering)
+		tls->answers += len;
+	return (true);
+}
+
+/* The rest of the handshake can wait until what is sealed is sent. */
+static size_t
+wait_for_room(struct tls *tls, BIO *bio, size_t len)
+{
+	size_t room = tls->context->buffers->size - tls->out.end;
+
+	if (room == 0)
+		BIO_set_retry_write(bio);
+	return (len < room ? len : room);
+}
+
 static int
 bio_write(BIO *bio, const char *buf, int len)
 {
 	struct tls *tls = BIO_get_data(bio);
-	struct buffers *buffers = tls->context->buffers;
 	struct buffer *out = &tls->out;
-	size_t n;
+	size_t n = (size_t)len;
 
 	BIO_clear_retry_flags(bio);
 	if (len <= 0)
@@ -181,13 +211,12 @@ bio_write(BIO *bio, const char *buf, int len)
 		tls->io_error = -ENOMEM;
 		return (-1);
 	}
-	n = buffers->size - out->end;
-	if (n == 0) {
-		BIO_set_retry_write(bio);
+	if (tls->hello != NULL)
+		n = wait_for_room(tls, bio, n);
+	else if (!has_room(tls, n))
 		return (-1);
-	}
-	if ((size_t)len < n)
-		n = (size_t)len;
+	if (n == 0)
+		return (-1);
 	memcpy(out->data + out->end, buf, n);
 	out->end += n;
 	return ((int)n);

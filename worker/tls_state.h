@@ -61,6 +61,9 @@ struct tls {
 	int send_error; /* -errno of a send, kept: see tls_socket_error() */
 	size_t goodbye; /* bytes of close_notify */
 	int broken; /* -EPROTO or -EOVERFLOW: the session is of no more use */
+	bool answering;	       /* what is sealed was asked for by records */
+	size_t answers;	       /* bytes of that in out */
+	bool moved;	       /* the library was given bytes, in this call */
 	unsigned idle_records; /* how many more than data has made up for */
 	size_t made_up;	       /* bytes of data not yet set against one */
 	unsigned work;	       /* of this call; see TLS_WORK_MAX */
@@ -70,6 +73,35 @@ struct tls {
 /* A ticket, as a record, that is kept back. It holds the client's
  * certificate, if there is one. */
 #define TLS_TICKET_MAX (16 * 1024)
+
+/*
+ * What may lie unsent of what a client made us answer: to a KeyUpdate 27 bytes,
+ * to a renegotiation 31. Honest clients ask seldom, and read.
+ */
+#define TLS_ANSWERS_MAX (4 * 1024)
+
+/* So often one call receives: a record needs that often where chunks are of 4
+ * KiB, the smallest. */
+#define TLS_RECEIVES_MAX 8
+
+/*
+ * The largest frame of a record: TLS 1.2 with AES-CBC and HMAC-SHA384 has a
+ * header, an explicit IV, the MAC and a block of padding (RFC 5246 section
+ * 6.2.3.2). AEAD ciphers take 29 bytes at most, TLS 1.3 takes 22.
+ */
+#define TLS_FRAME_MAX (5 + 16 + 48 + 16)
+
+/* The smallest fragment that a client can ask for (RFC 6066 section 4), and the
+ * largest that there is. */
+#define TLS_FRAGMENT_MIN 512
+#define TLS_FRAGMENT_MAX (16 * 1024)
+
+/* What len bytes are once they are sealed, at most. */
+static inline size_t
+tls_sealed_max(size_t len)
+{
+	return (len + (len / TLS_FRAGMENT_MIN + 1) * TLS_FRAME_MAX);
+}
 
 /* Units of tls->work. A record without data can cost as much as some with:
  * a KeyUpdate derives keys. */

@@ -298,7 +298,8 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 	all->loop = loop;
 	all->slot = stats_slot(boot->stats, boot->slot);
 	TAILQ_INIT(&all->list);
-	buffers_init(&all->buffers, (size_t)conf->limits.buffer);
+	buffers_init(&all->buffers, (size_t)conf->limits.buffer,
+	    tls_slack((size_t)conf->limits.buffer));
 	limits_init(&all->limits, &conf->limits, boot->stats, boot->slot);
 	all->dial = (struct dial_context){
 		.loop = loop,

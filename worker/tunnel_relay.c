@@ -30,6 +30,8 @@ tunnel_broken_reason(const struct tunnel *t, const struct half *h)
 		return (REASON_CLIENT_TLS);
 	case -EOVERFLOW:
 		return (REASON_TLS_RECORDS);
+	case -EDQUOT:
+		return (REASON_TLS_ANSWERS);
 	case -ECONNABORTED:
 		return (client ? REASON_CLIENT_CUT : REASON_UPSTREAM_RESET);
 	case -ETIMEDOUT:
@@ -71,7 +73,8 @@ flush(struct tunnel *t, struct half *broke)
 {
 	note_first_close(t);
 	t->reason = tunnel_broken_reason(t, broke);
-	if (broke->error != -EPROTO && broke->error != -EOVERFLOW)
+	if (broke->error != -EPROTO && broke->error != -EOVERFLOW &&
+	    broke->error != -EDQUOT)
 		t->detail = strerrordesc_np(-broke->error);
 	t->broke = broke;
 	t->active = t->flush_poll = tunnel_now(t);

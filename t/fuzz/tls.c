@@ -122,7 +122,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 				  SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	buffers_init(&buffers, 64 * 1024);
+	buffers_init(&buffers, 64 * 1024, tls_slack(64 * 1024));
 	for (i = 0; i < BOUNDS; i++)
 		assert(tls_context_new(&contexts[i], ctx, &bounds[i], &buffers,
 			   hello_cb) == 0);

@@ -6,7 +6,7 @@
  *
  *     peer -p PORT [-n TUNNELS] [-c SIZE] [-u SIZE] [-r] [-s SEED] [-k]
  *         [-v 1.2 | 1.3] [-e client | upstream | together]
- *         [-w client | upstream]
+ *         [-w client | upstream] [-m FRAGMENT] [-l CIPHERS]
  *
  * -p   sniport's port on 127.0.0.1; the server names are peer.test:PORT
  * -c   bytes that the client sends, -u that the upstream sends
@@ -15,6 +15,8 @@
  *      together: both end in one go, when all bytes have arrived
  * -w   who does not read before all is at a standstill; then a line of JSON
  *      is printed, {"sent":BYTES}, and a line from standard input awaited
+ * -m   the client asks for fragments of at most so many bytes: 512 to 4096
+ * -l   the client's ciphers of TLS 1.2
  * -k   the client updates its keys now and then, and has sniport do so
  *
  * Prints one line of JSON per tunnel. The exit status is 0 unless the peer
@@ -523,6 +525,8 @@ struct options {
 	uint64_t seed, sizes[2];
 	bool random;
 	int version; /* 0: any */
+	int fragment;
+	const char *ciphers;
 };
 
 static void
@@ -530,7 +534,7 @@ parse_options(int argc, char *argv[], struct peer *p, struct options *o)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "p:n:c:u:rs:kv:e:w:")) != -1)
+	while ((opt = getopt(argc, argv, "p:n:c:u:rs:kv:e:w:m:l:")) != -1)
 		switch (opt) {
 		case 'p':
 			p->sniport = (uint16_t)atoi(optarg);
@@ -563,6 +567,12 @@ parse_options(int argc, char *argv[], struct peer *p, struct options *o)
 			break;
 		case 'w':
 			p->held = parse_who(optarg);
+			break;
+		case 'm':
+			o->fragment = atoi(optarg);
+			break;
+		case 'l':
+			o->ciphers = optarg;
 			break;
 		default:
 			exit(2);
@@ -598,6 +608,13 @@ main(int argc, char *argv[])
 		errx(1, "cannot start");
 	SSL_CTX_set_min_proto_version(p.ctx, o.version);
 	SSL_CTX_set_max_proto_version(p.ctx, o.version);
+	if (o.ciphers != NULL && SSL_CTX_set_cipher_list(p.ctx, o.ciphers) != 1)
+		errx(1, "ciphers: %s", o.ciphers);
+	/* 1 is 512 bytes, and each further one twice as many. */
+	for (i = 1; i <= 4 && o.fragment != 0; i++)
+		if (o.fragment == 256 << i)
+			SSL_CTX_set_tlsext_max_fragment_length(
+			    p.ctx, (uint8_t)i);
 	SSL_CTX_set_mode(p.ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	for (i = 0; i < p.ntunnels; i++)
 		open_tunnel(&p, i, o.seed, o.sizes, o.random);

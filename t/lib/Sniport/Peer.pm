@@ -9,7 +9,9 @@
 # tunnels; client and upstream (bytes that each sends); random => 1 (sizes are
 # random, at most these); seed; version; first ('client', 'upstream' or
 # 'together': who ends first, see peer.c); held ('client' or 'upstream': does
-# not read until release()); keys => 1 (TLS 1.3 keys are updated both ways).
+# not read until release()); keys => 1 (TLS 1.3 keys are updated both ways);
+# fragment (at most so many bytes, 512 to 4096, in a record that sniport sends);
+# ciphers (of TLS 1.2).
 #
 # A report is a hash: client (its "address:port"), client_sent, client_got,
 # client_saw ("close_notify", "fin", "reset", "time", an error text),
@@ -27,7 +29,8 @@ use JSON::PP ();
 use Sniport::Test qw(build deadline readable);
 
 my %SWITCH = (port => '-p', tunnels => '-n', client => '-c', upstream => '-u',
-	seed => '-s', version => '-v', first => '-e', held => '-w');
+	seed => '-s', version => '-v', first => '-e', held => '-w',
+	fragment => '-m', ciphers => '-l');
 my %FLAG = (random => '-r', keys => '-k');
 
 # The program stands beside the one that is under test.
