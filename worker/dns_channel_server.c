@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "worker/dns_channel_state.h"
+#include "worker/dns_memory.h"
 
 /* Time-outs in a row after which a server is silent. */
 #define SILENT_AFTER 2
@@ -83,7 +84,12 @@ struct dns_line *
 dns_server_line(struct dns_server *server, bool again, int *error)
 {
 	struct dns_line **line = &server->lines[again ? 1 : 0];
+	int64_t now = loop_now(channel_of(server)->loop);
 
+	/* What c-ares got from the reserve goes back with the line that has it,
+	 * once its questions have ended. */
+	if (dns_memory_short() && now >= server->renewed_at + RENEW_INTERVAL)
+		renew(server);
 	*error = 0;
 	if (*line == NULL)
 		*error = dns_line_new(line, server, again);

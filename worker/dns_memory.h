@@ -9,8 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Room for the questions that are under way when memory runs out; while any of
- * it is in use, no new one should be asked. */
+/* Room for the questions that are under way when memory runs out. */
 #define DNS_MEMORY_RESERVE (512 * 1024)
 
 /* As malloc(3), realloc(3) and free(3): for ares_library_init_mem(3). NULL
