@@ -25,7 +25,8 @@ plan skip_all => "SKIPPED LOUDLY: $why" if $why;
 
 my $CLEAN = qr/^(?:fin|close_notify)$/;
 
-# What the other side sees, reason, closed_first (undef: either).
+# What the other side sees, reason, closed_first (undef: either), and what the
+# one that ended its stream sees, if that is no end.
 my %KINDS = (
 	'client close_notify and FIN' => [ 'end', 'done', 'client' ],
 	'client close_notify alone' => [ 'end', 'done', 'client' ],
@@ -42,6 +43,14 @@ my %KINDS = (
 	'upstream FIN, the client writes on' => [ 'end', 'done', 'upstream' ],
 	'client half-closes, the upstream writes on' =>
 	    [ 'end', 'done', 'client' ],
+	'upstream FIN, then client RST' =>
+	    [ 'end', 'client_reset', 'upstream', 'reset' ],
+	'client half-closes, then upstream RST' =>
+	    [ 'end', 'upstream_reset', 'client', 'reset' ],
+	'upstream FIN, then the client vanishes' =>
+	    [ 'end', 'client_lost', 'upstream', 'reset' ],
+	'client half-closes, then the upstream vanishes' =>
+	    [ 'end', 'upstream_lost', 'client', 'reset' ],
 	'both half-close' => [ 'end', 'done', undef ],
 	'fatal alert from the client' => [ 'cut', 'client_tls', 'client' ],
 	'a broken record' => [ 'cut', 'client_tls', 'client' ],
@@ -95,7 +104,7 @@ sub lines {
 # connection, where there is one.
 sub complaints {
 	my ($r, $direct, $line) = @_;
-	my ($sees, $reason, $first) = @{ $KINDS{ $r->{kind} } };
+	my ($sees, $reason, $first, $then) = @{ $KINDS{ $r->{kind} } };
 	my $actor = $r->{actor};
 	my $other = $actor eq 'client' ? 'upstream' : 'client';
 	my $saw = $r->{"${other}_saw"};
@@ -107,15 +116,19 @@ sub complaints {
 	    $r->{"${actor}_got"} > $r->{"${other}_sent"};
 	my $want = $sees eq 'cut' ? 'reset' : $other eq 'client' &&
 	    $r->{way} ne 'direct' ? 'close_notify' : 'fin';
-	$want = 'nothing' if $r->{way} eq 'direct' && $r->{kind} =~ /vanishes/;
+	my $unseen = $r->{way} eq 'direct' && $r->{kind} =~ /vanishes/;
+	$want = 'nothing' if $unseen && !$then;
+	$then = 'nothing' if $unseen && $then;
 	push @wrong, "the $other saw $saw, not $want" if $saw ne $want;
 	push @wrong, "the $other got " . $r->{"${other}_got"} . ' of ' .
 	    $r->{"${actor}_sent"} if ($sees eq 'end' || $r->{arrived}) &&
 	    $r->{"${other}_got"} != $r->{"${actor}_sent"};
 	push @wrong, "the $actor got " . $r->{"${actor}_got"} . ' of ' .
 	    $r->{"${other}_sent"} . ' and saw ' . $r->{"${actor}_saw"}
-	    if $sees eq 'end' && ($r->{"${actor}_saw"} !~ $CLEAN ||
+	    if $sees eq 'end' && !$then && ($r->{"${actor}_saw"} !~ $CLEAN ||
 		$r->{"${actor}_got"} != $r->{"${other}_sent"});
+	push @wrong, "the $actor saw " . $r->{"${actor}_saw"} . ", not $then"
+	    if $then && $r->{"${actor}_saw"} ne $then;
 	push @wrong, "the $other got more on a direct connection" if $direct &&
 	    $direct->{arrived} == $r->{arrived} &&
 	    $direct->{"${other}_got"} > $r->{"${other}_got"};
@@ -135,7 +148,7 @@ sub complaints {
 	push @wrong, "bytes from the $other: " . $line->{"bytes_from_$other"} .
 	    ' of ' . $r->{"${actor}_got"}
 	    if $line->{"bytes_from_$other"} < $r->{"${actor}_got"} ||
-	    ($sees eq 'end' &&
+	    ($sees eq 'end' && !$then &&
 		$line->{"bytes_from_$other"} != $r->{"${actor}_got"});
 	return @wrong;
 }

@@ -58,9 +58,12 @@ note_first_close(struct tunnel *t)
 	bool client = t->client.ended || t->client.error != 0;
 	bool upstream = t->upstream.ended || t->upstream.error != 0;
 
-	if (t->closed_first == AUDIT_SIDE_NONE && (client || upstream))
-		t->closed_first =
-		    client ? AUDIT_SIDE_CLIENT : AUDIT_SIDE_UPSTREAM;
+	if (t->closed_first != AUDIT_SIDE_NONE || (!client && !upstream))
+		return;
+	/* That one side broke can be found by telling it the other's end. */
+	if (upstream && !t->client.ended && t->upstream.ended)
+		client = false;
+	t->closed_first = client ? AUDIT_SIDE_CLIENT : AUDIT_SIDE_UPSTREAM;
 }
 
 /*

@@ -55,6 +55,7 @@ struct kind {
 	bool stays;  /* the actor reads on to the other's end */
 	bool unread; /* it has bytes that it does not read */
 	bool more;   /* the other sends more after that end */
+	void (*then)(struct end *other, struct end *actor); /* or does this */
 };
 
 struct play {
@@ -151,6 +152,14 @@ static const struct kind kinds[] = {
 	    .stays = true, .more = true),
 	KIND(CLIENT, "client half-closes, the upstream writes on", finish,
 	    .stays = true, .more = true),
+	KIND(UPSTREAM, "upstream FIN, then client RST", finish, .stays = true,
+	    .then = reset),
+	KIND(CLIENT, "client half-closes, then upstream RST", finish,
+	    .stays = true, .then = reset),
+	KIND(UPSTREAM, "upstream FIN, then the client vanishes", finish,
+	    .stays = true, .then = vanish),
+	KIND(CLIENT, "client half-closes, then the upstream vanishes", finish,
+	    .stays = true, .then = vanish),
 	KIND(CLIENT, "both half-close", both_finish, .stays = true),
 	KIND(CLIENT, "fatal alert from the client", alert, .tls = true,
 	    .stays = true),
@@ -341,6 +350,12 @@ answer(struct play *p, struct end *e)
 
 	if (!clean || e->finished)
 		return;
+	if (e == other_of(p) && p->kind->then != NULL) {
+		if (e->fd != -1)
+			p->kind->then(e, actor_of(p));
+		e->finished = true;
+		return;
+	}
 	if (e == other_of(p) && p->kind->more)
 		end_put(e, LOAD);
 	end_finish(e, true);
@@ -359,7 +374,8 @@ static void
 see(struct play *p, const struct options *o)
 {
 	struct end *actor = actor_of(p), *other = other_of(p);
-	bool gone = p->version == 0 && p->kind->act == vanish;
+	bool gone = p->version == 0 &&
+		    (p->kind->act == vanish || p->kind->then == vanish);
 	int64_t until = now_ms() + (gone ? NOTHING : o->limit);
 	int64_t hold = now_ms() + (p->rate == READS_LATER ? HOLD : 0);
 	enum rate rate = p->rate;
