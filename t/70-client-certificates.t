@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use JSON::PP ();
 use Test::More;
 
 use Sniport::Authority;
@@ -270,6 +271,19 @@ for my $version ('1.2', '1.3') {
 
 	$who->served_ok("$version: a chain of more than 16 KiB",
 		$who->client('long', 'open', @v), identity => "$WEB/long");
+	# A ticket has the client's own certificate in it, and would make the
+	# next hello too big.
+	my $fat = $who->client('fat', 'open', @v);
+	$fat->put('ping');
+	is($fat->get(4), 'ping', "$version: a certificate of 20 KiB: served");
+	my $session = $fat->{sessions}[-1];
+	$fat->end;
+	$fat->wait_end;
+	$who->line_ok("$version: a certificate of 20 KiB", $fat,
+		reason => 'done', identity => "$WEB/fat");
+	$who->served_ok("$version: a certificate of 20 KiB, once more",
+		$who->client('fat', 'open', @v, session => $session),
+		identity => "$WEB/fat", resumed => JSON::PP::false());
 	my $client = $who->client('longer', 'open', @v);
 	$client->put('ping');
 	isnt($client->wait_end, 'close_notify', "$version: 70 KiB: refused");

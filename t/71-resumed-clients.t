@@ -84,7 +84,7 @@ sub tls {
 }
 
 my $daemon = Sniport::Daemon->new(hosts => join("\n", map {
-	"127.0.0.1 $_.test" } qw(billing open)) . "\n", tls => tls('optional'),
+	"127.0.0.1 $_.test" } qw(billing free open)) . "\n", tls => tls('optional'),
 	environment => { LD_PRELOAD => build() . '/preload/clock.so',
 		CLOCK_FILE => $clock, sanitized() ? (ASAN_OPTIONS => join ':',
 		$ENV{ASAN_OPTIONS} // (), 'verify_asan_link_order=0') : () },
@@ -93,6 +93,8 @@ my $daemon = Sniport::Daemon->new(hosts => join("\n", map {
 	  destinations = [ "open.test:$port" ]; },
 	{ name = "billing"; action = "allow"; $NETWORKS clients = [ "$WEB" ];
 	  destinations = [ "billing.test:$port" ]; },
+	{ name = "free"; action = "allow"; $NETWORKS
+	  destinations = [ "free.test:$port" ]; },
 	{ name = "open"; action = "allow"; $NETWORKS
 	  destinations = [ "open.test:$port" ]; }));
 my $who = Sniport::Who->new(daemon => $daemon, port => $port, key => \%key);
@@ -153,10 +155,12 @@ for my $auth ('optional', 'required') {
 
 		# A client that a rule denies does not pass it by waiting.
 		ahead(0);
-		my $other = $who->client('other', 'open', version => $version);
-		my $denied = $other->session;
-		$who->refused_ok("$is: denied", $other, reason => 'rule_deny',
-			rule => 'not-other', identity => $OTHER);
+		my $denied = tunnel("$is: allowed elsewhere", $version, 'other',
+			'free', undef, identity => $OTHER);
+		$who->refused_ok("$is: denied", $who->client('other', 'open',
+			version => $version, session => $denied),
+			reason => 'rule_deny', rule => 'not-other',
+			identity => $OTHER, resumed => $YES);
 		ahead($HOUR + 10 * $MINUTE);
 		$who->unverified_ok("$is: denied, and expired since",
 			$who->client('other', 'open', version => $version,

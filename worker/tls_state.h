@@ -56,6 +56,7 @@ struct tls {
 	bool refused;		/* it was not verified, whoever's rules */
 	uint8_t *note; /* for the ticket; until the handshake is done */
 	size_t note_len;
+	bool no_ticket; /* what it would be asked for does not fit */
 	enum reason failure;
 	int io_error;	/* -errno of a receive, or -ENOMEM */
 	int send_error; /* -errno of a send, kept: see tls_socket_error() */
@@ -143,5 +144,8 @@ int tls_resume_note(struct tls *, STACK_OF(X509) *);
 int tls_resume_made(SSL *, void *);
 SSL_TICKET_RETURN tls_resume_read(SSL *, SSL_SESSION *, const unsigned char *,
     size_t, SSL_TICKET_STATUS, void *);
+/* For SSL_CTX_set_tlsext_ticket_key_evp_cb(). */
+int tls_resume_keys(SSL *, unsigned char *, unsigned char *, EVP_CIPHER_CTX *,
+    EVP_MAC_CTX *, int seal);
 
 #endif

@@ -205,8 +205,8 @@ tls_ticket_holds(
 	verified = get64(note + 1);
 	end = get64(note + 9);
 	/* A clock that went back tells nothing. */
-	if (terms->now < verified || terms->now - verified >= terms->lifetime ||
-	    terms->now >= end)
+	if (verified < 0 || terms->now < verified ||
+	    terms->now - verified >= terms->lifetime || terms->now >= end)
 		return (false);
 	r.at += HEAD_LEN;
 	r.left -= HEAD_LEN;
