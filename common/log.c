@@ -140,8 +140,8 @@ put_lost(struct log *l)
 		return;
 	snprintf(text, sizeof(text),
 	    "error log: %" PRIu64
-	    " lines lost: its reader stalled or a write failed",
-	    l->lost);
+	    " line%s lost: its reader stalled or a write failed",
+	    l->lost, l->lost == 1 ? "" : "s");
 	if (put(l, LOG_LEVEL_WARNING, text, false) == 0)
 		l->lost = 0;
 	else

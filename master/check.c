@@ -102,8 +102,8 @@ check_run(const char *file)
 	valid = f.nerrors == 0;
 	if (!valid && user[0] != '\0')
 		fprintf(stderr,
-		    "sniport: checked as user %s, whom " SERVICE_UNIT
-		    " runs as\n",
+		    "sniport: checked as user %s, the user of " SERVICE_UNIT
+		    "\n",
 		    user);
 	if (valid)
 		tell(file, user);

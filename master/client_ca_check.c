@@ -197,7 +197,8 @@ check_crl(
 		    "revocation list %d (%s) %s %s: clients of its issuer are "
 		    "refused",
 		    i + 1, name,
-		    early ? "is not in force before" : "is out of date since",
+		    early ? "is not in force before"
+			  : "has been out of date since",
 		    pem_date(
 			date, early ? begin : X509_CRL_get0_nextUpdate(crl)));
 }

@@ -90,8 +90,8 @@ make_tables(struct generation *g, struct findings *f)
 	if (error == 0)
 		error = make_guard(g);
 	if (error != 0)
-		findings_add(
-		    f, LOG_LEVEL_ERROR, "rules: compile: %s", strerror(-error));
+		findings_add(f, LOG_LEVEL_ERROR,
+		    "rules: cannot be compiled: %s", strerror(-error));
 	return (error);
 }
 
@@ -133,7 +133,7 @@ generation_load_hosts(struct generation *g, struct findings *f)
 	if (error == -ENOENT && strcmp(file, HOSTS_FILE_DEFAULT) == 0) {
 		findings_add_at(f, LOG_LEVEL_NOTICE, g->conf,
 		    &g->conf->dns.hosts_file,
-		    "%s does not exist: no name is answered from it", file);
+		    "%s does not exist, so it answers no name", file);
 		return (0);
 	}
 	if (error == 0)
@@ -174,12 +174,12 @@ open_log(struct sink **sink, const struct conf *conf, char *const *setting,
 		error = sink_open(sink, target);
 	if (error != 0) {
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, setting,
-		    "open %s: %s", target, strerror(-error));
+		    "%s cannot be opened: %s", target, strerror(-error));
 	} else if (serve && !sink_only_appends(*sink)) {
 		/* A worker could write over what the log says. */
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, setting,
-		    "%s is a file that was not opened for appending alone, and "
-		    "cannot be opened anew; redirect with >>",
+		    "%s is a file that was not opened for appending, and it "
+		    "cannot be opened again; redirect with >>",
 		    target);
 		error = -EINVAL;
 	}
@@ -222,8 +222,8 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 	/* Last, since it may create files. */
 	if (f->nerrors == before && open_logs(g, serve, f) != 0 &&
 	    f->nerrors == before)
-		findings_add(
-		    f, LOG_LEVEL_ERROR, "log: open: %s", strerror(ENOMEM));
+		findings_add(f, LOG_LEVEL_ERROR, "log: cannot be opened: %s",
+		    strerror(ENOMEM));
 	/* Before workers share it: reading took several times what is left. */
 	alloc_trim();
 	return (f->nerrors == before ? 0 : -EINVAL);

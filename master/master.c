@@ -98,6 +98,7 @@ stop_gently(struct master *m)
 {
 	int64_t drain, deadline;
 	struct generation *g;
+	uint64_t tunnels;
 
 	if (m->current == NULL) {
 		stop_at_once(m);
@@ -111,9 +112,10 @@ stop_gently(struct master *m)
 	TAILQ_FOREACH (g, &m->generations, entry)
 		order_drain(m, g, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
 	listener_fini(&m->listeners);
+	tunnels = stats_tunnels(m->stats);
 	log_write(m->log, LOG_LEVEL_NOTICE,
-	    "stop: draining %llu tunnels for %lld ms at most",
-	    (unsigned long long)stats_tunnels(m->stats),
+	    "stop: draining %llu tunnel%s for at most %lld ms",
+	    (unsigned long long)tunnels, tunnels == 1 ? "" : "s",
 	    (long long)(drain / CLOCK_MSEC));
 	notify_send(&m->notify, "STOPPING=1\nSTATUS=Draining\n");
 }
@@ -127,7 +129,7 @@ take_signal(struct master *m, uint32_t signo)
 			m->reload_wanted = true;
 		else
 			log_write(m->log, LOG_LEVEL_WARNING,
-			    "reload: left out: sniport is stopping");
+			    "reload: ignored: sniport is stopping");
 		break;
 	case SIGUSR1:
 		/* A new file begins with the totals of the one before it. */

@@ -143,5 +143,5 @@ order_reopen_logs(struct master *m)
 		log_write(m->log, LOG_LEVEL_NOTICE, "logs: reopened");
 	else
 		log_write(m->log, LOG_LEVEL_NOTICE,
-		    "logs: none was reopened: only files are");
+		    "logs: none was reopened, since none is a file");
 }

@@ -61,11 +61,11 @@ resolve_user(struct run_as *id, const struct conf *conf, struct findings *f)
 		return (0);
 	if (!parse_id(name, &id->uid))
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->user,
-		    "no user \"%s\" exists", name);
+		    "there is no user \"%s\"", name);
 	else if (conf->group == NULL)
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->user,
-		    "no user with the number %s exists, so its group is not "
-		    "known: set group too",
+		    "there is no user with the number %s, so its group is not "
+		    "known; set group too",
 		    name);
 	else
 		return (0);
@@ -86,7 +86,7 @@ resolve_group(struct run_as *id, const struct conf *conf, struct findings *f)
 	}
 	if (conf->group != NULL && !parse_id(conf->group, &id->gid)) {
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->group,
-		    "no group \"%s\" exists", conf->group);
+		    "there is no group \"%s\"", conf->group);
 		return (-EINVAL);
 	}
 	return (0);
@@ -99,19 +99,21 @@ warn_identity(
 {
 	if (id->change && conf->user == NULL)
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->user,
-		    "not set and started as root: workers become nobody "
-		    "(uid %u, gid %u)",
+		    "is not set, and sniport was started as root: workers run "
+		    "as nobody (uid %u, gid %u)",
 		    (unsigned)id->uid, (unsigned)id->gid);
 	if (id->change && id->uid == 0)
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->user,
-		    "workers stay root, without capabilities");
+		    "workers run as root, without capabilities");
 	if (!id->change && conf->user != NULL && id->uid != geteuid())
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->user,
-		    "not started as root: workers stay uid %u",
+		    "has no effect, since sniport was not started as root: "
+		    "workers run with uid %u",
 		    (unsigned)geteuid());
 	if (!id->change && conf->group != NULL && id->gid != getegid())
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->group,
-		    "not started as root: workers stay gid %u",
+		    "has no effect, since sniport was not started as root: "
+		    "workers run with gid %u",
 		    (unsigned)getegid());
 }
 

@@ -164,9 +164,9 @@ decide(const struct generation *g, const struct query *query, struct asked *a,
 	q->identities_known = true;
 	rule = policy_decide(g->policy, q).rule;
 	if (a->client.family == 0 && names_clients(g->conf))
-		fprintf(out,
-		    "client: unknown: rules with client addresses are passed "
-		    "over; give one with -s\n");
+		fprintf(out, "the client is unknown: rules with client "
+			     "addresses are passed "
+			     "over; give one with -s\n");
 	if (query->explain)
 		explain_rules(out, q, g->conf->rules, g->conf->nrules, rule);
 	if (q->nidentities == 0)
@@ -186,7 +186,8 @@ parse_client(struct asked *a, const char *text, FILE *err)
 	if (addr_parse_ip(&addr, text, len) == 0) {
 		if (a->client.family != 0) {
 			fprintf(err,
-			    "sniport: -s %s: a client has one address\n", text);
+			    "sniport: -s %s: a client has only one address\n",
+			    text);
 			return (-1);
 		}
 		a->client = addr;

@@ -29,7 +29,7 @@ check_any(const struct conf *conf, struct findings *f)
 		    "reported");
 	else
 		findings_add(f, LOG_LEVEL_WARNING,
-		    "rules: there are none: every target is denied");
+		    "there are no rules: every target is denied");
 }
 
 static void

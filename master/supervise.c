@@ -113,7 +113,8 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 			continue;
 		}
 		if (result < 0)
-			kill_child(m, c, "it sent what is no message");
+			kill_child(
+			    m, c, "it sent something that is not a message");
 		else if (c->kill_at > now + HANG_UP_LIMIT)
 			c->kill_at = now + HANG_UP_LIMIT;
 		break;

@@ -58,7 +58,8 @@ set_parameters(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 		/* OpenSSL 3.0 leaves no reason behind for an unknown group. */
 		ERR_clear_error();
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &tls->groups,
-		    "%s: not a list of groups that OpenSSL knows", tls->groups);
+		    "%s is not a list of groups that OpenSSL knows",
+		    tls->groups);
 		result = -EINVAL;
 	}
 	return (result);

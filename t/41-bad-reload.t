@@ -243,7 +243,7 @@ for (
 fails_ok($daemon, 'unknown ciphers', change => { tls => 'ciphers = "ROT13";' },
 	at => qr/ROT13/, says => 'LINE: tls\.ciphers: ROT13: .*');
 fails_ok($daemon, 'unknown groups', change => { tls => 'groups = "P-1";' },
-	at => qr/P-1/, says => 'LINE: tls\.groups: P-1: .*');
+	at => qr/P-1/, says => 'LINE: tls\.groups: P-1 .*');
 
 # Authorities of clients.
 for (
@@ -284,16 +284,16 @@ fails_ok($daemon, 'an address of another host', says =>
 	at => qr/192\.0\.2\.1/, change => {
 		listeners => qq($free, { address = "192.0.2.1:8443"; }) });
 fails_ok($daemon, 'an unknown user', says =>
-	'LINE: user: no user "nobody-of-that-name" exists',
+	'LINE: user: there is no user "nobody-of-that-name"',
 	at => qr/nobody-of/, change => { top => 'workers = 2; user = "nobody-of-that-name";',
 		log => 'access = "%DIR%/never.log";' });
 ok(!-e "$dir/never.log", 'no log file is made for it');
 fails_ok($daemon, 'an unknown group', says =>
-	'LINE: group: no group "nobody-of-that-name" exists',
+	'LINE: group: there is no group "nobody-of-that-name"',
 	at => qr/nobody-of/, change => { top => 'workers = 2; group = "nobody-of-that-name";' });
 for (qw(error access)) {
 	fails_ok($daemon, "no folder for log.$_", says =>
-		"LINE: log\\.$_: open %DIR%/nothing/x\\.log: No such file or directory",
+		"LINE: log\\.$_: %DIR%/nothing/x\\.log cannot be opened: No such file or directory",
 		at => qr/nothing/, change => { log => qq($_ = "%DIR%/nothing/x.log";) });
 }
 fails_ok($daemon, 'no hosts file', says =>

@@ -209,7 +209,7 @@ subtest 'the master is killed' => sub {
 		'what waited is served');
 	refused_ok($daemon, 'then nobody listens any more');
 	is(scalar(grep { works($_, 100_000) } @tunnels), 10, 'open tunnels go on');
-	is(() = $daemon->log =~ / error worker \d\[\d+\]: master is gone$/mg, 2,
+	is(() = $daemon->log =~ / error worker \d\[\d+\]: the master is gone$/mg, 2,
 		'the error log says it');
 	is(scalar(grep { kill 0, $_ } @workers), 2, 'the workers are there');
 	is(scalar(grep { finish($_) } @tunnels, @waiting), 20,

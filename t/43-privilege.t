@@ -85,7 +85,7 @@ subtest 'no user' => sub {
 		'the master is root\'s');
 	is(limit($daemon->pid, 'Max core file size'), '0 0', 'and leaves no core');
 	like($daemon->log,
-		qr/ warning master.*: user: not set and started as root: workers become nobody \(uid $nobody, gid $nogroup\)$/m,
+		qr/ warning master.*: user: is not set, and sniport was started as root: workers run as nobody \(uid $nobody, gid $nogroup\)$/m,
 		'the error log warns');
 	works_ok($daemon);
 
@@ -127,7 +127,7 @@ subtest 'root' => sub {
 	identity_ok($pid, 0, 0, 'worker');
 	harmless_ok($pid, 'worker');
 	like($daemon->log,
-		qr/ warning master.*: user: workers stay root, without capabilities$/m,
+		qr/ warning master.*: user: workers run as root, without capabilities$/m,
 		'the error log warns');
 	works_ok($daemon);
 	$daemon->stop_ok;
@@ -168,7 +168,7 @@ subtest 'started by somebody else' => sub {
 
 	# One that cannot be obeyed.
 	$daemon->reload(top => 'workers = 1; user = "daemon";');
-	like($daemon->log, qr/ warning master.*: user: not started as root: workers stay uid $UID$/m,
+	like($daemon->log, qr/ warning master.*: user: has no effect, since sniport was not started as root: workers run with uid $UID$/m,
 		'a user that it cannot become is a warning');
 	identity_ok($daemon->worker(0), $UID, $UID, 'worker')
 	    if $daemon->wait_log(qr/generation 2: gone/);
@@ -189,7 +189,7 @@ subtest 'a log that somebody else has opened' => sub {
 			next;
 		}
 		is($daemon->wait_end, 1, "$mode: sniport does not start");
-		like($daemon->log, qr/^sniport: \S+:\d+: log\.access: stdout is a file that was not opened for appending alone, and cannot be opened anew; redirect with >>$/m,
+		like($daemon->log, qr/^sniport: \S+:\d+: log\.access: stdout is a file that was not opened for appending, and it cannot be opened again; redirect with >>$/m,
 			"$mode: and says why");
 		$daemon->stop_ok(status => 1);
 	}

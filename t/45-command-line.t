@@ -36,7 +36,7 @@ sub sniport_run {
 		scalar <$file>;
 	} 'out', 'err';
 	# Where it is run as root.
-	$text[1] =~ s/^sniport: warning: user: not set .*\n//m;
+	$text[1] =~ s/^sniport: warning: user: is not set, .*\n//m;
 	return ($status, @text);
 }
 
@@ -126,7 +126,7 @@ run_ok('-t: logs', [ '-c', "$dir/logs.conf", '-t' ], 0, qr/valid/, $NOTHING);
 is_deeply([ glob "$dir/[ae].log" ], [], 'no log file is made');
 write_file('logs.conf', $good . qq(log = { access = "$dir/nothing/a.log"; };));
 run_ok('-t: no folder for logs', [ '-c', "$dir/logs.conf", '-t' ], 1, $NOTHING,
-	qr/^sniport: \Q$dir\E\/logs\.conf:\d+: log\.access: open \Q$dir\E\/nothing\/a\.log: No such file or directory$/m);
+	qr/^sniport: \Q$dir\E\/logs\.conf:\d+: log\.access: \Q$dir\E\/nothing\/a\.log cannot be opened: No such file or directory$/m);
 # ... and tells of all that is missing outside of the file.
 write_file('missing.conf', $good =~ s/tls\.pem/none.pem/r =~ s/tls\.key/none.key/r
 	. qq(dns = { hosts_file = "$dir/none"; };));
@@ -167,7 +167,7 @@ for (
 	[ 0, 'www.example.org:443', '10.1.2.3', 'allow by rule "team"' ],
 	[ 1, 'www.example.org:443', '10.2.0.1', 'deny: no rule names it' ],
 	[ 1, 'www.example.org:443', '2001:db8::1', 'deny: no rule names it' ],
-	[ 1, 'www.example.org:443', undef, 'client: unknown: .* -s\n.*deny: no rule' ],
+	[ 1, 'www.example.org:443', undef, 'the client is unknown: .* -s\n.*deny: no rule' ],
 	[ 1, '10.1.1.1:22', undef, 'allow by rule "lan"\nguard: .* is refused: ' ],
 	[ 0, '192.0.2.1:22', undef, 'allow by rule "own"\nguard: .* may be dialled' ],
 ) {

@@ -228,7 +228,7 @@ SKIP: {
 		$file->("nameserver fe80::53\nnameserver fe80::53%lo\n");
 		$daemon->reload;
 		ended_ok($daemon, name(), 'one without interface', @done);
-		like($daemon->log, qr/resolv\.conf:1: left out: a link-local address without its interface/,
+		like($daemon->log, qr/resolv\.conf:1: is ignored: a link-local address without its interface/,
 			'is left out, and the log says so');
 		$file->("# nameserver 127.0.0.1\nsearch test\n");
 		$daemon->reload;

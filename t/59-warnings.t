@@ -69,7 +69,7 @@ sub never {
 # No rules.
 my %allow = rules('allow');
 warns_ok('a rule', \%allow);
-warns_ok('no rules', {}, 'rules: there are none: every target is denied');
+warns_ok('no rules', {}, 'there are no rules: every target is denied');
 warns_ok('no rules: report', { top => 'default_action = "report";' },
 	'default_action: there are no rules: every target is let through and ' .
 	'reported');

@@ -91,7 +91,7 @@ my $daemon = Sniport::Daemon->new(@hosts, @debug, top => 'workers = 2;',
 	dns => 'servers = [ "' . $dns->server . '" ];');
 if (slow()) {
 	# A sanitizer and valgrind make calls of their own.
-	like($daemon->log, qr/debug worker 0\[\d+\]: sandbox: left out: /,
+	like($daemon->log, qr/debug worker 0\[\d+\]: sandbox: not entered, since /,
 		'there is no sandbox, and the log says so');
 	$daemon->stop_ok;
 	done_testing;
@@ -254,8 +254,8 @@ sub bid_later {
 my %unheard = (ready => 'it said twice that it was ready',
 	flood => 'it said twice that it was ready',
 	order => 'it sent a message that only we send',
-	nonsense => 'it sent what is no message',
-	huge => 'it sent what is no message',
+	nonsense => 'it sent something that is not a message',
+	huge => 'it sent something that is not a message',
 	'hang-up' => 'it hung up and did not exit');
 for my $word (sort keys %unheard) {
 	$daemon = corrupted();

@@ -248,7 +248,7 @@ is_deeply([ sort keys %seen ], [ 'allow', 'allow (report)', 'deny' ],
 	'all decisions were among them');
 
 # The text, and what it does not know. The default action is "report" here.
-my $UNKNOWN = 'client: unknown: rules with client addresses are passed ' .
+my $UNKNOWN = 'the client is unknown: rules with client addresses are passed ' .
     "over; give one with -s\n";
 sub identity_hint {
 	my ($rule) = @_;
@@ -304,7 +304,7 @@ for (
 	    "rule \"id-report\": matches\n" .
 	    reported('id.test', 'rule "id-report"') . $PERMITTED ],
 	[ 'two addresses', 'id.test', ['127.0.0.3', '127.0.0.4'], 2,
-	    "sniport: -s 127.0.0.4: a client has one address\n" ],
+	    "sniport: -s 127.0.0.4: a client has only one address\n" ],
 	[ 'no client', 'id.test', ['a b'], 2, "sniport: -s a b: neither an " .
 	    "IP address nor an identity (SPIFFE id or DNS name)\n" ],
 ) {

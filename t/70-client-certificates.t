@@ -197,8 +197,8 @@ for ([ 'a forged record', "\x17\x03\x03\0\x20" . 'x' x 32 ],
 
 # What is in a certificate passes for what it is, or the certificate for
 # nobody's: it is refused, since to ignore it would pass a rule that denies it.
-my $BYTE = 'a name in the certificate has a byte that no name may have';
-my $AUTHORITY = 'the certificate has a SPIFFE id, but is an authority\'s';
+my $BYTE = 'a name in the certificate has a character that is not allowed in names';
+my $AUTHORITY = 'the certificate has a SPIFFE id, but is that of an authority';
 my $KEY = 'the certificate has a SPIFFE id, but its key usage ';
 my $ID = 'the certificate\'s SPIFFE id is malformed';
 my $TWO = 'the certificate has a SPIFFE id and another URI';
@@ -220,10 +220,10 @@ for (
 	[ 'a SPIFFE id of an authority', "URI:$WEB", $AUTHORITY,
 	    'basicConstraints=critical,CA:TRUE' ],
 	[ 'a SPIFFE id, and a key that signs certificates', "URI:$WEB",
-	    "${KEY}is an authority's",
+	    "${KEY}is that of an authority",
 	    'keyUsage=critical,digitalSignature,keyCertSign' ],
 	[ 'a SPIFFE id, and a key that signs revocation lists', "URI:$WEB",
-	    "${KEY}is an authority's", 'keyUsage=critical,digitalSignature,cRLSign' ],
+	    "${KEY}is that of an authority", 'keyUsage=critical,digitalSignature,cRLSign' ],
 	[ 'a SPIFFE id, and a key that does not sign', "URI:$WEB",
 	    "${KEY}lacks digitalSignature", 'keyUsage=critical,keyAgreement' ],
 	[ 'two SPIFFE ids', "URI:$WEB,URI:$WEB/2", $TWO ],

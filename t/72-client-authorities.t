@@ -121,7 +121,7 @@ for (
 	    [ qr/: has no revocation list of CN=mesh, which is certificate 1 / ],
 	    mesh => $NO_CRL ],
 	[ 'a list out of date', ca($mesh), $late,
-	    [ qr/: revocation list 1 \(CN=mesh\) is out of date since $DATE: clients of its issuer are refused$/ ],
+	    [ qr/: revocation list 1 \(CN=mesh\) has been out of date since $DATE: clients of its issuer are refused$/ ],
 	    mesh => 'CRL has expired' ],
 	[ 'a list out of date, and one in force', ca($mesh),
 	    ca($late, $crl{mesh}), [], mesh => undef ],

@@ -58,18 +58,18 @@ subtest 'numbers for user and group' => sub {
 	unlike($daemon->log, qr/ warning .*(?:user|group):/, 'no warning');
 
 	like(checked($daemon, top => 'user = "61234";'),
-		qr/^1 sniport: \S+:1: user: no user with the number 61234 exists, so its group is not known: set group too$/m,
+		qr/^1 sniport: \S+:1: user: there is no user with the number 61234, so its group is not known; set group too$/m,
 		'a number alone that nobody has');
 	like(checked($daemon, top => 'user = "no-such"; group = "none-such";'),
-		qr/^1 sniport: \S+:1: user: no user "no-such" exists\nsniport: \S+:1: group: no group "none-such" exists$/m,
+		qr/^1 sniport: \S+:1: user: there is no user "no-such"\nsniport: \S+:1: group: there is no group "none-such"$/m,
 		'names that do not exist');
 	for ('4294967295', '99999999999999999999999', '-1', '0x10', '12a') {
 		like(checked($daemon, top => qq(user = "$_"; group = "$_";)),
-			qr/^1 sniport: \S+:1: user: no user "\Q$_\E" exists\nsniport: \S+:1: group: no group "\Q$_\E" exists$/m,
+			qr/^1 sniport: \S+:1: user: there is no user "\Q$_\E"\nsniport: \S+:1: group: there is no group "\Q$_\E"$/m,
 			"$_ is not a number of a user");
 	}
 	like(checked($daemon, top => 'user = "0"; group = "0";'),
-		qr/^0 sniport: warning: \S+:1: user: workers stay root, without capabilities$/m,
+		qr/^0 sniport: warning: \S+:1: user: workers run as root, without capabilities$/m,
 		'root by its number is still root');
 	$daemon->stop_ok;
 };
@@ -84,7 +84,7 @@ subtest 'a group that cannot be had' => sub {
 
 			chown 61234, 61235, glob($daemon->dir . '/*'), $daemon->dir;
 		});
-	like($daemon->log, qr/ warning master\S+ \S+:1: group: not started as root: workers stay gid 61235$/m,
+	like($daemon->log, qr/ warning master\S+ \S+:1: group: has no effect, since sniport was not started as root: workers run with gid 61235$/m,
 		'is a warning');
 	unlike($daemon->log, qr/ warning .*user:/, 'the user is as it says');
 	is(who($daemon->worker(0)), '61234 61234 61235 61235', 'and true');
@@ -162,7 +162,7 @@ subtest '-t as root judges as the service would run' => sub {
 
 	chown 0, 0, $key;
 	like(checked_as($daemon, [], @unit),
-		qr/\A1 sniport: \S+:\d+: tls\.certificates\.key: \Q$key\E: cannot be read: Permission denied\nsniport: checked as user daemon, whom sniport\.service runs as\n\z/,
+		qr/\A1 sniport: \S+:\d+: tls\.certificates\.key: \Q$key\E: cannot be read: Permission denied\nsniport: checked as user daemon, the user of sniport\.service\n\z/,
 		'a key that only root can read is an error');
 	chown +(getpwnam 'daemon')[2], -1, $key;
 	like(checked_as($daemon, [], @unit), $valid,
@@ -250,7 +250,7 @@ subtest 'HUP while sniport is stopping' => sub {
 	$daemon->signal('TERM');
 	ok($daemon->wait_notify(qr/^STOPPING=1$/m), 'it drains');
 	$daemon->signal('HUP');
-	ok($daemon->wait_log(qr/ warning master\S+ reload: left out: sniport is stopping$/m),
+	ok($daemon->wait_log(qr/ warning master\S+ reload: ignored: sniport is stopping$/m),
 		'the error log says that there will be no reload');
 	ok(works($client) && finish($client), 'the tunnel goes on to its end');
 	$daemon->stop_ok;
@@ -301,7 +301,7 @@ subtest 'USR1' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts,
 		log => 'error = "stderr"; access = "stdout";');
 	$daemon->signal('USR1');
-	ok($daemon->wait_log(qr/ notice master\S+ logs: none was reopened: only files are$/m),
+	ok($daemon->wait_log(qr/ notice master\S+ logs: none was reopened, since none is a file$/m),
 		'nothing can be reopened where the logs are streams');
 	unlike($daemon->log, qr/logs: reopened/, 'and it does not say that');
 	$daemon->reload(log => 'access = "%DIR%/audit.log"; error = "stderr";');

@@ -142,7 +142,7 @@ tell_list(struct dns_channel *ch, const struct nameserver_list *list)
 
 	if (list->bad_line != 0)
 		log_write(ch->log, LOG_LEVEL_WARNING,
-		    "resolver: %s:%u: left out: %s", path, list->bad_line,
+		    "resolver: %s:%u: is ignored: %s", path, list->bad_line,
 		    list_error(list->bad));
 	for (i = 0; i < list->n; i++) {
 		if (i != 0)

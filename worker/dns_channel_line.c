@@ -99,7 +99,7 @@ socket_state_cb(void *data, ares_socket_t fd, int readable, int writable)
 	/* c-ares cannot be told, so the question ends by its time-out. */
 	if (error != 0)
 		log_write_rate(ch->log, &ch->socket_rate, LOG_LEVEL_ERROR,
-		    "resolver: socket towards a name server not watched: %s",
+		    "resolver: a socket to a name server cannot be watched: %s",
 		    strerrordesc_np(-error));
 }
 

@@ -186,7 +186,7 @@ sandbox_enter(const struct boot *boot)
 
 	if (who != NULL) {
 		log_write(boot->log, LOG_LEVEL_DEBUG,
-		    "sandbox: left out: %s is there", who);
+		    "sandbox: not entered, since %s is there", who);
 		return (0);
 	}
 	/* In this order, since seccomp forbids what Landlock takes, and the

@@ -75,8 +75,9 @@ static int
 look_at(struct search *s, const struct identity *id, const char **why)
 {
 	if (!is_text(id))
-		return (refuse(why, "a name in the certificate has a byte that "
-				    "no name may have"));
+		return (refuse(why,
+		    "a name in the certificate has a character that is not "
+		    "allowed in names"));
 	if (++s->names > TLS_IDENTITY_NAMES_MAX)
 		return (refuse(why, "the certificate has more than 128 names"));
 	if (id->kind == IDENTITY_SPIFFE) {
@@ -129,12 +130,12 @@ check_svid(const struct search *s, X509 *cert, const char **why)
 		    refuse(why, "the certificate's SPIFFE id is malformed"));
 	if ((flags & EXFLAG_CA) != 0)
 		return (refuse(why, "the certificate has a SPIFFE id, but is "
-				    "an authority's"));
+				    "that of an authority"));
 	if ((flags & EXFLAG_KUSAGE) == 0)
 		return (0);
 	if ((usage & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)) != 0)
 		return (refuse(why, "the certificate has a SPIFFE id, but its "
-				    "key usage is an authority's"));
+				    "key usage is that of an authority"));
 	if ((usage & KU_DIGITAL_SIGNATURE) == 0)
 		return (refuse(why, "the certificate has a SPIFFE id, but its "
 				    "key usage lacks digitalSignature"));

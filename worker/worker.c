@@ -99,9 +99,9 @@ report_dropped(struct worker *w, bool flushed)
 	w->report_at = clock_now() + CLOCK_SEC;
 	if (w->untold > 0)
 		log_write(boot->log, LOG_LEVEL_ERROR,
-		    "audit log: %llu lines dropped: its reader stalled or its "
+		    "audit log: %llu line%s dropped: its reader stalled or its "
 		    "disk is full",
-		    (unsigned long long)w->untold);
+		    (unsigned long long)w->untold, w->untold == 1 ? "" : "s");
 	w->untold = 0;
 	if (!flushed)
 		return;
@@ -165,8 +165,9 @@ drain(struct worker *w, uint64_t listeners)
 	if (w->draining)
 		return;
 	w->draining = true;
-	log_write(w->boot->log, LOG_LEVEL_INFO, "draining: %llu tunnels open",
-	    (unsigned long long)w->tunnels.count);
+	log_write(w->boot->log, LOG_LEVEL_INFO, "draining: %llu tunnel%s open",
+	    (unsigned long long)w->tunnels.count,
+	    w->tunnels.count == 1 ? "" : "s");
 	accept_stop(w->acceptor, listeners);
 }
 
@@ -221,7 +222,7 @@ static void
 orphaned(struct worker *w)
 {
 	loop_del(w->loop, &w->control);
-	log_write(w->boot->log, LOG_LEVEL_ERROR, "master is gone");
+	log_write(w->boot->log, LOG_LEVEL_ERROR, "the master is gone");
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
