@@ -23,8 +23,10 @@ static const struct guard_range ranges[] = {
 #define OWN_ADDRESS "Address of this host"
 
 struct guard {
-	struct cidr special[NRANGES]; /* ranges[], parsed */
-	struct addr_range *own;	      /* merged; also the listeners' */
+	struct cidr special[NRANGES];	   /* ranges[], parsed */
+	struct addr_range closed[NRANGES]; /* the same, merged */
+	size_t nclosed;
+	struct addr_range *own; /* merged; also the listeners' */
 	size_t nown;
 	uint16_t *ports; /* of the listeners */
 	size_t nports;
@@ -69,8 +71,11 @@ guard_new(struct guard **guard, const struct cidr *own, size_t nown,
 		guard_free(g);
 		return (-ENOMEM);
 	}
-	for (i = 0; i < NRANGES; i++)
+	for (i = 0; i < NRANGES; i++) {
 		g->special[i] = range_cidr(&ranges[i]);
+		g->closed[i] = addr_range_of(&g->special[i]);
+	}
+	g->nclosed = addr_ranges_merge(g->closed, NRANGES);
 	for (i = 0; i < nown; i++)
 		g->own[g->nown++] = addr_range_of(&own[i]);
 	for (i = 0; i < nlisteners; i++) {
@@ -140,9 +145,10 @@ refusal(const struct guard *g, const struct addr *a, bool own)
 
 	if (a->family == 0)
 		return ("No address");
-	for (i = 0; i < NRANGES; i++)
-		if (cidr_contains(&g->special[i], a))
-			return (ranges[i].name);
+	if (addr_ranges_contain(g->closed, g->nclosed, a))
+		for (i = 0; i < NRANGES; i++)
+			if (cidr_contains(&g->special[i], a))
+				return (ranges[i].name);
 	return (own ? OWN_ADDRESS : NULL);
 }
 
@@ -193,7 +199,7 @@ ranges_meet(const struct addr_range *a, const struct addr_range *b)
 bool
 guard_closes(const struct guard *g, const struct cidr *c)
 {
-	struct addr_range r = addr_range_of(c), special;
+	struct addr_range r = addr_range_of(c);
 	size_t i;
 
 	/* Of a block of NAT64, what it carries. Either end is in it or none. */
@@ -201,11 +207,9 @@ guard_closes(const struct guard *g, const struct cidr *c)
 		addr_unwrap(&r.low);
 		addr_unwrap(&r.high);
 	}
-	for (i = 0; i < NRANGES; i++) {
-		special = addr_range_of(&g->special[i]);
-		if (ranges_meet(&r, &special))
+	for (i = 0; i < g->nclosed; i++)
+		if (ranges_meet(&r, &g->closed[i]))
 			return (true);
-	}
 	for (i = 0; i < g->nown; i++)
 		if (ranges_meet(&r, &g->own[i]))
 			return (true);

@@ -124,8 +124,8 @@ check_connect_to(const struct conf *conf, const struct rule *rule,
 	addr_format(to, text);
 	if (guard_check(guard, to, NULL, 0, NULL) == REASON_OWN_LISTENER)
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, rule,
-		    "\"%s\": connect_to: sniport itself listens on %s: every "
-		    "tunnel fails",
+		    "\"%s\": connect_to: %s is an address of this host with a "
+		    "port that sniport listens on: every tunnel fails",
 		    rule->name, text);
 	else if (rule->line != NULL && !has_family(rule->line, to->family))
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, rule,

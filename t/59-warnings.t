@@ -164,8 +164,8 @@ warns_ok('networks: one of two', { rules(
 warns_ok('connect_to', { rules('allow connect_to = "127.0.0.1:1";') });
 warns_ok('connect_to sniport itself', { rules(
 	qq(allow connect_to = "127.0.0.1:$own";)) },
-	"rules: \"r1\": connect_to: sniport itself listens on 127.0.0.1:$own: " .
-	'every tunnel fails');
+	"rules: \"r1\": connect_to: 127.0.0.1:$own is an address of this host " .
+	'with a port that sniport listens on: every tunnel fails');
 my $line = 'source = [ "127.0.0.1" ];';
 warns_ok('connect_to by a line', { egress => qq({ name = "a"; $line }),
 	rules('allow egress = "a"; connect_to = "127.0.0.1:1";') });
