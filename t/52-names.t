@@ -157,6 +157,27 @@ subtest 'nor do those that it ends cost another one by TCP' => sub {
 	is(scalar(grep { echoes($_) eq 'echo' } @honest), 8, 'and get it');
 };
 
+subtest 'nor does an answer that is malformed, or none at all' => sub {
+	$dns->zone({ (map { ("bears$_.test" => { %$good, delay => 'release' }) }
+		1 .. 8), 'garbage.test' => 'garbage', 'noise.test' => 'noise',
+		'name.test' => 'wrong_name', 'good.test' => $good });
+	$dns->clear;
+	my @honest = map { dial($daemon, name("bears$_")) } 1 .. 8;
+	ok(poll(sub { $dns->questions == 8 }), 'eight honest names');
+	my @others = map { dial($daemon, name($_)) } qw(noise name);
+	ended_ok($daemon, name('garbage'), 'another has a malformed answer',
+		reason => 'dns_failed', tried => undef);
+	ok(poll(sub { asked($dns, "$_.test A") }), "$_ is asked for")
+	    for qw(noise name);
+	ended_ok($daemon, name('good'), 'beside them all is well', @done);
+	is(asked($dns, "bears$_.test A"), 1, "bears$_ is asked for once")
+	    for 1 .. 8;
+	$dns->release;
+	is(scalar(grep { echoes($_) eq 'echo' } @honest), 8,
+		'all eight are served');
+	$_->reset for @others;
+};
+
 # 4,000 records, of which the last have other addresses.
 my $records = join '', map { pack 'n n n N n a4', 0xc00c, 1, 1, 60, 4,
 	pack 'C4', 127, 3, $_ >> 8, $_ & 255 } 0 .. 3999;

@@ -35,6 +35,7 @@ socket_cb(struct loop_fd *lfd, uint32_t events)
 	bool in = events & (EPOLLIN | EPOLLERR | EPOLLHUP);
 	bool out = events & (EPOLLOUT | EPOLLERR | EPOLLHUP);
 
+	s->line->may_read = true;
 	ares_process_fd(s->line->ares, in ? s->fd : ARES_SOCKET_BAD,
 	    out ? s->fd : ARES_SOCKET_BAD);
 }
@@ -258,8 +259,6 @@ static const char *
 explain(const struct dns_line *line, int status)
 {
 	switch (status) {
-	case ARES_EBADRESP: /* 1.34; older ones pass on what they got */
-		return ("malformed answer");
 	case ARES_ECONNREFUSED: /* whatever kept it from being asked */
 		if (line->error == ECONNREFUSED)
 			return ("nobody listens there (Connection refused)");
@@ -309,7 +308,8 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 	if (status != ARES_ENOMEM)
 		dns_server_heard(line->server);
 	if (bytes != NULL)
-		dns_question_answered(q, bytes, (size_t)len, false);
+		dns_question_answered(
+		    q, line->message, line->message_len, false);
 	else
 		dns_question_failed(q, explain(line, status));
 }

@@ -57,14 +57,10 @@ connect_cb(
 	return ((int)note(line, connect(fd, (struct sockaddr *)&ss, size)));
 }
 
-/*
- * A connected socket has messages of its server alone, whose address c-ares
- * has another idea of. What is longer than a server may send is cut, and so
- * malformed.
- */
-static ares_ssize_t
-receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
-    struct sockaddr *from, ares_socklen_t *len, void *arg)
+/* What c-ares takes for the sender: a connected socket has messages of its
+ * server alone, whose address c-ares has another idea of. */
+static void
+put_sender(struct sockaddr *from, ares_socklen_t *len)
 {
 	const struct sockaddr_in loopback = {
 		.sin_family = AF_INET,
@@ -72,13 +68,43 @@ receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 
-	if (from != NULL && len != NULL && *len >= sizeof(loopback)) {
-		memcpy(from, &loopback, sizeof(loopback));
-		*len = sizeof(loopback);
+	if (from == NULL || len == NULL || *len < sizeof(loopback))
+		return;
+	memcpy(from, &loopback, sizeof(loopback));
+	*len = sizeof(loopback);
+}
+
+/*
+ * c-ares sees the head of each answer, enough to find the question by. The
+ * rest is read by us: 1.34 has the whole socket pay for a malformed one, with
+ * all that is asked by it, and lowers its time-outs after quick answers that
+ * are good ones, which it is not told that they are. One answer at a time, so that it is known whose it
+ * is; what is longer than a server may send is cut.
+ */
+static ares_ssize_t
+receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
+    struct sockaddr *from, ares_socklen_t *len, void *arg)
+{
+	struct dns_line *line = arg;
+	uint8_t head[DNS_MESSAGE_QUESTION_SIZE];
+	size_t n = 0;
+	ssize_t got;
+
+	if (line->may_read) {
+		got = recv(fd, line->message, sizeof(line->message), flags);
+		if (got == -1)
+			return (note(line, got));
+		line->may_read = false;
+		line->message_len = (size_t)got;
+		n = dns_message_head(head, line->message, (size_t)got);
 	}
-	if (size > DNS_UDP_MAX)
-		size = DNS_UDP_MAX;
-	return (note(arg, recv(fd, bytes, size, flags)));
+	if (n == 0 || n > size) {
+		errno = EAGAIN;
+		return (-1);
+	}
+	put_sender(from, len);
+	memcpy(bytes, head, n);
+	return ((ares_ssize_t)n);
 }
 
 static ares_ssize_t

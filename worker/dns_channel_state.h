@@ -66,6 +66,10 @@ struct dns_line {
 	struct timer timer;
 	int64_t timeout; /* of a question by this line, ns */
 	int error;	 /* of the last call on a socket that failed */
+	/* The answer that c-ares was given the head of, while it may be. */
+	uint8_t message[DNS_UDP_MAX];
+	size_t message_len;
+	bool may_read; /* it has not been given one since it was called */
 	struct dns_socket_list sockets;
 	bool former;
 	LIST_ENTRY(dns_line) link; /* of a former one */

@@ -9,12 +9,13 @@
 #include "common/clock.h"
 #include "common/hostname.h"
 
-#define HEADER_SIZE 12
-#define LABEL_MAX   63
-#define CLASS_IN    1
-#define TYPE_A	    1
-#define TYPE_CNAME  5
-#define TYPE_AAAA   28
+#define HEADER_SIZE   12
+#define LABEL_MAX     63
+#define NAME_MAX_SIZE 255 /* with its lengths */
+#define CLASS_IN      1
+#define TYPE_A	      1
+#define TYPE_CNAME    5
+#define TYPE_AAAA     28
 
 /* Where the reader is in a message. */
 struct cursor {
@@ -118,6 +119,42 @@ skip_name(struct cursor *c)
 			return (true);
 	}
 	return (false);
+}
+
+/* It is an answer, to a plain query, with one question. */
+static bool
+is_answer(const uint8_t *bytes, size_t len)
+{
+	return (len >= HEADER_SIZE && (bytes[2] & 0xf8) == 0x80 &&
+		get16(bytes + 4) == 1);
+}
+
+size_t
+dns_message_head(
+    uint8_t out[DNS_MESSAGE_QUESTION_SIZE], const uint8_t *bytes, size_t len)
+{
+	struct cursor c = { bytes, len, HEADER_SIZE };
+	size_t n;
+
+	if (!is_answer(bytes, len))
+		return (0);
+	do {
+		if (!has(&c, 1))
+			return (0);
+		n = bytes[c.at];
+		if (n > LABEL_MAX || !has(&c, 1 + n))
+			return (0);
+		c.at += 1 + n;
+	} while (n != 0);
+	if (c.at - HEADER_SIZE > NAME_MAX_SIZE || !has(&c, 4))
+		return (0);
+	c.at += 4;
+	memcpy(out, bytes, c.at);
+	memset(out + 6, 0, HEADER_SIZE - 6);
+	out[2] &= 0x81; /* an answer; recursion was desired */
+	out[3] = (bytes[3] & 0xf) == DNS_RCODE_FORMERR ? DNS_RCODE_FORMERR
+						       : DNS_RCODE_SERVFAIL;
+	return (c.at);
 }
 
 /* Is this our question? Names are compared as they are: nothing is compressed
@@ -229,9 +266,7 @@ dns_message_read(struct dns_message *m, const uint8_t *bytes, size_t len,
 	memset(m, 0, offsetof(struct dns_message, addrs));
 	m->result.addrs = m->addrs;
 	m->result.ttl = CLOCK_NEVER;
-	/* It is an answer, to a plain query, with one question. */
-	if (len < HEADER_SIZE || (bytes[2] & 0xf8) != 0x80 ||
-	    get16(bytes + 4) != 1 || !take_question(&c, key))
+	if (!is_answer(bytes, len) || !take_question(&c, key))
 		return (-EBADMSG);
 	m->id = (uint16_t)get16(bytes);
 	m->truncated = (bytes[2] & 2) != 0;

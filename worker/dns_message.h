@@ -32,6 +32,14 @@ unsigned dns_message_type(int family);
 size_t dns_message_ask(uint8_t out[DNS_MESSAGE_QUESTION_SIZE],
     const struct dns_key *, uint16_t id);
 
+/*
+ * The head of an answer with one question, whatever it is: that question,
+ * without any record, with the code SERVFAIL; or FORMERR, where it said so, and
+ * so knows nothing of EDNS. Returns its length, 0: it is not such an answer.
+ */
+size_t dns_message_head(
+    uint8_t out[DNS_MESSAGE_QUESTION_SIZE], const uint8_t *bytes, size_t len);
+
 struct dns_message {
 	uint16_t id;
 	unsigned rcode;

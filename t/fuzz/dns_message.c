@@ -16,9 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 check(const uint8_t *message, size_t len, const struct dns_key *key, bool cut)
 {
+	uint8_t head[DNS_MESSAGE_QUESTION_SIZE];
 	struct dns_message m;
-	size_t i, k;
+	size_t i, k, n = dns_message_head(head, message, len);
 
+	assert(n <= len && n <= sizeof(head));
+	assert(n == 0 || dns_message_head(head, head, n) == n);
 	if (dns_message_read(&m, message, len, key, cut) != 0)
 		return;
 	assert(m.result.naddrs <= DNS_MESSAGE_ADDRS_MAX);

@@ -169,6 +169,32 @@ test_malformed(void)
 	    "a label of a kind that there is not");
 }
 
+static void
+test_head(void)
+{
+	uint8_t out[DNS_MESSAGE_QUESTION_SIZE];
+	size_t question, i, heads = 0;
+	struct text t;
+
+	begin(&t, &key);
+	question = t.len;
+	record(&t, A, 60, "\x7f\0\0", 3); /* malformed */
+	t.bytes[3] = 0x80 | DNS_RCODE_REFUSED;
+	is_int(dns_message_head(out, t.bytes, t.len), (int64_t)question,
+	    "the head of an answer is its question");
+	is_int(out[3], DNS_RCODE_SERVFAIL, "of a server that failed");
+	is_int(out[7], 0, "without records");
+	ok(memcmp(out + 12, t.bytes + 12, question - 12) == 0, "as it was");
+	t.bytes[3] = DNS_RCODE_FORMERR;
+	(void)dns_message_head(out, t.bytes, t.len);
+	is_int(out[3], DNS_RCODE_FORMERR, "no EDNS");
+	for (i = 0; i < question; i++)
+		heads += dns_message_head(out, t.bytes, i) != 0;
+	is_int(heads, 0, "there is none in fewer bytes");
+	t.bytes[12] = 0xc0;
+	is_int(dns_message_head(out, t.bytes, t.len), 0, "nor by a pointer");
+}
+
 /* The cost of an answer does not grow with what nobody wants of it. */
 static void
 test_long(void)
@@ -193,5 +219,6 @@ main(void)
 	test_answers();
 	test_malformed();
 	test_long();
+	test_head();
 	return (done_testing());
 }
