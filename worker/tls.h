@@ -69,10 +69,10 @@ void tls_free(struct tls *);
 
 /*
  * Goes on with the handshake. 0: done; a ticket of TLS 1.3 waits for the first
- * bytes that are sent. -EAGAIN: wait for the socket (for
- * writing if tls_unsent(), else for reading). -EPROTO: failed, tls_failure()
- * and tls_error() say why, tls_alerted() whether the client hears of it. -EPIPE: the client ended
- * its stream. Other -errno: the socket's.
+ * bytes that are sent. -EAGAIN: wait for the socket (for writing if
+ * tls_unsent(), else for reading). -EPROTO: failed, tls_failure() and
+ * tls_error() say why, tls_alerted() whether the client hears of it. -EPIPE:
+ * the client ended its stream. Other -errno: the socket's.
  */
 int tls_handshake(struct tls *);
 

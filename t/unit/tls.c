@@ -1,0 +1,257 @@
+/*
+ * A session with a client in the same process, and a TLS library that can be
+ * made to answer as it never should: what stands here in the place of its
+ * functions counts the calls, and passes them on or not.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "t/unit/tap.h"
+#include "worker/buffer.h"
+#include "worker/tls.h"
+
+#define CHUNK 65536
+
+static unsigned reads, shutdowns;
+static int lie; /* what SSL_get_error() says of each SSL_read_ex(), if not 0 */
+
+static SSL *server;
+
+int
+SSL_read_ex(SSL *ssl, void *buf, size_t size, size_t *n)
+{
+	static int (*real)(SSL *, void *, size_t, size_t *);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "SSL_read_ex");
+	if (ssl != server)
+		return (real(ssl, buf, size, n));
+	reads++;
+	return (lie != 0 ? 0 : real(ssl, buf, size, n));
+}
+
+int
+SSL_get_error(const SSL *ssl, int ret)
+{
+	static int (*real)(const SSL *, int);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "SSL_get_error");
+	return (ssl == server && lie != 0 ? lie : real(ssl, ret));
+}
+
+int
+SSL_shutdown(SSL *ssl)
+{
+	static int (*real)(SSL *);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "SSL_shutdown");
+	shutdowns += ssl == server;
+	return (real(ssl));
+}
+
+int
+SSL_accept(SSL *ssl)
+{
+	static int (*real)(SSL *);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "SSL_accept");
+	server = ssl;
+	return (real(ssl));
+}
+
+static enum tls_alert
+hello_cb(void *arg, enum reason reason)
+{
+	return (TLS_ALERT_NONE);
+}
+
+static SSL_CTX *
+server_ctx(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+
+	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 1000000);
+	X509_set_pubkey(cert, key);
+	X509_sign(cert, key, EVP_sha256());
+	SSL_CTX_use_certificate(ctx, cert);
+	SSL_CTX_use_PrivateKey(ctx, key);
+	SSL_CTX_set_mode(ctx,
+	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return (ctx);
+}
+
+struct pair {
+	SSL_CTX *ctx;
+	SSL *client;
+	struct tls *tls;
+	int fds[2];
+};
+
+static void
+open_pair(struct pair *p, struct tls_context *context)
+{
+	int done = 0, ret = -EAGAIN, i;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fds) != 0)
+		abort();
+	p->ctx = SSL_CTX_new(TLS_client_method());
+	p->client = SSL_new(p->ctx);
+	SSL_set_fd(p->client, p->fds[1]);
+	SSL_set_tlsext_host_name(p->client, "a.test:1");
+	if (tls_new(&p->tls, context, p->fds[0], NULL) != 0)
+		abort();
+	for (i = 0; i < 10 && (done != 1 || ret != 0); i++) {
+		if (done != 1)
+			done = SSL_connect(p->client);
+		if (ret != 0)
+			ret = tls_handshake(p->tls);
+	}
+	ok(done == 1 && ret == 0, "a session");
+	reads = shutdowns = 0;
+}
+
+static void
+close_pair(struct pair *p)
+{
+	lie = 0;
+	tls_free(p->tls);
+	SSL_free(p->client);
+	SSL_CTX_free(p->ctx);
+	close(p->fds[0]);
+	close(p->fds[1]);
+}
+
+/* Fills the way to the client, so that nothing more goes out. */
+static void
+stuff(struct pair *p)
+{
+	static uint8_t data[CHUNK];
+	int i;
+
+	for (i = 0; i < 1000 && !tls_unsent(p->tls); i++)
+		(void)tls_send(p->tls, data, sizeof(data));
+}
+
+/* Reads all that is there; the bytes of data. */
+static size_t
+drain(struct pair *p)
+{
+	static uint8_t data[CHUNK];
+	size_t n, sum = 0;
+
+	while (SSL_read_ex(p->client, data, sizeof(data), &n) == 1)
+		sum += n;
+	return (sum);
+}
+
+static void
+test_finish(struct tls_context *context)
+{
+	struct pair p;
+	int i, ret = -EAGAIN;
+
+	open_pair(&p, context);
+	stuff(&p);
+	is_int(
+	    tls_finish(p.tls), -EAGAIN, "nothing can be sent: to be flushed");
+	is_int(tls_finish(p.tls), -EAGAIN, "again");
+	is_int(shutdowns, 0, "close_notify waits for what is before it");
+	for (i = 0; i < 1000 && ret == -EAGAIN; i++) {
+		drain(&p);
+		ret = tls_finish(p.tls);
+	}
+	is_int(ret, 0, "it is sent when there is room");
+	is_int(tls_finish(p.tls), 0, "once more");
+	is_int(shutdowns, 1, "SSL_shutdown was called once");
+	is_int(reads, 0, "and nothing was read");
+	ok(tls_goodbye(p.tls) > 0, "it took some bytes");
+	drain(&p);
+	is_int(SSL_get_shutdown(p.client), SSL_RECEIVED_SHUTDOWN,
+	    "the client sees it");
+	close_pair(&p);
+}
+
+static void
+test_stuck(struct tls_context *context, struct buffers *buffers, int error)
+{
+	static uint8_t data[2 * CHUNK];
+	struct pair p;
+
+	open_pair(&p, context);
+	SSL_write(p.client, "hello", 5);
+	lie = error;
+	is_int(tls_receive(p.tls, data, buffers->size), -EPROTO,
+	    "a library that wants to wait, and takes nothing: broken");
+	ok(reads <= 10000, "after %u calls", reads);
+	lie = 0;
+	is_int(
+	    tls_receive(p.tls, data, buffers->size), -EPROTO, "and remains so");
+	close_pair(&p);
+}
+
+static void
+test_ticket(struct tls_context *context, struct buffers *buffers)
+{
+	uint8_t byte;
+	struct pair p;
+
+	open_pair(&p, context);
+	is_int(recv(p.fds[1], &byte, 1, MSG_PEEK), -1,
+	    "nothing is sent behind the handshake");
+	is_int(buffers->nlent, 0, "nor is a block held for it");
+	is_int(tls_send(p.tls, (const uint8_t *)"x", 1), 1, "a first byte");
+	is_int(drain(&p), 1, "comes");
+	close_pair(&p);
+	open_pair(&p, context);
+	tls_part(p.tls);
+	is_int(recv(p.fds[1], &byte, 1, MSG_PEEK), 1,
+	    "the ticket is sent to whom nothing else will be");
+	tls_part(p.tls);
+	close_pair(&p);
+}
+
+int
+main(void)
+{
+	static const size_t chunks[] = { 4096, 65536, 1 << 20, 16 << 20 };
+	static const struct tls_bounds bounds = { 16384, 16384 };
+	struct tls_context *context;
+	struct buffers buffers;
+	SSL_CTX *ctx = server_ctx();
+	size_t i;
+
+	alarm(60);
+	buffers_init(&buffers, CHUNK, tls_slack(CHUNK));
+	if (tls_context_new(&context, ctx, &bounds, &buffers, hello_cb) != 0)
+		abort();
+	test_finish(context);
+	test_stuck(context, &buffers, SSL_ERROR_WANT_READ);
+	test_stuck(context, &buffers, SSL_ERROR_WANT_WRITE);
+	test_ticket(context, &buffers);
+	/* AES-CBC with SHA-384 in fragments of 512 bytes takes the most. */
+	for (i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++)
+		ok(tls_slack(chunks[i]) >= chunks[i] / 512 * 85 + BUFFER_SLACK,
+		    "slack of a chunk of %zu bytes", chunks[i]);
+	is_int(buffers.nlent, 0, "no block is left");
+	tls_context_free(context);
+	buffers_fini(&buffers);
+	SSL_CTX_free(ctx);
+	return (done_testing());
+}
