@@ -208,6 +208,7 @@ fd_tunnel_options(int fd, const char **step)
 	} options[] = {
 		{ "TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on) },
 		{ "SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on) },
+		{ "SO_OOBINLINE", SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on) },
 		{ "SO_LINGER", SOL_SOCKET, SO_LINGER, &reset, sizeof(reset) },
 	};
 	size_t i;

@@ -8,12 +8,13 @@
 #include "worker/half.h"
 #include "worker/tls.h"
 
-/* A receive that found less than it asked for left the socket empty, unless
- * the end of the stream is behind it (epoll(7), Q9; tells it by RDHUP). */
+/* A receive that found less than it asked for left the socket empty (epoll(7),
+ * Q9), unless the end of the stream is behind it, or it stopped at urgent
+ * bytes. */
 static void
 note_drained(struct half *h, bool drained)
 {
-	if (drained && !h->hangup)
+	if (drained && !h->hangup && !h->urgent)
 		h->readable = false;
 }
 
@@ -157,6 +158,8 @@ half_init(struct half *h, const struct half_ops *ops, struct buffers *buffers,
 void
 half_event(struct half *h, uint32_t events)
 {
+	if ((events & EPOLLPRI) != 0)
+		h->urgent = true;
 	if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
 		h->readable = true;
 	if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)

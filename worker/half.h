@@ -53,6 +53,7 @@ struct half {
 	bool strict; /* an end without the goodbye breaks the socket: receive
 		      * gives -ECONNABORTED for -EPIPE */
 	bool readable, writable;
+	bool urgent;	/* EPOLLPRI: a receive stops at urgent bytes */
 	bool hangup;	/* EPOLLRDHUP: read on until the end is seen */
 	bool failed;	/* EPOLLERR: half_socket_error() knows why */
 	bool ended;	/* the end of its stream was received */

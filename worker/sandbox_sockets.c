@@ -71,6 +71,7 @@ sandbox_allow_options(scmp_filter_ctx filter, const struct conf *conf)
 		{ IPPROTO_TCP, TCP_KEEPIDLE },
 		{ IPPROTO_TCP, TCP_KEEPINTVL },
 		{ IPPROTO_TCP, TCP_KEEPCNT },
+		{ SOL_SOCKET, SO_OOBINLINE },
 		{ SOL_SOCKET, SO_LINGER },
 		/* guard_leads_here() */
 		{ IPPROTO_IP, IP_MULTICAST_IF },

@@ -81,7 +81,7 @@ struct tunnel {
 };
 
 /* What both sockets are registered for, once. */
-#define TUNNEL_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define TUNNEL_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 static inline const struct conf_timeouts *
 tunnel_timeouts(const struct tunnel *t)
