@@ -55,9 +55,10 @@ my %address = (
 	'block-six' => '2606:4700:77::7', loopback => '127.0.0.1',
 	'new-first' => '198.41.2.1', 'new-second' => '198.41.1.3',
 	'new-six' => '2606:4700:58::1', 'new-nat64' => '64:ff9b::198.41.1.3',
-	'new-block' => '198.41.78.7', 'new-third' => '198.41.3.1',
-	'new-fourth' => '198.41.1.4', far => '198.41.1.9',
-	'far-six' => '2606:4700:57::9', any => '0.0.0.0', 'any-six' => '::',
+	'new-block' => '198.41.78.7', 'new-block-six' => '2606:4700:78::7',
+	'new-third' => '198.41.3.1', 'new-fourth' => '198.41.1.4',
+	far => '198.41.1.9', 'far-six' => '2606:4700:57::9',
+	any => '0.0.0.0', 'any-six' => '::',
 );
 my $hosts = join '', map { "$address{$_} $_.test\n" } sort keys %address;
 my %good = (reason => 'done');
@@ -123,6 +124,12 @@ ok($service->quiet, 'no service of this host has heard of it');
 is_deeply([ grep { $_->{client_address} !~ /^127\./ } $daemon->audit ], [],
 	'nor has sniport, from itself');
 works_ok($_, 'still an upstream') for qw(far far-six);
+
+# But for a block of IPv6 addresses that is routed here: the next reload has it.
+$here->ip('-6 route add local 2606:4700:78::/64 dev lo');
+$daemon->reload;
+refused_ok('new-block-six', $OURS, 'after the start and a reload');
+ok($service->quiet, 'no service of this host has heard of it');
 
 # With a source address of ours, the two ends of a connection differ.
 $daemon->reload(egress => '{ name = "line"; source = [ "198.41.1.2",

@@ -157,5 +157,10 @@ for my $n (1 .. $CONFIGURATIONS) {
 is_deeply([ grep { !$seen{$_} } 'allow 0', 'allow 1', 'report 0', 'report 1',
 	'deny 1', 'guard' ], [], 'all kinds of answers were among them');
 
+# A hosts file that cannot be read leaves it open what would be done.
+$daemon->configure(dns => 'hosts_file = "%DIR%/none";');
+my ($status, $text) = $daemon->once('-q', 'a.test:443');
+is($status, 2, 'no hosts file: no answer');
+like($text, qr/^sniport: \S+:\d+: dns\.hosts_file: .*\bnone\b/, 'but why');
 $daemon->stop_ok;
 done_testing;

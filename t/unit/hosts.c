@@ -182,6 +182,41 @@ test_large(void)
 	free(text);
 }
 
+/* What is answered: the only address, "-" where the name has none of the family,
+ * NULL where a name server is to be asked. */
+static void
+answers(const struct hosts *h, const char *name, int family, const char *want)
+{
+	char text[ADDR_TEXT_SIZE] = "-";
+	struct addr a;
+	bool known;
+
+	if (hosts_answer(h, name, family, &a, 1, &known) == 1)
+		addr_format_ip(&a, text);
+	is_str(known ? text : NULL, want, name);
+}
+
+static void
+test_answers(void)
+{
+	static const char file[] = "192.0.2.1 a.test b.localhost\n";
+	struct hosts *h = parse(file, strlen(file));
+
+	answers(h, "a.test", AF_INET, "192.0.2.1");
+	answers(h, "a.test", AF_INET6, "-");
+	answers(h, "c.test", AF_INET, NULL);
+	answers(h, "localhost", AF_INET, "127.0.0.1");
+	answers(h, "localhost", AF_INET6, "::1");
+	answers(h, "a.localhost", AF_INET, "127.0.0.1");
+	answers(h, "b.localhost", AF_INET, "192.0.2.1");
+	answers(h, "b.localhost", AF_INET6, "-");
+	answers(h, "xlocalhost", AF_INET, NULL);
+	answers(h, "localhost.test", AF_INET, NULL);
+	answers(NULL, "localhost", AF_INET, "127.0.0.1");
+	answers(NULL, "a.test", AF_INET, NULL);
+	hosts_free(h);
+}
+
 int
 main(void)
 {
@@ -190,5 +225,6 @@ main(void)
 	test_many_addresses();
 	test_empty();
 	test_large();
+	test_answers();
 	return (done_testing());
 }
