@@ -142,7 +142,7 @@ rule_destination_parse(
 	/* Nothing valid is longer, and lengths below stay small. */
 	if (len >= RULE_DESTINATION_TEXT_SIZE)
 		return (refuse(why, "it is too long; write host:port"));
-	if (memmem(s, len, "://", 3) != NULL)
+	if (len > 0 && memmem(s, len, "://", 3) != NULL)
 		return (refuse(why, "it is a URL; write host:port without a "
 				    "scheme and a path"));
 	memset(&parsed, 0, sizeof(parsed));
