@@ -12,6 +12,11 @@
 #include "master/pem.h"
 #include "master/tls_ciphers.h"
 
+/* OpenSSL 3.0 knows nothing of it. */
+#ifndef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION
+#define SSL_OP_NO_RX_CERTIFICATE_COMPRESSION 0
+#endif
+
 /*
  * What every connection gets (OpenSSL 3.0). SSL_OP_IGNORE_UNEXPECTED_EOF stays
  * off: a cut stream must be told from a finished one. AUTO_RETRY has to go, or
@@ -22,7 +27,9 @@ set_behaviour(SSL_CTX *ctx)
 {
 	SSL_CTX_set_options(ctx,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+		/* Nobody unknown is to have bytes of his unpacked. */
+		SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS |

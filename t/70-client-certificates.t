@@ -52,6 +52,8 @@ $key{long} = [ $padded{long}->issue('web', "URI:$WEB/long",
 	chain => [ $padded{long} ]) ];
 $key{longer} = [ $padded{longer}->issue('web', "URI:$WEB/longer",
 	chain => [ $padded{longer} ]) ];
+$key{fattest} = [ $mesh->issue('fattest', "URI:$WEB/fat",
+	extensions => [ padding(65_000) ]) ];
 $key{fat} = [ $mesh->issue('fat', "URI:$WEB/fat",
 	extensions => [ padding(20_000) ]) ];
 
@@ -295,6 +297,10 @@ for my $version ('1.2', '1.3') {
 	$who->served_ok("$version: a chain within a raised limit",
 		$who->client('longer', 'open', version => $version),
 		identity => "$WEB/longer");
+	$who->unverified_ok("$version: a certificate of 64 KiB",
+		$who->client('fattest', 'open', version => $version),
+		'bad_certificate', detail =>
+		'the certificate is longer than 60 KiB');
 }
 
 $daemon->stop_ok;

@@ -47,6 +47,21 @@ anchor_in_force(X509_STORE_CTX *store)
 	return (error == X509_V_OK);
 }
 
+/* OpenSSL (3.0) cannot make a session of a longer one: the handshake would end
+ * with an internal error. */
+#define LEAF_MAX (60 * 1024)
+
+static int
+read_leaf(struct tls *tls, X509 *leaf)
+{
+	tls_identity_free(&tls->identity);
+	if (i2d_X509(leaf, NULL) <= LEAF_MAX)
+		return (
+		    tls_identity_read(&tls->identity, leaf, &tls->unverified));
+	tls->unverified = "the certificate is longer than 60 KiB";
+	return (-EINVAL);
+}
+
 /* 0, -ENOMEM, or -EINVAL with the error of the store set. */
 static int
 verify(X509_STORE_CTX *store, struct tls *tls)
@@ -56,9 +71,7 @@ verify(X509_STORE_CTX *store, struct tls *tls)
 	X509_STORE_CTX_set_verify_cb(store, forgive_anchor);
 	if (X509_verify_cert(store) != 1 || !anchor_in_force(store))
 		return (-EINVAL);
-	tls_identity_free(&tls->identity);
-	error = tls_identity_read(
-	    &tls->identity, X509_STORE_CTX_get0_cert(store), &tls->unverified);
+	error = read_leaf(tls, X509_STORE_CTX_get0_cert(store));
 	if (error == -EINVAL)
 		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
 	if (error == 0)
