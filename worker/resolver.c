@@ -16,6 +16,10 @@
 
 #define BUCKETS 1024 /* a power of two */
 
+/* So many are told their answer before others have their turn: each may dial,
+ * and any number can wait for one name. */
+#define ANSWERS_PER_TURN 16
+
 _Static_assert(RESOLVER_ADDRS_MAX == DNS_MESSAGE_ADDRS_MAX &&
 		   RESOLVER_DETAIL_SIZE >= DNS_SAID_SIZE,
     "an answer of the channel is no larger than one of ours");
@@ -118,13 +122,14 @@ answer_failure(struct resolver_query *q, enum reason reason, const char *detail)
 	q->cb(q, &a);
 }
 
-/* Tells those who wait; whatever they ask or cancel meanwhile. */
-static void
-answer_waiters(struct resolver *r, struct resolver_entry *entry)
+/* Tells so many at most of those who wait, whatever they ask or cancel
+ * meanwhile; how many more may be told now. */
+static unsigned
+answer_waiters(struct resolver *r, struct resolver_entry *entry, unsigned left)
 {
 	struct resolver_query *q;
 
-	while ((q = LIST_FIRST(&entry->waiters)) != NULL) {
+	for (; left > 0 && (q = LIST_FIRST(&entry->waiters)) != NULL; left--) {
 		LIST_REMOVE(q, link);
 		q->entry = NULL;
 		if (entry->answer == NULL)
@@ -132,6 +137,7 @@ answer_waiters(struct resolver *r, struct resolver_entry *entry)
 		else
 			answer(r, q, entry->answer, false, entry->stale);
 	}
+	return (left);
 }
 
 static void
@@ -139,12 +145,17 @@ task_cb(struct loop_task *task)
 {
 	struct resolver *r = container_of(task, struct resolver, task);
 	struct resolver_entry *entry;
+	unsigned left = ANSWERS_PER_TURN;
 
-	while ((entry = STAILQ_FIRST(&r->answered)) != NULL) {
+	while (left > 0 && (entry = STAILQ_FIRST(&r->answered)) != NULL) {
+		left = answer_waiters(r, entry, left);
+		if (!LIST_EMPTY(&entry->waiters))
+			break;
 		STAILQ_REMOVE_HEAD(&r->answered, answered);
-		answer_waiters(r, entry);
 		entry_free(r, entry);
 	}
+	if (!STAILQ_EMPTY(&r->answered))
+		loop_defer(r->loop, task);
 }
 
 static void

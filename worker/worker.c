@@ -29,6 +29,9 @@
 /* How long a leaving worker waits for a stalled reader of its logs. */
 #define SINK_GOODBYE_MSEC 1000
 
+/* Messages of the master, who has seldom two. */
+#define CONTROL_PER_TURN 16
+
 struct worker {
 	const struct boot *boot;
 	struct stats_slot *slot;
@@ -236,8 +239,10 @@ control_cb(struct loop_fd *lfd, uint32_t events)
 	struct control_msg msg;
 	int fds[CONTROL_FDS_MAX], n;
 	size_t nfds;
+	int i;
 
-	while (lfd->fd != -1) {
+	/* The loop tells again of what is left. */
+	for (i = 0; i < CONTROL_PER_TURN && lfd->fd != -1; i++) {
 		n = control_recv(lfd->fd, &msg, fds, &nfds);
 		if (n == 1)
 			obey(w, &msg, fds, nfds);

@@ -621,6 +621,64 @@ test_many(struct test *t)
 	test_run(t, steps);
 }
 
+/* many who wait for one name */
+
+#define CROWD 200
+
+struct crowd {
+	struct resolver_query query[CROWD];
+	unsigned told, in_turn, most;
+	int64_t turn;
+};
+
+static struct test *crowded;
+static struct crowd crowd;
+
+static void
+crowd_cb(struct resolver_query *q, const struct resolver_answer *a)
+{
+	int64_t now = loop_now(crowded->steps.loop);
+
+	crowd.in_turn = now == crowd.turn ? crowd.in_turn + 1 : 1;
+	crowd.turn = now;
+	if (crowd.in_turn > crowd.most)
+		crowd.most = crowd.in_turn;
+	crowd.told += a->reason == REASON_NONE;
+	steps_answered(&crowded->steps);
+}
+
+static void
+crowd_ask(struct test *t)
+{
+	unsigned i;
+
+	t->steps.waiting += CROWD - 1;
+	for (i = 0; i < CROWD - 1; i++)
+		resolver_ask(
+		    t->r, &crowd.query[i], "a.test", AF_INET, crowd_cb);
+	/* Behind them all there is another question. */
+	ask(t, 0, "zero.test", AF_INET);
+}
+
+static void
+crowd_end(struct test *t)
+{
+	is_int(crowd.told, CROWD - 1, "all who wait for a name are told");
+	ok(crowd.most <= 32, "%u of them in one turn at most", crowd.most);
+	is_int(t->askers[0].calls, 1, "and so is who asked for another");
+}
+
+static void
+test_crowd(struct test *t)
+{
+	static void (*const steps[])(
+	    struct test *) = { crowd_ask, crowd_end, NULL };
+
+	crowded = t;
+	test_open(t);
+	test_run(t, steps);
+}
+
 int
 main(void)
 {
@@ -636,5 +694,6 @@ main(void)
 	test_end(&t);
 	test_hosts(&t);
 	test_many(&t);
+	test_crowd(&t);
 	return (done_testing());
 }
