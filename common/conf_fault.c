@@ -1,4 +1,7 @@
-/* How a token is called in a message, and bytes that have no place in one. */
+/*
+ * How a token is called in a message, which bytes have no place in a file, and
+ * what looks wrong before it is.
+ */
 #include "common/conf_fault.h"
 
 #include <stdarg.h>
@@ -7,15 +10,33 @@
 
 #define SHOWN 48 /* bytes of a token */
 
+static void __attribute__((format(printf, 4, 0))) fill(struct conf_fault *fault,
+    const struct conf_syntax *s, unsigned line, const char *fmt, va_list ap)
+{
+	fault->line = line;
+	conf_syntax_path(s, fault->setting);
+	vsnprintf(fault->text, sizeof(fault->text), fmt, ap);
+}
+
 void
 conf_fault_say(struct conf_syntax *s, unsigned line, const char *fmt, ...)
 {
 	va_list ap;
 
-	s->fault.line = line;
-	conf_syntax_path(s, s->fault.setting);
 	va_start(ap, fmt);
-	vsnprintf(s->fault.text, sizeof(s->fault.text), fmt, ap);
+	fill(&s->fault, s, line, fmt, ap);
+	va_end(ap);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+suspect(struct conf_syntax *s, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->suspect.line != 0)
+		return;
+	va_start(ap, fmt);
+	fill(&s->suspect, s, line, fmt, ap);
 	va_end(ap);
 }
 
@@ -142,4 +163,31 @@ conf_fault_byte(struct conf_syntax *s, const struct conf_spot *t)
 	else
 		return (false);
 	return (true);
+}
+
+void
+conf_fault_suspect_string(struct conf_syntax *s, const struct conf_spot *t)
+{
+	suspect(s, t->token.line,
+	    "found a string that does not end on its line; write a quote at "
+	    "its end");
+}
+
+void
+conf_fault_suspect_close(struct conf_syntax *s, const struct conf_spot *t)
+{
+	suspect(s, t->token.line,
+	    "found \"%c\", but no bracket is open in this file; leave it out",
+	    *t->token.at);
+}
+
+void
+conf_fault_suspect_open(struct conf_syntax *s)
+{
+	const struct conf_frame *f = &s->frames[s->depth];
+
+	suspect(s, f->line,
+	    "found the end of the file, but the \"%c\" here is not closed; "
+	    "write \"%c\" where it ends",
+	    f->bracket, conf_fault_closing(f->bracket));
 }

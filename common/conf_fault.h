@@ -33,6 +33,15 @@ const char *conf_fault_found(
 /* Says what is wrong with a byte that is never right. Is it one? */
 bool conf_fault_byte(struct conf_syntax *, const struct conf_spot *);
 
+/*
+ * Fill in what might explain a fault: a string over more than one line, a
+ * bracket that closes one of another file, the one at hand that its own file
+ * leaves open. Of several, the first counts.
+ */
+void conf_fault_suspect_string(struct conf_syntax *, const struct conf_spot *);
+void conf_fault_suspect_close(struct conf_syntax *, const struct conf_spot *);
+void conf_fault_suspect_open(struct conf_syntax *);
+
 /* The bracket that closes what c opens. */
 char conf_fault_closing(char c);
 

@@ -116,6 +116,8 @@ close_bracket(struct conf_syntax *s, const struct conf_spot *t)
 	if (t->token.kind != CONF_TOKEN_CLOSE || frame(s)->bracket == '\0' ||
 	    *t->token.at != conf_fault_closing(frame(s)->bracket))
 		return (false);
+	if (frame(s)->file != t->file)
+		conf_fault_suspect_close(s, t);
 	s->nnames = frame(s)->nnames;
 	s->depth--;
 	s->state = CONF_SYNTAX_VALUE_DONE;
@@ -245,15 +247,22 @@ conf_syntax_take(
 		s->after_include = true;
 		return;
 	}
-	if (token->kind == CONF_TOKEN_STRING && s->broken.token.line == 0 &&
-	    memchr(token->at, '\n', token->len) != NULL) {
-		s->broken = t;
-		conf_syntax_path(s, s->broken_setting);
-	}
+	if (token->kind == CONF_TOKEN_STRING &&
+	    memchr(token->at, '\n', token->len) != NULL)
+		conf_fault_suspect_string(s, &t);
 	take(s, &t);
+	if (s->fault.line != 0 && s->suspect.line != 0)
+		s->fault = s->suspect;
 	s->last[1] = s->last[0];
 	s->last[0] = t;
 	s->after_include = false;
+}
+
+void
+conf_syntax_end_file(struct conf_syntax *s, unsigned file)
+{
+	if (frame(s)->bracket != '\0' && frame(s)->file == file)
+		conf_fault_suspect_open(s);
 }
 
 bool

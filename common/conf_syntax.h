@@ -50,14 +50,14 @@ enum conf_syntax_state {
 
 struct conf_syntax {
 	struct conf_fault fault;
+	/* What is allowed, but explains a fault that comes later. */
+	struct conf_fault suspect;
 	enum conf_syntax_state state;
 	struct conf_frame frames[CONF_SYNTAX_DEPTH];
 	size_t depth; /* of the frame at hand */
 	struct conf_syntax_name names[CONF_SYNTAX_NAMES];
 	size_t nnames;
 	struct conf_spot last[2]; /* the tokens before, latest first */
-	struct conf_spot broken;  /* a string over more than one line */
-	char broken_setting[CONF_SYNTAX_PATH];
 	bool after_include;
 };
 
@@ -70,6 +70,9 @@ void conf_syntax_init(struct conf_syntax *);
  */
 void conf_syntax_take(
     struct conf_syntax *, const struct conf_token *, unsigned file);
+
+/* The file, which another one includes, has no more tokens. */
+void conf_syntax_end_file(struct conf_syntax *, unsigned file);
 
 /* The setting at hand, such as "log.error"; "" outside of any. */
 void conf_syntax_path(const struct conf_syntax *, char buf[CONF_SYNTAX_PATH]);

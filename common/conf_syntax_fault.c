@@ -301,13 +301,6 @@ refuse_token(struct conf_syntax *s, const struct conf_spot *t)
 void
 conf_syntax_refuse(struct conf_syntax *s, const struct conf_spot *t)
 {
-	if (s->broken.token.line != 0) {
-		conf_fault_say(s, conf_fault_line(&s->broken, t),
-		    "found a string that does not end on its line; write a "
-		    "quote at its end");
-		strcpy(s->fault.setting, s->broken_setting);
-		return;
-	}
 	if (refuse_token(s, t))
 		return;
 	switch (s->state) {

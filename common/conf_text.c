@@ -22,8 +22,9 @@ struct walk {
 	struct conf_errors *errors;
 	struct conf_syntax syntax;
 	unsigned nfiles;
-	bool refused; /* something that libconfig must not read */
-	bool stopped; /* what comes next is not to be judged */
+	char *suspect_file; /* of syntax.suspect; owned */
+	bool refused;	    /* something that libconfig must not read */
+	bool stopped;	    /* what comes next is not to be judged */
 };
 
 /* One of them. */
@@ -226,14 +227,23 @@ take_token(struct scan *s, const struct conf_token *t)
 {
 	struct walk *w = s->walk;
 
-	if (w->stopped || (t->kind == CONF_TOKEN_END && s->depth > 0))
+	if (w->stopped)
 		return (0);
-	conf_syntax_take(&w->syntax, t, s->number);
+	if (t->kind == CONF_TOKEN_END && s->depth > 0)
+		conf_syntax_end_file(&w->syntax, s->number);
+	else
+		conf_syntax_take(&w->syntax, t, s->number);
+	if (w->syntax.suspect.line != 0 && w->suspect_file == NULL) {
+		w->suspect_file = strdup(s->file);
+		if (w->suspect_file == NULL)
+			return (-ENOMEM);
+	}
 	if (w->syntax.fault.line == 0)
 		return (0);
 	w->stopped = true;
 	w->text->fault = w->syntax.fault;
-	w->text->fault_file = strdup(s->file);
+	w->text->fault_file =
+	    strdup(w->suspect_file != NULL ? w->suspect_file : s->file);
 	return (w->text->fault_file != NULL ? 0 : -ENOMEM);
 }
 
@@ -281,6 +291,7 @@ conf_text_check(
 		r = -EINVAL;
 	if (r == -EINVAL)
 		report_fault(t, errors);
+	free(w.suspect_file);
 	return (r);
 }
 

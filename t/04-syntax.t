@@ -117,6 +117,21 @@ write_file("$dir/part.conf", "\n\nworkers = ;\n");
 	is($said, qq(sniport: $dir/part.conf:3: workers: found ";", expected a value\n),
 		'a mistake in an included file is told with its name and line');
 }
+for (
+	[ 'a bracket that an included file leaves open',
+	    qq(\n{ name = "a";\n  mark = 1;\n), 2, 'egress: found the end of ' .
+	    'the file, but the "{" here is not closed; write "}" where it ends' ],
+	[ 'a bracket too many in an included file', qq!{ name = "a"; }\n);\n!, 2,
+	    'egress: found ")", but no bracket is open in this file; leave it out' ],
+	[ 'a quote that is missing in an included file', qq({ name = "a; }\n), 1,
+	    'egress.name: found a string that does not end; write a quote at its end' ],
+) {
+	my ($title, $part, $line, $says) = @$_;
+
+	write_file("$dir/part.conf", $part);
+	my ($status, $said) = check(qq!$good\negress = (\n\@include "part.conf"\n);\n!);
+	is($said, "sniport: $dir/part.conf:$line: $says\n", $title);
+}
 write_file("$dir/part.conf", qq(\@include "part.conf"\n));
 {
 	my ($status, $said) = check(qq(\@include "part.conf"\n$good));
