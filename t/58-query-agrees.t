@@ -161,6 +161,7 @@ is_deeply([ grep { !$seen{$_} } 'allow 0', 'allow 1', 'report 0', 'report 1',
 $daemon->configure(dns => 'hosts_file = "%DIR%/none";');
 my ($status, $text) = $daemon->once('-q', 'a.test:443');
 is($status, 2, 'no hosts file: no answer');
-like($text, qr/^sniport: \S+:\d+: dns\.hosts_file: .*\bnone\b/, 'but why');
+like($text, qr/^sniport: \S+:\d+: dns\.hosts_file: .*\bnone\b/m,
+	'but why');
 $daemon->stop_ok;
 done_testing;
