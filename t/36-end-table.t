@@ -92,12 +92,13 @@ sub finish {
 	return @reports;
 }
 
-# A hash of audit lines, by the ports of the clients, once all are there.
+# A hash of audit lines, by the ports of client and upstream, once all are there:
+# one of them alone may be used again.
 sub lines {
 	my ($daemon, $n) = @_;
 
 	poll(sub { $daemon->audit >= $n });
-	return map { ($_->{client_port} => $_) } $daemon->audit;
+	return map { ("$_->{client_port} $_->{port}" => $_) } $daemon->audit;
 }
 
 # The complaints about one case. $direct: the report of the same on a direct
@@ -169,7 +170,7 @@ sub name_of {
 	for my $r (@reports) {
 		my $test = "$r->{kind}: $r->{way}";
 		my @wrong = complaints($r, $r->{way} eq 'direct' ? undef :
-			$direct{"$r->{kind} " . name_of($r)}, $line{ $r->{port} });
+			$direct{"$r->{kind} " . name_of($r)}, $line{ $r->{ports} });
 		$cases{$test}++;
 		push @{ $wrong{$test} }, map { name_of($r) . ": $_" } @wrong;
 	}
@@ -222,7 +223,7 @@ cut_ok('the drain deadline', 'drain = "100ms";', sub {
 }, sub {
 	my ($daemon, @reports) = @_;
 	my %line = lines($daemon, scalar @reports);
-	is_deeply([ map { "@{ $line{ $_->{port} } }{qw(reason closed_first)}" }
+	is_deeply([ map { "@{ $line{ $_->{ports} } }{qw(reason closed_first)}" }
 		@reports ], [ ('drain_deadline sniport') x @reports ],
 		'the drain deadline: audit lines');
 	is_deeply([ $daemon->complaints ], [], 'nothing is left');

@@ -65,7 +65,8 @@ struct play {
 	enum rate rate;
 	bool arrived; /* all that the actor had sent, before it ended */
 	struct end end[2];
-	uint16_t port; /* of the client */
+	uint16_t port;	   /* of the client */
+	uint16_t upstream; /* of the upstream */
 };
 
 struct options {
@@ -287,6 +288,7 @@ set_up(struct play *p, const struct options *o)
 	    getsockname(pfd.fd, (struct sockaddr *)&sin, &len) == -1)
 		err(1, "listen");
 	port = sin.sin_port;
+	p->upstream = ntohs(port);
 	client->fd = new_socket();
 	if (p->version != 0)
 		sin.sin_port = htons(o->port);
@@ -411,7 +413,7 @@ report(struct play *p)
 
 	n = snprintf(line, sizeof(line),
 	    "{\"kind\":\"%s\",\"way\":\"%s\",\"load\":\"%s\",\"other\":\"%s\","
-	    "\"actor\":\"%s\",\"port\":%u,\"arrived\":%d,"
+	    "\"actor\":\"%s\",\"ports\":\"%u %u\",\"arrived\":%d,"
 	    "\"client_sent\":%zu,\"client_got\":%zu,\"client_saw\":\"%s\","
 	    "\"upstream_sent\":%zu,\"upstream_got\":%zu,"
 	    "\"upstream_saw\":\"%s\",\"differs\":%d}\n",
@@ -421,9 +423,9 @@ report(struct play *p)
 					   : "1.3",
 	    loads[p->load], rates[p->rate],
 	    p->kind->actor == CLIENT ? "client" : "upstream", p->port,
-	    p->arrived, c->put, c->got, c->saw != NULL ? c->saw : "nothing",
-	    u->put, u->got, u->saw != NULL ? u->saw : "nothing",
-	    c->differs || u->differs);
+	    p->upstream, p->arrived, c->put, c->got,
+	    c->saw != NULL ? c->saw : "nothing", u->put, u->got,
+	    u->saw != NULL ? u->saw : "nothing", c->differs || u->differs);
 	if (write(STDOUT_FILENO, line, (size_t)n) != n)
 		err(1, "write");
 }
