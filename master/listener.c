@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "master/findings.h"
 #include "master/socket.h"
 
@@ -28,10 +29,10 @@ is_listener(const struct conf_listener *a, const struct conf_listener *b)
 	    a->dual_stack == b->dual_stack && addr_equal(&a->addr, &b->addr));
 }
 
-static struct listener_group *
+static struct group *
 find(const struct listener_set *set, const struct conf_listener *l)
 {
-	struct listener_group *g;
+	struct group *g;
 
 	TAILQ_FOREACH (g, &set->groups, entry) {
 		if (g->dual_stack == l->dual_stack &&
@@ -41,108 +42,44 @@ find(const struct listener_set *set, const struct conf_listener *l)
 	return (NULL);
 }
 
-/* Closes sockets from the end on, which keeps the order of the others. */
 static void
-shorten(struct listener_group *g, size_t n)
-{
-	while (g->nfds > n)
-		fd_close(&g->fds[--g->nfds]);
-	if (g->before > n)
-		g->before = n;
-}
-
-/*
- * The same for sockets to which nothing is steered: no copy that some worker
- * still holds may stay in the group, where it would take connections, and the
- * places of its successors, once the program is gone.
- */
-static void
-shut(struct listener_group *g, size_t n)
-{
-	for (size_t i = g->nfds; i > n; i--)
-		(void)shutdown(g->fds[i - 1], SHUT_RDWR);
-	shorten(g, n);
-}
-
-static void
-group_free(struct listener_set *set, struct listener_group *g)
+remove_group(struct listener_set *set, struct group *g)
 {
 	TAILQ_REMOVE(&set->groups, g, entry);
-	shorten(g, 0);
-	free(g->fds);
-	free(g);
+	group_free(g);
 }
 
 void
 listener_fini(struct listener_set *set)
 {
-	struct listener_group *g;
+	struct group *g;
 
 	while ((g = TAILQ_FIRST(&set->groups)) != NULL)
-		group_free(set, g);
+		remove_group(set, g);
 	set->changing = false;
 }
 
-static struct listener_group *
-group_new(struct listener_set *set, const struct conf_listener *l)
+static struct group *
+add_group(struct listener_set *set, const struct conf_listener *l)
 {
-	struct listener_group *g = calloc(1, sizeof(*g));
+	struct group *g = group_new(l);
 
-	if (g == NULL)
-		return (NULL);
-	g->addr = l->addr;
-	g->dual_stack = l->dual_stack;
-	g->close_at = CLOCK_NEVER;
-	snprintf(g->name, sizeof(g->name), "%s", l->address);
-	TAILQ_INSERT_TAIL(&set->groups, g, entry);
+	if (g != NULL)
+		TAILQ_INSERT_TAIL(&set->groups, g, entry);
 	return (g);
 }
 
+/* Sets the program that the group needs. One that cannot be replaced goes on
+ * steering to fewer sockets, all of which are served. */
 static int
-steer(struct listener_group *g, size_t n)
+steer(const struct listener_set *set, struct group *g, size_t open)
 {
-	int error;
-
-	if (g->steered == n)
-		return (0);
-	error = socket_steer(g->fds[0], n);
-	if (error == 0)
-		g->steered = n;
-	return (error);
-}
-
-/* Puts the program in force that the live sockets need. One that cannot be
- * replaced goes on steering to fewer sockets, all of which are served. */
-static void
-steer_live(struct listener_group *g)
-{
-	(void)steer(g, g->live < g->nfds ? g->live : 0);
-}
-
-static int
-grow(struct listener_group *g, size_t n, int64_t silence, const char **step)
-{
-	int *fds;
-	int fd;
-
-	*step = "allocate";
-	fds = reallocarray(g->fds, n, sizeof(*fds));
-	if (fds == NULL)
-		return (-ENOMEM);
-	g->fds = fds;
-	while (g->nfds < n) {
-		fd = socket_listen(&g->addr, g->dual_stack, step);
-		if (fd < 0)
-			return (fd);
-		g->fds[g->nfds++] = fd;
-		/* Without it a dead peer is found later. */
-		(void)fd_keepalive(fd, silence);
-	}
-	return (0);
+	g->open = open;
+	return (group_steer(g, &set->away, set->changing));
 }
 
 static bool
-is_any(const struct listener_group *g)
+is_any(const struct group *g)
 {
 	static const uint8_t any[sizeof(g->addr.ip)];
 
@@ -151,7 +88,7 @@ is_any(const struct listener_group *g)
 
 /* Would one of the two be "in use" because of the other? */
 static bool
-overlap(const struct listener_group *a, const struct listener_group *b)
+overlap(const struct group *a, const struct group *b)
 {
 	if (a->addr.port != b->addr.port)
 		return (false);
@@ -165,9 +102,9 @@ overlap(const struct listener_group *a, const struct listener_group *b)
 /* Where we listen ourselves, on an address that contains this one or is
  * contained in it, the probe could only find us. */
 static int
-probe(const struct listener_set *set, const struct listener_group *g)
+probe(const struct listener_set *set, const struct group *g)
 {
-	const struct listener_group *other;
+	const struct group *other;
 
 	TAILQ_FOREACH (other, &set->groups, entry) {
 		if (other != g && other->nfds > 0 && overlap(other, g))
@@ -177,8 +114,8 @@ probe(const struct listener_set *set, const struct listener_group *g)
 }
 
 static int
-prepare_group(struct listener_set *set, struct listener_group *g,
-    size_t nworkers, int64_t silence, const char **step)
+prepare_group(struct listener_set *set, struct group *g, size_t nworkers,
+    int64_t silence, const char **step)
 {
 	size_t stay = g->live < nworkers ? g->live : nworkers;
 	int error = 0;
@@ -189,10 +126,10 @@ prepare_group(struct listener_set *set, struct listener_group *g,
 		error = probe(set, g);
 	} else if (stay > 0 && (stay < g->nfds || stay < nworkers)) {
 		*step = "SO_ATTACH_REUSEPORT_CBPF";
-		error = steer(g, stay);
+		error = steer(set, g, stay);
 	}
 	if (error == 0 && g->nfds < nworkers)
-		error = grow(g, nworkers, silence, step);
+		error = group_grow(g, nworkers, silence, step);
 	return (error);
 }
 
@@ -200,7 +137,7 @@ int
 listener_prepare(struct listener_set *set, const struct conf *conf,
     size_t nworkers, struct findings *f)
 {
-	struct listener_group *g;
+	struct group *g;
 	const char *step;
 	int error, first = 0;
 
@@ -213,7 +150,7 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 		step = "allocate";
 		g = find(set, &conf->listeners[i]);
 		if (g == NULL)
-			g = group_new(set, &conf->listeners[i]);
+			g = add_group(set, &conf->listeners[i]);
 		error = g == NULL ? -ENOMEM
 				  : prepare_group(set, g, nworkers,
 					conf->timeouts.lost, &step);
@@ -233,7 +170,7 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 void
 listener_rollback(struct listener_set *set)
 {
-	struct listener_group *g, *next;
+	struct group *g, *next;
 
 	if (!set->changing)
 		return;
@@ -241,20 +178,21 @@ listener_rollback(struct listener_set *set)
 	for (g = TAILQ_FIRST(&set->groups); g != NULL; g = next) {
 		next = TAILQ_NEXT(g, entry);
 		if (g->live == 0) {
-			group_free(set, g);
+			remove_group(set, g);
 			continue;
 		}
-		shut(g, g->before);
-		steer_live(g);
+		group_shut(g, g->before);
+		(void)steer(set, g, g->live);
 	}
 }
 
 void
 listener_commit(struct listener_set *set, size_t nworkers, int64_t now)
 {
-	struct listener_group *g;
+	struct group *g;
 
 	set->changing = false;
+	set->away = (struct worker_set){ 0 };
 	TAILQ_FOREACH (g, &set->groups, entry) {
 		if (!g->wanted)
 			continue;
@@ -263,26 +201,66 @@ listener_commit(struct listener_set *set, size_t nworkers, int64_t now)
 		g->close_at = CLOCK_NEVER;
 		if (g->nfds > g->live)
 			g->close_at = now + BOOT_SURPLUS_TIME + SURPLUS_MARGIN;
-		steer_live(g);
+		(void)steer(set, g, g->live);
+	}
+}
+
+int
+listener_away(struct listener_set *set, const struct worker_set *away)
+{
+	struct group *g;
+	int r, error = 0;
+
+	set->away = *away;
+	TAILQ_FOREACH (g, &set->groups, entry) {
+		if (g->live == 0)
+			continue;
+		r = steer(set, g, g->open);
+		error = r != 0 ? r : error;
+	}
+	return (error);
+}
+
+void
+listener_heal(struct listener_set *set, int64_t silence, struct log *log,
+    struct worker_set *renewed)
+{
+	struct group *g;
+	int n;
+
+	TAILQ_FOREACH (g, &set->groups, entry) {
+		n = group_heal(g, silence, renewed);
+		if (n > 0)
+			log_write(log, LOG_LEVEL_ERROR,
+			    "listener %s: %d socket%s did not listen any more: "
+			    "opened anew; what waited there is lost",
+			    g->name, n, n == 1 ? "" : "s");
+		if (n < 0)
+			log_write(log, LOG_LEVEL_ERROR,
+			    "listener %s: open anew what does not listen any "
+			    "more: %s",
+			    g->name, strerror(-n));
+		if (g->live > 0)
+			(void)steer(set, g, g->open);
 	}
 }
 
 void
 listener_close_removed(struct listener_set *set)
 {
-	struct listener_group *g, *next;
+	struct group *g, *next;
 
 	for (g = TAILQ_FIRST(&set->groups); g != NULL; g = next) {
 		next = TAILQ_NEXT(g, entry);
 		if (!g->wanted)
-			group_free(set, g);
+			remove_group(set, g);
 	}
 }
 
 void
 listener_keepalive(struct listener_set *set, int64_t silence)
 {
-	struct listener_group *g;
+	struct group *g;
 	size_t i;
 
 	TAILQ_FOREACH (g, &set->groups, entry)
@@ -293,7 +271,7 @@ listener_keepalive(struct listener_set *set, int64_t silence)
 int64_t
 listener_tick(struct listener_set *set, int64_t now)
 {
-	struct listener_group *g;
+	struct group *g;
 	int64_t next = CLOCK_NEVER;
 
 	/* What a change reuses must not be closed beneath it. */
@@ -301,8 +279,8 @@ listener_tick(struct listener_set *set, int64_t now)
 		return (CLOCK_NEVER);
 	TAILQ_FOREACH (g, &set->groups, entry) {
 		if (g->close_at <= now) {
-			shut(g, g->live);
-			steer_live(g);
+			group_shut(g, g->live);
+			(void)steer(set, g, g->live);
 			g->close_at = CLOCK_NEVER;
 		}
 		if (g->close_at < next)
@@ -313,21 +291,24 @@ listener_tick(struct listener_set *set, int64_t now)
 
 /* Writes the sockets of one listener to out; returns how many. */
 static size_t
-share(struct listener_group *g, unsigned listener, unsigned worker,
-    size_t nworkers, int64_t now, struct boot_socket *out)
+share(struct group *g, unsigned listener, unsigned worker, size_t nworkers,
+    int64_t now, struct boot_socket *out)
 {
-	size_t n = 0;
+	size_t i, n = 0;
 
-	out[n++] =
-	    (struct boot_socket){ .fd = g->fds[worker], .listener = listener };
+	if (g->fds[worker] != -1)
+		out[n++] = (struct boot_socket){ .fd = g->fds[worker],
+			.listener = listener };
 	/* Beyond `before` are sockets of a generation that is being started,
 	 * which are empty yet. */
-	for (size_t i = nworkers + worker; i < g->before; i += nworkers)
-		out[n++] = (struct boot_socket){
-			.fd = g->fds[i], .listener = listener, .surplus = true
-		};
+	for (i = nworkers + worker; i < g->before; i += nworkers) {
+		if (g->fds[i] != -1)
+			out[n++] = (struct boot_socket){ .fd = g->fds[i],
+				.listener = listener,
+				.surplus = true };
+	}
 	/* A worker that replaces another begins the time anew. */
-	if (n > 1 && g->close_at != CLOCK_NEVER)
+	if (g->before > nworkers + worker && g->close_at != CLOCK_NEVER)
 		g->close_at = now + BOOT_SURPLUS_TIME + SURPLUS_MARGIN;
 	return (n);
 }
@@ -337,7 +318,7 @@ listener_sockets(struct listener_set *set, const struct conf *conf,
     unsigned worker, size_t nworkers, int64_t now, struct boot_socket **sockets,
     size_t *nsockets)
 {
-	struct listener_group *g;
+	struct group *g;
 	struct boot_socket *out;
 	size_t max = 0, n = 0;
 

@@ -2,10 +2,6 @@
  * The listening sockets: for each address a group of SO_REUSEPORT sockets,
  * one per worker, which the master keeps open as long as the address is
  * configured, so that no queued connection dies with a worker or a reload.
- *
- * Socket i of a group is worker i's, in every generation. The kernel (6.1,
- * 6.18) keeps a group in the order of listen(2) as long as sockets leave it
- * from its end, which is what lets a program pick the first M of them.
  */
 #ifndef MASTER_LISTENER_H
 #define MASTER_LISTENER_H
@@ -15,32 +11,18 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "common/addr.h"
 #include "common/boot.h"
-#include "common/clock.h"
 #include "common/conf.h"
+#include "master/group.h"
 
 struct findings;
+struct log;
 
-struct listener_group {
-	TAILQ_ENTRY(listener_group) entry;
-	struct addr addr; /* as configured */
-	bool dual_stack;
-	int *fds;
-	size_t nfds;
-	size_t before;	  /* of them, how many stood before the change */
-	size_t live;	  /* new connections go to the first so many; 0: the
-			   * group is new and has no say yet */
-	size_t steered;	  /* the program in force: modulo so many; 0: none */
-	bool wanted;	  /* the new configuration has it */
-	int64_t close_at; /* when fds[live] and up are closed, or NEVER */
-	char name[ADDR_TEXT_SIZE];
-};
-
-TAILQ_HEAD(listener_groups, listener_group);
+TAILQ_HEAD(groups, group);
 
 struct listener_set {
-	struct listener_groups groups;
+	struct groups groups;
+	struct worker_set away;
 	bool changing; /* between prepare and commit or rollback */
 };
 
@@ -63,14 +45,26 @@ void listener_rollback(struct listener_set *);
 
 /*
  * Ends a change that succeeded: new connections go to the sockets of the new
- * workers. Groups that are not wanted any more stay until
+ * workers, none of whom is away. Groups that are not wanted any more stay until
  * listener_close_removed(), so that the old workers can be told first.
  */
 void listener_commit(struct listener_set *, size_t nworkers, int64_t now);
 void listener_close_removed(struct listener_set *);
 
-/* Connections that are made from now on have such a fd_keepalive(). */
+/* Probes dead peers of sockets accepted from now on after so many ns. */
 void listener_keepalive(struct listener_set *, int64_t silence);
+
+/* New connections go to the sockets of other workers than these, as far as
+ * there are others. 0, or -errno: some may still come to them. */
+int listener_away(struct listener_set *, const struct worker_set *);
+
+/*
+ * Looks after what a worker may have done to its sockets: one that does not
+ * listen any more is replaced, which the log tells, and its number is added to
+ * *renewed; all are given their options and their program anew.
+ */
+void listener_heal(struct listener_set *, int64_t silence, struct log *,
+    struct worker_set *renewed);
 
 /* Closes surplus sockets whose time is over; returns when the next is due. */
 int64_t listener_tick(struct listener_set *, int64_t now);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -144,30 +145,66 @@ socket_advice(const struct addr *addr, const char *step, int error)
 	return ("");
 }
 
-int
-socket_steer(int fd, size_t n)
+bool
+socket_listens(int fd)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_RANDOM),
-		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, (uint32_t)n),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-	};
-	struct sock_fprog program;
+	socklen_t len = sizeof(int);
+	int on = 0;
+
+	return (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 &&
+		on != 0);
+}
+
+static int
+detach(int fd)
+{
 	int unused = 0;
 
-	/* With its padding, which goes to the kernel too. */
-	memset(&program, 0, sizeof(program));
-	program.len = sizeof(code) / sizeof(code[0]);
-	program.filter = code;
-
-	if (n == 0) {
-		if (setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused,
-			sizeof(unused)) != 0)
-			return (-errno);
-		return (0);
-	}
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
-		sizeof(program)) != 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused,
+		sizeof(unused)) != 0 &&
+	    errno != ENOENT)
 		return (-errno);
 	return (0);
+}
+
+/* A random number of so many, and for each of them a place. */
+static size_t
+write_program(struct sock_filter *code, const size_t *places, size_t n)
+{
+	size_t i, len = 0;
+
+	code[len++] = (struct sock_filter)BPF_STMT(
+	    BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_RANDOM);
+	code[len++] = (struct sock_filter)BPF_STMT(
+	    BPF_ALU | BPF_MOD | BPF_K, (uint32_t)n);
+	for (i = 0; i < n - 1; i++) {
+		code[len++] = (struct sock_filter)BPF_JUMP(
+		    BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)i, 0, 1);
+		code[len++] = (struct sock_filter)BPF_STMT(
+		    BPF_RET | BPF_K, (uint32_t)places[i]);
+	}
+	code[len++] = (struct sock_filter)BPF_STMT(
+	    BPF_RET | BPF_K, (uint32_t)places[n - 1]);
+	return (len);
+}
+
+int
+socket_steer(int fd, const size_t *places, size_t n)
+{
+	struct sock_fprog program;
+	int error = 0;
+
+	if (n == 0)
+		return (detach(fd));
+	/* With its padding, which goes to the kernel too. */
+	memset(&program, 0, sizeof(program));
+	program.filter = calloc(2 * n + 1, sizeof(*program.filter));
+	if (program.filter == NULL)
+		return (-ENOMEM);
+	program.len = (unsigned short)write_program(program.filter, places, n);
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+		sizeof(program)) != 0)
+		error = -errno;
+	free(program.filter);
+	return (error);
 }

@@ -32,10 +32,14 @@ int socket_try(const struct addr *, bool dual_stack, const char **step);
 /* What to do about it, to be appended to an error of the two; static, or "". */
 const char *socket_advice(const struct addr *, const char *step, int error);
 
+/* Does it (still) listen? */
+bool socket_listens(int fd);
+
 /*
- * Sends new connections of the socket's group to its first n sockets only, at
- * random; 0: to all, as the kernel has it. 0 or -errno.
+ * Sends new connections of the socket's group, at random, to those of its
+ * sockets that have these places in the kernel's list only; n = 0: to all, as
+ * the kernel has it. 0 or -errno.
  */
-int socket_steer(int fd, size_t n);
+int socket_steer(int fd, const size_t *places, size_t n);
 
 #endif

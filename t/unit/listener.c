@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/log.h"
+#include "common/sink.h"
 #include "master/findings.h"
 #include "master/socket.h"
 #include "t/unit/tap.h"
@@ -70,7 +72,7 @@ change(struct listener_set *set, const struct conf *conf, size_t nworkers)
 	listener_close_removed(set);
 }
 
-static const struct listener_group *
+static const struct group *
 only_group(const struct listener_set *set)
 {
 	return (TAILQ_FIRST(&set->groups));
@@ -78,7 +80,7 @@ only_group(const struct listener_set *set)
 
 /* Connects, accepts all, counts what came to each socket. Returns the sum. */
 static int
-connect_many(const struct listener_group *g, int came[SOCKETS_MAX])
+connect_many(const struct group *g, int came[SOCKETS_MAX])
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&g->addr, &ss);
@@ -202,6 +204,129 @@ keepalive(void)
 	probes(fd, 1, 1, 1, "the kernel has nothing shorter");
 	listener_keepalive(&set, 9 * CLOCK_SEC);
 	probes(fd, 4, 1, 5, "never more often than each second");
+	listener_fini(&set);
+}
+
+static struct worker_set
+only(size_t worker)
+{
+	struct worker_set set = { 0 };
+
+	worker_set_add(&set, worker);
+	return (set);
+}
+
+/* Those who are away get nothing, unless nobody else is there. */
+static void
+away(void)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct worker_set who = only(1);
+	struct listener_set set;
+	int came[SOCKETS_MAX], i;
+
+	listener_init(&set);
+	change(&set, &conf, 4);
+	is_int(listener_away(&set, &who), 0, "a worker is away");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	ok(came[0] > 0 && came[1] == 0 && came[2] > 0 && came[3] > 0,
+	    "by the others");
+	worker_set_add(&who, 0);
+	worker_set_add(&who, 3);
+	is_int(listener_away(&set, &who), 0, "more of them");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(came[2], CLIENTS, "by the only one");
+	worker_set_add(&who, 2);
+	is_int(listener_away(&set, &who), 0, "all of them");
+	is_int(connect_many(only_group(&set), came), CLIENTS,
+	    "all come to somebody's socket");
+	who = (struct worker_set){ 0 };
+	is_int(listener_away(&set, &who), 0, "none");
+	connect_many(only_group(&set), came);
+	for (i = 0; i < 4; i++)
+		ok(came[i] > 0, "each is served again");
+	who = only(0);
+	is_int(listener_away(&set, &who), 0, "one is away");
+	is_int(prepare(&set, &conf, 6), 0, "while the group grows");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(came[0] + came[4] + came[5], 0, "by those who are there");
+	listener_commit(&set, 6, NOW);
+	connect_many(only_group(&set), came);
+	ok(came[0] > 0 && came[4] > 0, "a commit brings all");
+	listener_fini(&set);
+}
+
+static void
+deafen(const struct listener_set *set, size_t i)
+{
+	(void)shutdown(only_group(set)->fds[i], SHUT_RDWR);
+}
+
+static void
+healing(struct log *log)
+{
+	struct conf_listener l = on_loopback(free_port());
+	struct conf conf = conf_of(&l, 1);
+	struct worker_set renewed = { 0 }, who;
+	struct listener_set set;
+	int came[SOCKETS_MAX], fds[4];
+	size_t i, place = 0;
+
+	listener_init(&set);
+	change(&set, &conf, 4);
+	memcpy(fds, only_group(&set)->fds, sizeof(fds));
+	listener_heal(&set, CLOCK_SEC, log, &renewed);
+	ok(memcmp(fds, only_group(&set)->fds, sizeof(fds)) == 0 &&
+		!worker_set_has(&renewed, 0),
+	    "nothing is wrong: nothing is done");
+	deafen(&set, 1);
+	is_int(connect_many(only_group(&set), came), CLIENTS,
+	    "the kernel has the others serve");
+	listener_heal(&set, CLOCK_SEC, log, &renewed);
+	ok(!worker_set_has(&renewed, 0) && worker_set_has(&renewed, 1) &&
+		!worker_set_has(&renewed, 2) && !worker_set_has(&renewed, 3),
+	    "the deaf one is opened anew");
+	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	for (i = 0; i < 4; i++)
+		ok(came[i] > 0, "by each");
+	for (i = 0; i < 4; i++) {
+		who = only(i);
+		listener_away(&set, &who);
+		connect_many(only_group(&set), came);
+		is_int(came[i], 0, "the kernel's list is known");
+	}
+	who = (struct worker_set){ 0 };
+	listener_away(&set, &who);
+
+	deafen(&set, 0);
+	deafen(&set, 2);
+	renewed = (struct worker_set){ 0 };
+	listener_heal(&set, CLOCK_SEC, log, &renewed);
+	ok(worker_set_has(&renewed, 0) && worker_set_has(&renewed, 1),
+	    "two at once: nobody knows the list, all are opened anew");
+	who = only(3);
+	listener_away(&set, &who);
+	connect_many(only_group(&set), came);
+	ok(came[0] > 0 && came[1] > 0 && came[2] > 0 && came[3] == 0,
+	    "then it is known again");
+
+	who = (struct worker_set){ 0 };
+	listener_away(&set, &who);
+	is_int(socket_steer(only_group(&set)->fds[2], &place, 1), 0,
+	    "a program of somebody else");
+	connect_many(only_group(&set), came);
+	is_int(came[0], CLIENTS, "which draws all to one socket");
+	listener_heal(&set, CLOCK_SEC, log, &renewed);
+	connect_many(only_group(&set), came);
+	ok(came[0] > 0 && came[1] > 0, "does not stay");
+	deafen(&set, 1);
+	change(&set, &conf, 2);
+	listener_heal(&set, CLOCK_SEC, log, &renewed);
+	listener_tick(&set, LATER);
+	is_int(connect_many(only_group(&set), came), CLIENTS,
+	    "and those that are left serve all");
+	ok(came[0] > 0 && came[1] > 0, "each of them");
 	listener_fini(&set);
 }
 
@@ -426,9 +551,17 @@ overlapping(void)
 int
 main(void)
 {
+	struct sink *sink;
+	struct log *log;
+
+	if (sink_open(&sink, "/dev/null") != 0 ||
+	    log_new(&log, sink, LOG_LEVEL_ERROR, "listener") != 0)
+		return (1);
 	starting();
 	inheritance();
 	keepalive();
+	away();
+	healing(log);
 	shrinking();
 	late_worker();
 	growing();
@@ -438,5 +571,7 @@ main(void)
 	gone();
 	in_use();
 	overlapping();
+	log_free(log);
+	sink_close(sink);
 	return (done_testing());
 }

@@ -1,0 +1,69 @@
+/*
+ * The listening sockets of one address: SO_REUSEPORT sockets, of which number
+ * i is worker i's, in every generation.
+ *
+ * A program in the kernel chooses among them by their place in its list. A new
+ * socket takes the place behind the last (listen(2)); where one leaves, the
+ * last takes its place (Linux 4.5 to 6.18, reuseport_detach_sock()). That is
+ * followed here.
+ */
+#ifndef MASTER_GROUP_H
+#define MASTER_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/addr.h"
+#include "master/worker_set.h"
+
+struct conf_listener;
+
+struct group {
+	TAILQ_ENTRY(group) entry;
+	struct addr addr; /* as configured */
+	bool dual_stack;
+	int *fds; /* -1: was handed to whom it is kept for */
+	size_t *places;
+	size_t nfds;
+	size_t nplaces;	  /* in the kernel's list */
+	size_t before;	  /* of fds, how many stood before the change */
+	size_t live;	  /* the workers are so many; 0: the group is new and
+			   * has no say yet */
+	size_t open;	  /* new connections go to the first so many */
+	bool wanted;	  /* the new configuration has it */
+	int64_t close_at; /* when fds[live] and up are closed, or NEVER */
+	char name[ADDR_TEXT_SIZE];
+};
+
+/* Without sockets, owned by the caller; NULL: no memory. */
+struct group *group_new(const struct conf_listener *);
+
+/* Closes everything. */
+void group_free(struct group *);
+
+/* Opens sockets until there are n, with keep-alive for so much silence. 0, or
+ * -errno with *step set to what failed. */
+int group_grow(struct group *, size_t n, int64_t silence, const char **step);
+
+/* Closes all but the first n sockets, for other processes as well. */
+void group_shut(struct group *, size_t n);
+
+/*
+ * Has new connections come to the first `open` sockets only, and of these not
+ * to those of the workers who are away, unless all are. The program is set
+ * anew, whatever there was; where all are open there need be none, but for a
+ * group that is about to grow. 0 or -errno.
+ */
+int group_steer(struct group *, const struct worker_set *away, bool grows);
+
+/*
+ * Looks whether each socket still listens, and opens another for one that does
+ * not; the rest are given their options anew. If more than one was deaf nobody
+ * knows the kernel's list, and all are opened anew. Adds to *renewed which
+ * numbers were, and returns how many; or -errno, if only some could be.
+ */
+int group_heal(struct group *, int64_t silence, struct worker_set *renewed);
+
+#endif
