@@ -98,6 +98,11 @@ is_valid(const struct control_msg *msg, size_t nfds)
 	case CONTROL_REOPEN:
 		mask = msg->fd_mask;
 		break;
+	case CONTROL_ADOPT:
+		mask = 1;
+		if (msg->fd_mask != mask)
+			return (false);
+		break;
 	case CONTROL_READY:
 	case CONTROL_DRAIN:
 	case CONTROL_END:

@@ -16,7 +16,10 @@ enum control_type {
 	/* master to worker */
 	CONTROL_DRAIN,	/* stop accepting, exit after the last tunnel */
 	CONTROL_REOPEN, /* fds: error log, audit log */
-	CONTROL_END	/* reset every tunnel for `reason`, exit at once */
+	CONTROL_END,	/* reset every tunnel for `reason`, exit at once */
+	CONTROL_ADOPT	/* fd: a socket of `listener`, whose worker is down:
+			 * accept what is queued, then close it after
+			 * BOOT_SURPLUS_TIME */
 };
 
 struct control_msg {
@@ -26,8 +29,9 @@ struct control_msg {
 	uint64_t listeners; /* DRAIN: bit per listener of the worker's own
 			     * configuration that nobody serves any more; what
 			     * is queued there is accepted first */
-	uint32_t fd_mask;   /* REOPEN: 1 error log, 2 audit log attached */
-	uint32_t unused;
+	uint32_t fd_mask;   /* REOPEN: 1 error log, 2 audit log attached;
+			     * ADOPT: 1 */
+	uint32_t listener;  /* ADOPT: index into the worker's own listeners */
 };
 
 /* A non-blocking, close-on-exec pair. 0 or -errno. */

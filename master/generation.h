@@ -50,6 +50,7 @@ struct child {
 /* A worker number: who has it, and when the next one gets it. */
 struct seat {
 	struct child *child; /* NULL: vacant */
+	struct child *cover; /* vacant: who serves what waits; NULL: nobody */
 	int64_t spawn_at;    /* vacant: when to fork */
 	struct backoff backoff;
 };

@@ -35,6 +35,8 @@ struct master {
 	struct generation *current; /* NULL until the start has succeeded */
 	struct generation *next;    /* being started; NULL: none */
 	unsigned last_number;	    /* of a generation */
+	size_t serving;	   /* workers of the current one, as was told */
+	char failure[512]; /* of the last reload; "": it was done */
 	bool reload_wanted;
 	int64_t reload_began;
 	struct findings findings; /* of the (re)load under way */

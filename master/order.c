@@ -24,31 +24,49 @@ tell(
 	return (control_send(c->control_fd, msg, fds, nfds));
 }
 
+static void
+drain(struct master *m, struct child *c, const struct control_msg *msg)
+{
+	int error;
+
+	if (c->state == CHILD_ENDING)
+		return;
+	c->state = CHILD_DRAINING;
+	c->alive = clock_now();
+	c->kill_at = msg->deadline == CLOCK_NEVER
+			 ? CLOCK_NEVER
+			 : msg->deadline + DRAIN_MARGIN;
+	error = tell(c, msg, NULL, 0);
+	if (error == 0 || error == -EPIPE)
+		return;
+	/* It does not read its messages: the watchdog's business. */
+	log_write(m->log, LOG_LEVEL_ERROR, "worker %u[%d]: drain: %s",
+	    c->worker, (int)c->pid, strerror(-error));
+}
+
 void
 order_drain(struct master *m, struct generation *g, enum reason reason,
     int64_t deadline, uint64_t listeners)
 {
-	struct control_msg msg = { .type = CONTROL_DRAIN,
+	const struct control_msg msg = { .type = CONTROL_DRAIN,
 		.reason = reason,
 		.deadline = deadline,
 		.listeners = listeners };
 	struct child *c;
-	int error;
 
-	TAILQ_FOREACH (c, &g->children, entry) {
-		if (c->state == CHILD_ENDING)
-			continue;
-		c->state = CHILD_DRAINING;
-		c->alive = clock_now();
-		c->kill_at = deadline == CLOCK_NEVER ? CLOCK_NEVER
-						     : deadline + DRAIN_MARGIN;
-		error = tell(c, &msg, NULL, 0);
-		if (error == 0 || error == -EPIPE)
-			continue;
-		/* It does not read its messages: the watchdog's business. */
-		log_write(m->log, LOG_LEVEL_ERROR, "worker %u[%d]: drain: %s",
-		    c->worker, (int)c->pid, strerror(-error));
-	}
+	TAILQ_FOREACH (c, &g->children, entry)
+		drain(m, c, &msg);
+}
+
+void
+order_drain_child(
+    struct master *m, struct child *c, enum reason reason, int64_t deadline)
+{
+	const struct control_msg msg = {
+		.type = CONTROL_DRAIN, .reason = reason, .deadline = deadline
+	};
+
+	drain(m, c, &msg);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "common/reason.h"
 
+struct child;
 struct generation;
 struct master;
 
@@ -15,6 +16,10 @@ struct master;
  */
 void order_drain(struct master *, struct generation *, enum reason,
     int64_t deadline, uint64_t listeners);
+
+/* The same for one of them alone, which leaves no listener. */
+void order_drain_child(
+    struct master *, struct child *, enum reason, int64_t deadline);
 
 /* Tells them to exit at once; those who have not after `patience` are killed. */
 void order_end(

@@ -9,7 +9,9 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "master/master.h"
+#include "master/cover.h"
 #include "master/order.h"
+#include "master/status.h"
 #include "master/supervise.h"
 #include "master/totals.h"
 
@@ -62,6 +64,8 @@ reload_begin(struct master *m)
 	}
 	if (generation_read(&g, m->file, &m->findings) != 0)
 		return;
+	/* New workers are not to inherit what an old one has shut down. */
+	cover_heal(m, m->reload_began);
 	if (generation_complete(g, true, &m->findings) != 0 ||
 	    privilege_check_files(g->conf, g->nworkers, &m->findings) != 0 ||
 	    listener_prepare(
@@ -89,14 +93,10 @@ drop_if_empty(struct master *m, struct generation *g)
 static void
 tell_success(struct master *m, const struct generation *old, int64_t now)
 {
-	const struct generation *g = m->current;
-	char text[256];
+	char text[STATUS_SUMMARY_SIZE];
 
-	snprintf(text, sizeof(text),
-	    "%zu worker%s, %zu listener%s, %zu rule%s, generation %u",
-	    g->nworkers, g->nworkers == 1 ? "" : "s", g->conf->nlisteners,
-	    g->conf->nlisteners == 1 ? "" : "s", g->conf->nrules,
-	    g->conf->nrules == 1 ? "" : "s", g->number);
+	m->serving = m->current->nworkers;
+	status_summary(m, text);
 	findings_log(&m->findings, m->log);
 	if (old == NULL)
 		log_write(m->log, LOG_LEVEL_NOTICE,
@@ -105,8 +105,7 @@ tell_success(struct master *m, const struct generation *old, int64_t now)
 		log_write(m->log, LOG_LEVEL_NOTICE,
 		    "reload: done in %lld ms, %s",
 		    (long long)((now - m->reload_began) / CLOCK_MSEC), text);
-	notify_send(&m->notify, "READY=1\nMAINPID=%d\nSTATUS=Serving: %s\n",
-	    (int)getpid(), text);
+	status_ready(m);
 }
 
 static void
@@ -119,6 +118,7 @@ commit(struct master *m)
 	m->next = NULL;
 	m->log = m->current->log;
 	listener_commit(&m->listeners, m->current->nworkers, now);
+	cover_heal(m, now);
 	if (old != NULL)
 		order_drain(m, old, REASON_RETIRED,
 		    retire_deadline(m->current, now),
@@ -177,9 +177,7 @@ tell_failure(struct master *m, int64_t now)
 	    "reload: failed after %lld ms: generation %u goes on",
 	    (long long)((now - m->reload_began) / CLOCK_MSEC),
 	    m->current->number);
-	notify_send(&m->notify,
-	    "READY=1\nSTATUS=Reload failed, generation %u goes on: %s\n",
-	    m->current->number, cause);
+	status_failed(m, cause);
 }
 
 static void

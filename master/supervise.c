@@ -13,6 +13,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/stats.h"
+#include "master/cover.h"
 #include "master/master.h"
 #include "master/spawn.h"
 
@@ -76,6 +77,8 @@ take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 	c->state = CHILD_SERVING;
 	c->kill_at = CLOCK_NEVER;
 	c->alive = now;
+	if (c->generation == m->current)
+		cover_update(m, now);
 	log_write(c->generation->log, LOG_LEVEL_INFO, "worker %u[%d]: ready",
 	    c->worker, (int)c->pid);
 }
@@ -172,7 +175,12 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 		    c->killed != NULL ? c->killed : text);
 	vacate(m, c, now);
 	hang_up(m, c);
+	cover_forget(m, c);
 	spawn_forget(c, m->stats);
+	if (!expected) {
+		cover_heal(m, now);
+		cover_update(m, now);
+	}
 	if (g == m->current || g == m->next || !TAILQ_EMPTY(&g->children))
 		return;
 	log_write(m->log, LOG_LEVEL_INFO, "generation %u: gone", g->number);

@@ -130,7 +130,7 @@ subtest 'what waits for a worker is served by the next' => sub {
 	kill 'KILL', @pids;
 	is(scalar(grep { $_->handshake && works($_) && finish($_) } @waiting), 30,
 		'all of them');
-	is($daemon->worker($_) == $pids[$_], '', "worker $_ is a new one")
+	ok(wait_worker($daemon, $_, $pids[$_]), "worker $_ is a new one")
 	    for 0, 1;
 };
 $daemon->stop_ok;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,33 +26,37 @@
 
 struct socket {
 	struct loop_fd lfd;
+	LIST_ENTRY(socket) link;
 	struct acceptor *acceptor;
 	const struct conf_listener *listener;
 	unsigned index; /* of the listener */
-	bool surplus;
+	bool adopted;
+	struct timer surplus; /* armed: nothing new comes, until then */
+	struct loop_garbage garbage;
 };
+
+LIST_HEAD(socket_list, socket);
 
 struct acceptor {
 	struct loop *loop;
 	const struct boot *boot;
 	struct tunnels *tunnels;
-	struct timer pause, surplus;
+	struct timer pause;
 	struct log_rate rate;
-	bool paused;
+	bool paused, stopped;
 	size_t nsockets;
-	struct socket sockets[];
+	struct socket_list sockets;
 };
 
 static void
 set_events(struct acceptor *a, uint32_t events)
 {
-	size_t i;
+	struct socket *s;
 
-	for (i = 0; i < a->nsockets; i++)
-		if (a->sockets[i].lfd.fd != -1)
-			/* Fails for want of kernel memory alone; then a busy
-			 * or a deaf socket is tried again at the next pause. */
-			(void)loop_mod(a->loop, &a->sockets[i].lfd, events);
+	LIST_FOREACH (s, &a->sockets, link)
+		/* Fails for want of kernel memory alone; then a busy or a deaf
+		 * socket is tried again at the next pause. */
+		(void)loop_mod(a->loop, &s->lfd, events);
 }
 
 static void
@@ -135,23 +140,39 @@ accept_one(struct socket *s)
 }
 
 static void
-socket_cb(struct loop_fd *lfd, uint32_t events)
+socket_free_cb(struct loop_garbage *garbage)
 {
-	accept_one(container_of(lfd, struct socket, lfd));
+	free(container_of(garbage, struct socket, garbage));
 }
 
-/* The number is not for another socket, of which the sandbox would forbid what
- * it forbids of a listener. */
+/* The number of one that we were born with is not for another socket, of which
+ * the sandbox would forbid what it forbids of a listener. */
 static void
 socket_close(struct socket *s)
 {
+	struct acceptor *a = s->acceptor;
 	int fd = s->lfd.fd;
 
-	if (fd == -1)
-		return;
-	loop_del(s->acceptor->loop, &s->lfd);
-	if (dup3(STDIN_FILENO, fd, O_CLOEXEC) == -1)
+	loop_del(a->loop, &s->lfd);
+	if (s->adopted || dup3(STDIN_FILENO, fd, O_CLOEXEC) == -1) {
 		fd_close(&fd);
+		a->nsockets--;
+	}
+	timer_cancel(loop_timers(a->loop), &s->surplus);
+	LIST_REMOVE(s, link);
+	loop_free_later(a->loop, &s->garbage);
+}
+
+/* One that was shut down says so for ever. */
+static void
+socket_cb(struct loop_fd *lfd, uint32_t events)
+{
+	struct socket *s = container_of(lfd, struct socket, lfd);
+
+	if ((events & EPOLLHUP) != 0)
+		socket_close(s);
+	else
+		accept_one(s);
 }
 
 static void
@@ -159,7 +180,7 @@ last_call(struct socket *s)
 {
 	int i;
 
-	for (i = 0; i < LAST_CALL && s->lfd.fd != -1; i++)
+	for (i = 0; i < LAST_CALL; i++)
 		if (!accept_one(s))
 			break;
 }
@@ -169,26 +190,47 @@ last_call(struct socket *s)
 static void
 surplus_cb(struct timer *t)
 {
-	struct acceptor *a = container_of(t, struct acceptor, surplus);
-	size_t i;
+	struct socket *s = container_of(t, struct socket, surplus);
 
-	for (i = 0; i < a->nsockets; i++) {
-		if (!a->sockets[i].surplus)
-			continue;
-		last_call(&a->sockets[i]);
-		socket_close(&a->sockets[i]);
+	last_call(s);
+	socket_close(s);
+}
+
+static int
+socket_open(struct acceptor *a, const struct boot_socket *b, bool adopted)
+{
+	struct socket *s = calloc(1, sizeof(*s));
+	int error;
+
+	if (s == NULL)
+		return (-ENOMEM);
+	s->lfd.cb = socket_cb;
+	s->acceptor = a;
+	s->listener = &a->boot->conf->listeners[b->listener];
+	s->index = b->listener;
+	s->adopted = adopted;
+	s->garbage.free = socket_free_cb;
+	timer_init(&s->surplus, surplus_cb);
+	error = loop_add(a->loop, &s->lfd, b->fd, a->paused ? 0 : EPOLLIN);
+	if (error != 0) {
+		free(s);
+		return (error);
 	}
+	LIST_INSERT_HEAD(&a->sockets, s, link);
+	a->nsockets++;
+	if (b->surplus)
+		timer_arm(loop_timers(a->loop), &s->surplus,
+		    loop_now(a->loop) + BOOT_SURPLUS_TIME);
+	return (0);
 }
 
 int
 accept_start(struct acceptor **out, struct loop *loop, const struct boot *boot,
     struct tunnels *tunnels)
 {
-	struct acceptor *a =
-	    calloc(1, sizeof(*a) + boot->nsockets * sizeof(a->sockets[0]));
-	const struct boot_socket *b;
-	struct socket *s;
-	int error;
+	struct acceptor *a = calloc(1, sizeof(*a));
+	size_t i;
+	int error = 0;
 
 	if (a == NULL)
 		return (-ENOMEM);
@@ -196,42 +238,43 @@ accept_start(struct acceptor **out, struct loop *loop, const struct boot *boot,
 	a->boot = boot;
 	a->tunnels = tunnels;
 	timer_init(&a->pause, pause_cb);
-	timer_init(&a->surplus, surplus_cb);
-	for (; a->nsockets < boot->nsockets; a->nsockets++) {
-		b = &boot->sockets[a->nsockets];
-		s = &a->sockets[a->nsockets];
-		*s = (struct socket){
-			.lfd.cb = socket_cb,
-			.acceptor = a,
-			.listener = &boot->conf->listeners[b->listener],
-			.index = b->listener,
-			.surplus = b->surplus,
-		};
-		error = loop_add(loop, &s->lfd, b->fd, EPOLLIN);
-		if (error != 0) {
-			accept_free(a);
-			return (error);
-		}
-		if (s->surplus)
-			timer_arm(loop_timers(loop), &a->surplus,
-			    loop_now(loop) + BOOT_SURPLUS_TIME);
-	}
-	*out = a;
-	return (0);
+	LIST_INIT(&a->sockets);
+	for (i = 0; error == 0 && i < boot->nsockets; i++)
+		error = socket_open(a, &boot->sockets[i], false);
+	if (error != 0)
+		accept_free(a);
+	else
+		*out = a;
+	return (error);
+}
+
+void
+accept_adopt(struct acceptor *a, int fd, uint32_t listener)
+{
+	const struct boot_socket b = {
+		.fd = fd, .listener = listener, .surplus = true
+	};
+	int error = -EINVAL;
+
+	if (!a->stopped && listener < a->boot->conf->nlisteners)
+		error = socket_open(a, &b, true);
+	if (error != 0)
+		fd_close(&fd);
 }
 
 void
 accept_stop(struct acceptor *a, uint64_t listeners)
 {
-	size_t i;
+	struct socket *s, *next;
 
-	for (i = 0; i < a->nsockets; i++) {
-		if ((listeners & UINT64_C(1) << a->sockets[i].index) != 0)
-			last_call(&a->sockets[i]);
-		socket_close(&a->sockets[i]);
+	a->stopped = true;
+	for (s = LIST_FIRST(&a->sockets); s != NULL; s = next) {
+		next = LIST_NEXT(s, link);
+		if ((listeners & UINT64_C(1) << s->index) != 0)
+			last_call(s);
+		socket_close(s);
 	}
 	timer_cancel(loop_timers(a->loop), &a->pause);
-	timer_cancel(loop_timers(a->loop), &a->surplus);
 	a->paused = false;
 }
 

@@ -14,6 +14,10 @@ struct tunnels;
 int accept_start(
     struct acceptor **, struct loop *, const struct boot *, struct tunnels *);
 
+/* Takes a socket of the listener with that index for as long as a surplus one:
+ * its own worker is down. Takes fd. */
+void accept_adopt(struct acceptor *, int fd, uint32_t listener);
+
 /*
  * Stops, and closes this worker's copies of the listening sockets. What is
  * queued on the listeners whose bits are set is accepted first, since nobody

@@ -201,6 +201,9 @@ obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 	case CONTROL_REOPEN:
 		reopen(w, msg, fds, nfds);
 		return;
+	case CONTROL_ADOPT:
+		accept_adopt(w->acceptor, fds[0], msg->listener);
+		return;
 	case CONTROL_DRAIN:
 		drain(w, msg->listeners);
 		w->end_reason = sane_reason(msg->reason);

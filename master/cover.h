@@ -1,0 +1,28 @@
+/*
+ * What becomes of connections when a worker is down: new ones go to others, and
+ * one of these serves what waits on its sockets.
+ */
+#ifndef MASTER_COVER_H
+#define MASTER_COVER_H
+
+#include <stdint.h>
+
+struct child;
+struct master;
+
+/* To be called when a worker of the current generation became ready or died.
+ * Tells the service manager, too, how many serve. */
+void cover_update(struct master *, int64_t now);
+
+/* The child is gone: what it covered, nobody does. */
+void cover_forget(struct master *, const struct child *);
+
+/*
+ * To be called when a worker may have done something to its sockets, which is
+ * when one has died that was not to, and when a generation begins to serve.
+ * What does not listen any more is opened anew; workers that are still there
+ * with such a socket drain, and others take their seats.
+ */
+void cover_heal(struct master *, int64_t now);
+
+#endif

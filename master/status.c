@@ -1,0 +1,90 @@
+#include "master/status.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+#include "master/master.h"
+
+static const char *
+plural(size_t n)
+{
+	return (n == 1 ? "" : "s");
+}
+
+/* "2", or "1 of 2". */
+static void
+put_workers(const struct master *m, char text[64])
+{
+	size_t n = m->current->nworkers;
+
+	if (m->serving < n)
+		snprintf(text, 64, "%zu of %zu", m->serving, n);
+	else
+		snprintf(text, 64, "%zu", n);
+}
+
+void
+status_summary(const struct master *m, char text[STATUS_SUMMARY_SIZE])
+{
+	const struct generation *g = m->current;
+	char workers[64];
+
+	put_workers(m, workers);
+	snprintf(text, STATUS_SUMMARY_SIZE,
+	    "%s worker%s, %zu listener%s, %zu rule%s, generation %u", workers,
+	    plural(g->nworkers), g->conf->nlisteners,
+	    plural(g->conf->nlisteners), g->conf->nrules,
+	    plural(g->conf->nrules), g->number);
+}
+
+static void
+tell(const struct master *m, const char *before)
+{
+	char text[STATUS_SUMMARY_SIZE], workers[64];
+
+	if (m->failure[0] == '\0') {
+		status_summary(m, text);
+		notify_send(&m->notify, "%sSTATUS=Serving: %s\n", before, text);
+		return;
+	}
+	put_workers(m, workers);
+	if (m->serving == m->current->nworkers)
+		notify_send(&m->notify,
+		    "%sSTATUS=Reload failed, generation %u goes on: %s\n",
+		    before, m->current->number, m->failure);
+	else
+		notify_send(&m->notify,
+		    "%sSTATUS=Reload failed, generation %u goes on with %s "
+		    "worker%s: %s\n",
+		    before, m->current->number, workers,
+		    plural(m->current->nworkers), m->failure);
+}
+
+void
+status_ready(struct master *m)
+{
+	char before[64];
+
+	m->failure[0] = '\0';
+	m->serving = m->current->nworkers;
+	snprintf(
+	    before, sizeof(before), "READY=1\nMAINPID=%d\n", (int)getpid());
+	tell(m, before);
+}
+
+void
+status_failed(struct master *m, const char *cause)
+{
+	snprintf(m->failure, sizeof(m->failure), "%s", cause);
+	tell(m, "READY=1\n");
+}
+
+void
+status_workers(struct master *m, size_t serving)
+{
+	if (serving == m->serving)
+		return;
+	m->serving = serving;
+	tell(m, "");
+}
