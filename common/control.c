@@ -104,6 +104,8 @@ is_valid(const struct control_msg *msg, size_t nfds)
 			return (false);
 		break;
 	case CONTROL_READY:
+	case CONTROL_EMPTIED:
+	case CONTROL_RELEASE:
 	case CONTROL_DRAIN:
 	case CONTROL_END:
 		break;

@@ -14,12 +14,17 @@ enum control_type {
 	/* worker to master */
 	CONTROL_READY = 1, /* accepting from now on */
 	/* master to worker */
-	CONTROL_DRAIN,	/* stop accepting, exit after the last tunnel */
-	CONTROL_REOPEN, /* fds: error log, audit log */
-	CONTROL_END,	/* reset every tunnel for `reason`, exit at once */
-	CONTROL_ADOPT	/* fd: a socket of `listener`, whose worker is down:
-			 * accept what is queued, then close it after
-			 * BOOT_SURPLUS_TIME */
+	CONTROL_DRAIN,	 /* stop accepting, exit after the last tunnel */
+	CONTROL_REOPEN,	 /* fds: error log, audit log */
+	CONTROL_END,	 /* reset every tunnel for `reason`, exit at once */
+	CONTROL_RELEASE, /* close what is still open after DRAIN */
+	CONTROL_ADOPT,	 /* fd: a socket of `listener`, whose worker is down;
+			  * accept what is queued, close it after
+			  * BOOT_SURPLUS_TIME */
+	/* worker to master */
+	CONTROL_EMPTIED /* after DRAIN with listeners: what was queued there
+			  * is accepted; they stay open until RELEASE, since
+			  * more may come while the master has them open */
 };
 
 struct control_msg {

@@ -11,6 +11,8 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "common/boot.h"
+#include "common/control.h"
 #include "master/backoff.h"
 #include "master/privilege.h"
 
@@ -30,6 +32,14 @@ enum child_state {
 	CHILD_ENDING	/* was told to exit, or killed */
 };
 
+/* Listening sockets that are kept for a worker; see keep.h. */
+struct kept {
+	struct boot_socket *sockets; /* with the listeners of its own conf */
+	size_t n;
+	unsigned heirs; /* whom they were kept for before */
+	int64_t until;
+};
+
 /* A worker process, from its fork until it is reaped. */
 struct child {
 	TAILQ_ENTRY(child) entry;
@@ -39,12 +49,13 @@ struct child {
 	int control_fd; /* -1: it has closed its end */
 	int slot;	/* in stats */
 	enum child_state state;
-	bool told_ready; /* once is enough */
+	bool told_ready, told_emptied; /* once is enough */
 	int64_t started;
 	int64_t alive;	    /* counts as a sign of life like its heartbeat */
 	int64_t doubted;    /* when it was first found to stand still; NEVER */
 	int64_t kill_at;    /* when patience ends; NEVER */
 	const char *killed; /* why we killed it; NULL: we did not */
+	struct kept kept;
 };
 
 /* A worker number: who has it, and when the next one gets it. */
@@ -52,6 +63,7 @@ struct seat {
 	struct child *child; /* NULL: vacant */
 	struct child *cover; /* vacant: who serves what waits; NULL: nobody */
 	int64_t spawn_at;    /* vacant: when to fork */
+	struct kept kept;    /* vacant: for an heir */
 	struct backoff backoff;
 };
 
@@ -69,6 +81,7 @@ struct generation {
 	size_t nworkers;
 	struct seat *seats; /* nworkers of them */
 	TAILQ_HEAD(child_list, child) children;
+	struct control_msg drain; /* as they were told; 0: they were not */
 };
 
 TAILQ_HEAD(generation_list, generation);

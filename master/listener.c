@@ -336,6 +336,49 @@ listener_sockets(struct listener_set *set, const struct conf *conf,
 	return (0);
 }
 
+/* Moves every nworkers-th socket from number `worker` on. */
+static size_t
+take(struct group *g, unsigned listener, unsigned worker, size_t nworkers,
+    struct boot_socket *out)
+{
+	size_t i, n = 0;
+
+	for (i = worker; i < g->nfds; i += nworkers) {
+		if (g->fds[i] == -1)
+			continue;
+		out[n++] = (struct boot_socket){ .fd = g->fds[i],
+			.listener = listener };
+		g->fds[i] = -1;
+	}
+	return (n);
+}
+
+int
+listener_take(struct listener_set *set, const struct conf *conf,
+    uint64_t listeners, unsigned worker, size_t nworkers,
+    struct boot_socket **sockets, size_t *nsockets)
+{
+	struct boot_socket *out;
+	size_t i, max = 0, n = 0;
+	struct group *g;
+
+	for (i = 0; i < conf->nlisteners; i++) {
+		g = find(set, &conf->listeners[i]);
+		max += g != NULL ? g->nfds / nworkers + 1 : 0;
+	}
+	out = calloc(max + 1, sizeof(*out));
+	if (out == NULL)
+		return (-ENOMEM);
+	for (i = 0; i < conf->nlisteners; i++) {
+		g = find(set, &conf->listeners[i]);
+		if (g != NULL && (listeners & UINT64_C(1) << i) != 0)
+			n += take(g, (unsigned)i, worker, nworkers, out + n);
+	}
+	*sockets = out;
+	*nsockets = n;
+	return (0);
+}
+
 uint64_t
 listener_gone(const struct conf *old, const struct conf *new)
 {

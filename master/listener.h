@@ -78,6 +78,14 @@ int listener_sockets(struct listener_set *, const struct conf *,
     unsigned worker, size_t nworkers, int64_t now, struct boot_socket **sockets,
     size_t *nsockets);
 
+/*
+ * The same of those listeners alone, and takes these sockets out of the set,
+ * which is not to be used for them any more; *sockets has to be closed, too.
+ */
+int listener_take(struct listener_set *, const struct conf *,
+    uint64_t listeners, unsigned worker, size_t nworkers,
+    struct boot_socket **sockets, size_t *nsockets);
+
 /* A bit per listener of `old` whose address `new` does not have. Pure. */
 uint64_t listener_gone(const struct conf *old, const struct conf *new);
 

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/sink.h"
 #include "common/stats.h"
+#include "master/keep.h"
 #include "master/order.h"
 #include "master/reload.h"
 #include "master/spawn.h"
@@ -83,6 +84,7 @@ stop_at_once(struct master *m)
 	struct generation *g;
 
 	m->phase = MASTER_ENDING;
+	keep_nothing(m);
 	forget_reload(m);
 	TAILQ_FOREACH (g, &m->generations, entry)
 		order_end(m, g, REASON_STOPPED, END_PATIENCE);
@@ -109,8 +111,10 @@ stop_gently(struct master *m)
 	m->phase = MASTER_DRAINING;
 	forget_reload(m);
 	m->extend_at = 0;
+	keep_listeners(m, m->current, UINT64_MAX);
 	TAILQ_FOREACH (g, &m->generations, entry)
 		order_drain(m, g, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
+	keep_fill(m, m->current, clock_now());
 	listener_fini(&m->listeners);
 	tunnels = stats_tunnels(m->stats);
 	log_write(m->log, LOG_LEVEL_NOTICE,

@@ -54,8 +54,15 @@ order_drain(struct master *m, struct generation *g, enum reason reason,
 		.listeners = listeners };
 	struct child *c;
 
+	g->drain = msg;
 	TAILQ_FOREACH (c, &g->children, entry)
 		drain(m, c, &msg);
+}
+
+void
+order_drain_again(struct master *m, struct child *c)
+{
+	drain(m, c, &c->generation->drain);
 }
 
 void

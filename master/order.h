@@ -17,6 +17,9 @@ struct master;
 void order_drain(struct master *, struct generation *, enum reason,
     int64_t deadline, uint64_t listeners);
 
+/* The same for one that was started after the others were told. */
+void order_drain_again(struct master *, struct child *);
+
 /* The same for one of them alone, which leaves no listener. */
 void order_drain_child(
     struct master *, struct child *, enum reason, int64_t deadline);

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "master/master.h"
 #include "master/cover.h"
+#include "master/keep.h"
 #include "master/order.h"
 #include "master/status.h"
 #include "master/supervise.h"
@@ -113,19 +114,21 @@ commit(struct master *m)
 {
 	struct generation *old = m->current;
 	int64_t now = clock_now();
+	uint64_t gone;
 
 	m->current = m->next;
 	m->next = NULL;
 	m->log = m->current->log;
 	listener_commit(&m->listeners, m->current->nworkers, now);
 	cover_heal(m, now);
-	if (old != NULL)
+	if (old != NULL) {
+		gone = listener_gone(old->conf, m->current->conf);
+		keep_listeners(m, old, gone);
 		order_drain(m, old, REASON_RETIRED,
-		    retire_deadline(m->current, now),
-		    listener_gone(old->conf, m->current->conf));
+		    retire_deadline(m->current, now), gone);
+		keep_fill(m, old, now);
+	}
 	listener_close_removed(&m->listeners);
-	if (old != NULL)
-		generation_forget_keys(old);
 	listener_keepalive(&m->listeners, m->current->conf->timeouts.lost);
 	tell_success(m, old, now);
 	if (old != NULL) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,17 +142,62 @@ make_boot(const struct generation *g, const struct child *c, int control_fd,
 	    .audit = g->audit_sink });
 }
 
+/* What the worker is to listen on; owned by the caller. */
+static int
+list_sockets(struct generation *g, unsigned worker,
+    const struct spawn_from *from, int64_t now, struct boot *boot)
+{
+	struct boot_socket *sockets;
+	int error;
+
+	if (from->kept == NULL) {
+		error = listener_sockets(from->listeners, g->conf, worker,
+		    g->nworkers, now, &sockets, &boot->nsockets);
+		boot->sockets = sockets;
+		return (error);
+	}
+	sockets = calloc(from->kept->n, sizeof(*sockets));
+	if (sockets == NULL)
+		return (-ENOMEM);
+	memcpy(sockets, from->kept->sockets, from->kept->n * sizeof(*sockets));
+	boot->sockets = sockets;
+	boot->nsockets = from->kept->n;
+	return (0);
+}
+
+/* Forks; 0 with the process id in *c, or -errno. */
+static int
+fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
+    int control_fd, const char **step)
+{
+	struct generation *g = c->generation;
+	struct boot boot = make_boot(g, c, control_fd, from->stats, getpid());
+	int error;
+
+	*step = "list sockets";
+	error = list_sockets(g, c->worker, from, now, &boot);
+	if (error != 0)
+		return (error);
+	*step = "fork";
+	fflush(NULL); /* or the child's exit would write it once more */
+	c->pid = fork();
+	if (c->pid == 0) {
+		forget_others(from->generations, g);
+		become_worker(&boot, &g->run_as);
+	}
+	if (c->pid < 0)
+		error = -errno;
+	free((void *)(uintptr_t)boot.sockets);
+	return (error);
+}
+
 int
 spawn_worker(struct generation *g, unsigned worker,
     const struct spawn_from *from, int64_t now, struct child **out,
     const char **step)
 {
-	struct stats *stats = from->stats;
-	struct boot_socket *sockets = NULL;
-	struct boot boot;
 	struct child *c;
 	int pair[2] = { -1, -1 };
-	size_t nsockets;
 	int error;
 
 	*step = "allocate";
@@ -165,38 +211,19 @@ spawn_worker(struct generation *g, unsigned worker,
 		.kill_at = CLOCK_NEVER,
 		.doubted = CLOCK_NEVER };
 	*step = "take a slot of counters";
-	c->slot = error = stats_slot_take(stats);
+	c->slot = error = stats_slot_take(from->stats);
 	if (error < 0)
 		goto out;
 	*step = "socketpair";
 	error = control_pair(pair);
-	if (error != 0)
-		goto out;
-	*step = "list sockets";
-	error = listener_sockets(from->listeners, g->conf, worker, g->nworkers,
-	    now, &sockets, &nsockets);
-	if (error != 0)
-		goto out;
-	boot = make_boot(g, c, pair[1], stats, getpid());
-	boot.sockets = sockets;
-	boot.nsockets = nsockets;
-	*step = "fork";
-	fflush(NULL); /* or the child's exit would write it once more */
-	c->pid = fork();
-	if (c->pid == 0) {
-		free(c);
-		forget_others(from->generations, g);
-		become_worker(&boot, &g->run_as);
-	}
-	if (c->pid < 0)
-		error = -errno;
+	if (error == 0)
+		error = fork_worker(c, from, now, pair[1], step);
 out:
-	free(sockets);
 	fd_close(&pair[1]);
 	if (error != 0) {
 		fd_close(&pair[0]);
 		if (c->slot >= 0)
-			stats_slot_retire(stats, c->slot);
+			stats_slot_retire(from->stats, c->slot);
 		free(c);
 		return (error);
 	}

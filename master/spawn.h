@@ -14,6 +14,7 @@ struct spawn_from {
 	struct listener_set *listeners;
 	struct stats *stats;
 	struct generation_list *generations; /* all there are */
+	const struct kept *kept; /* for an heir: all sockets; NULL: as usual */
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/stats.h"
 #include "master/cover.h"
+#include "master/keep.h"
 #include "master/master.h"
 #include "master/spawn.h"
 
@@ -22,12 +23,13 @@
 /* A worker hangs up when it exits, which does not take so long. */
 #define HANG_UP_LIMIT (5 * CLOCK_SEC)
 
-int
-supervise_start(struct master *m, struct generation *g, unsigned worker,
-    int64_t now, const char **step)
+static int
+start(struct master *m, struct generation *g, unsigned worker,
+    const struct kept *kept, int64_t now, struct child **child,
+    const char **step)
 {
 	const struct spawn_from from = { &m->listeners, m->stats,
-		&m->generations };
+		&m->generations, kept };
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct child *c;
 	int error;
@@ -42,7 +44,25 @@ supervise_start(struct master *m, struct generation *g, unsigned worker,
 		log_write(g->log, LOG_LEVEL_ERROR,
 		    "worker %u[%d]: epoll_ctl: %s", c->worker, (int)c->pid,
 		    strerror(errno));
+	*child = c;
 	return (0);
+}
+
+int
+supervise_start(struct master *m, struct generation *g, unsigned worker,
+    int64_t now, const char **step)
+{
+	struct child *c;
+
+	return (start(m, g, worker, NULL, now, &c, step));
+}
+
+int
+supervise_start_heir(struct master *m, struct generation *g, unsigned worker,
+    const struct kept *kept, int64_t now, struct child **child,
+    const char **step)
+{
+	return (start(m, g, worker, kept, now, child, step));
 }
 
 static void
@@ -62,6 +82,14 @@ kill_child(struct master *m, struct child *c, const char *why)
 static void
 take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 {
+	if (type == CONTROL_EMPTIED && c->state == CHILD_DRAINING &&
+	    !c->told_emptied) {
+		c->told_emptied = true;
+		keep_emptied(m, c);
+		return;
+	}
+	if (type == CONTROL_EMPTIED && c->state == CHILD_ENDING)
+		return;
 	if (type != CONTROL_READY) {
 		kill_child(m, c, "it sent a message that only we send");
 		return;
@@ -176,6 +204,7 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 	vacate(m, c, now);
 	hang_up(m, c);
 	cover_forget(m, c);
+	keep_inherit(m, c, now);
 	spawn_forget(c, m->stats);
 	if (!expected) {
 		cover_heal(m, now);
@@ -274,6 +303,12 @@ watch_heartbeat(struct master *m, struct child *c, int64_t now)
 	return (CLOCK_NEVER);
 }
 
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return (a < b ? a : b);
+}
+
 /* Returns when the child has to be looked at again. */
 static int64_t
 watch(struct master *m, struct child *c, int64_t now)
@@ -282,8 +317,9 @@ watch(struct master *m, struct child *c, int64_t now)
 
 	if (c->killed != NULL)
 		return (CLOCK_NEVER);
+	due = keep_tick(m, c, now);
 	if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
-		due = watch_heartbeat(m, c, now);
+		due = earlier(due, watch_heartbeat(m, c, now));
 	if (c->killed == NULL && c->kill_at <= now)
 		kill_child(m, c, impatience(c));
 	return (c->kill_at < due ? c->kill_at : due);

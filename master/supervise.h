@@ -7,6 +7,7 @@
 
 struct child;
 struct generation;
+struct kept;
 struct master;
 
 /*
@@ -15,6 +16,11 @@ struct master;
  */
 int supervise_start(struct master *, struct generation *, unsigned worker,
     int64_t now, const char **step);
+
+/* The same for one that is to serve what waits on the sockets that are kept for
+ * it, and nothing else; see keep.h. */
+int supervise_start_heir(struct master *, struct generation *, unsigned worker,
+    const struct kept *, int64_t now, struct child **child, const char **step);
 
 /* The child's control socket has something to say. */
 void supervise_receive(struct master *, struct child *, int64_t now);

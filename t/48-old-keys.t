@@ -124,8 +124,8 @@ for my $type ('ec', 'rsa') {
 		}
 	}
 	# One that is started later, and one while another generation is loaded.
-	kill 'KILL', $daemon->worker(0);
 	my $pids = () = $daemon->log =~ /worker 0\[\d+\]: ready/g;
+	kill 'KILL', $daemon->worker(0);
 	ok(poll(sub { $pids < (() = $daemon->log =~ /worker 0\[\d+\]: ready/g) }),
 		"$type: a worker is replaced");
 	my @tickets = $tickets->();

@@ -262,6 +262,33 @@ accept_adopt(struct acceptor *a, int fd, uint32_t listener)
 		fd_close(&fd);
 }
 
+static bool
+is_among(const struct socket *s, uint64_t listeners)
+{
+	return ((listeners & UINT64_C(1) << s->index) != 0);
+}
+
+void
+accept_empty(struct acceptor *a, uint64_t listeners)
+{
+	struct socket *s, *next;
+
+	a->stopped = true;
+	for (s = LIST_FIRST(&a->sockets); s != NULL; s = next) {
+		next = LIST_NEXT(s, link);
+		if (is_among(s, listeners))
+			last_call(s);
+		else
+			socket_close(s);
+	}
+}
+
+bool
+accept_is_open(const struct acceptor *a)
+{
+	return (!LIST_EMPTY(&a->sockets));
+}
+
 void
 accept_stop(struct acceptor *a, uint64_t listeners)
 {
@@ -270,7 +297,7 @@ accept_stop(struct acceptor *a, uint64_t listeners)
 	a->stopped = true;
 	for (s = LIST_FIRST(&a->sockets); s != NULL; s = next) {
 		next = LIST_NEXT(s, link);
-		if ((listeners & UINT64_C(1) << s->index) != 0)
+		if (is_among(s, listeners))
 			last_call(s);
 		socket_close(s);
 	}

@@ -2,6 +2,7 @@
 #ifndef WORKER_ACCEPT_H
 #define WORKER_ACCEPT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct acceptor;
@@ -17,6 +18,13 @@ int accept_start(
 /* Takes a socket of the listener with that index for as long as a surplus one:
  * its own worker is down. Takes fd. */
 void accept_adopt(struct acceptor *, int fd, uint32_t listener);
+
+/* Accepts no more, but on the listeners whose bits are set: what is queued there
+ * is accepted at once, and what comes until accept_stop(). */
+void accept_empty(struct acceptor *, uint64_t listeners);
+
+/* Is there a socket left? */
+bool accept_is_open(const struct acceptor *);
 
 /*
  * Stops, and closes this worker's copies of the listening sockets. What is

@@ -141,7 +141,8 @@ before_wait(void *arg)
 	if (!flush_logs(w))
 		timer_arm(loop_timers(w->loop), &w->sink_retry,
 		    loop_now(w->loop) + SINK_RETRY);
-	if (w->draining && w->tunnels.count == w->tunnels.lingering)
+	if (w->draining && !accept_is_open(w->acceptor) &&
+	    w->tunnels.count == w->tunnels.lingering)
 		loop_stop(w->loop);
 }
 
@@ -162,6 +163,8 @@ deadline_cb(struct timer *t)
 	tunnels_end(&w->tunnels, w->end_reason);
 }
 
+/* What is queued on those listeners is accepted, and what comes there until
+ * accept_stop(). */
 static void
 drain(struct worker *w, uint64_t listeners)
 {
@@ -171,7 +174,28 @@ drain(struct worker *w, uint64_t listeners)
 	log_write(w->boot->log, LOG_LEVEL_INFO, "draining: %llu tunnel%s open",
 	    (unsigned long long)w->tunnels.count,
 	    w->tunnels.count == 1 ? "" : "s");
-	accept_stop(w->acceptor, listeners);
+	accept_empty(w->acceptor, listeners);
+}
+
+static enum reason
+sane_reason(uint32_t reason)
+{
+	return (reason < REASON_COUNT ? (enum reason)reason : REASON_STOPPED);
+}
+
+static void
+obey_drain(struct worker *w, const struct control_msg *msg)
+{
+	const struct control_msg emptied = { .type = CONTROL_EMPTIED };
+	bool was_draining = w->draining;
+
+	drain(w, msg->listeners);
+	w->end_reason = sane_reason(msg->reason);
+	if (msg->deadline != CLOCK_NEVER)
+		timer_arm(loop_timers(w->loop), &w->deadline, msg->deadline);
+	/* If it cannot be told, it tells us to close them by and by. */
+	if (!was_draining && accept_is_open(w->acceptor))
+		(void)control_send(w->boot->control_fd, &emptied, NULL, 0);
 }
 
 static void
@@ -188,12 +212,6 @@ reopen(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 		fd_close(&fds[k]);
 }
 
-static enum reason
-sane_reason(uint32_t reason)
-{
-	return (reason < REASON_COUNT ? (enum reason)reason : REASON_STOPPED);
-}
-
 static void
 obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 {
@@ -205,14 +223,14 @@ obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 		accept_adopt(w->acceptor, fds[0], msg->listener);
 		return;
 	case CONTROL_DRAIN:
-		drain(w, msg->listeners);
-		w->end_reason = sane_reason(msg->reason);
-		if (msg->deadline != CLOCK_NEVER)
-			timer_arm(
-			    loop_timers(w->loop), &w->deadline, msg->deadline);
+		obey_drain(w, msg);
+		break;
+	case CONTROL_RELEASE:
+		accept_stop(w->acceptor, UINT64_MAX);
 		break;
 	case CONTROL_END:
 		drain(w, 0);
+		accept_stop(w->acceptor, 0);
 		tunnels_end(&w->tunnels, sane_reason(msg->reason));
 		break;
 	default:
@@ -233,6 +251,7 @@ orphaned(struct worker *w)
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
 	drain(w, UINT64_MAX);
+	accept_stop(w->acceptor, UINT64_MAX);
 }
 
 static void

@@ -154,8 +154,10 @@ test_refused(void)
 	refused(msg, sizeof(msg[0]), 1, "a descriptor of no kind");
 	msg[0].type = 0;
 	refused(msg, sizeof(msg[0]), 0, "type 0");
-	msg[0].type = CONTROL_END + 1;
+	msg[0].type = CONTROL_EMPTIED + 1;
 	refused(msg, sizeof(msg[0]), 0, "unknown type");
+	msg[0].type = CONTROL_ADOPT;
+	refused(msg, sizeof(msg[0]), 0, "adopt without descriptor");
 	msg[0].type = CONTROL_END;
 	msg[0].reason = REASON_COUNT;
 	refused(msg, sizeof(msg[0]), 0, "unknown reason");

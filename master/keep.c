@@ -1,0 +1,167 @@
+#include "master/keep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/conf.h"
+#include "common/control.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "master/master.h"
+#include "master/order.h"
+#include "master/supervise.h"
+
+/* Who have died of what they found there; then it is given up. */
+#define HEIRS_MAX 2
+
+static void
+drop(struct kept *k)
+{
+	while (k->n > 0)
+		fd_close(&k->sockets[--k->n].fd);
+	free(k->sockets);
+	*k = (struct kept){ 0 };
+}
+
+/* Nobody will be forked for an old generation of whom nothing is kept. */
+static void
+forget_keys(struct master *m, struct generation *g)
+{
+	struct child *c;
+	size_t i;
+
+	if (g == m->current || g == m->next)
+		return;
+	TAILQ_FOREACH (c, &g->children, entry) {
+		if (c->kept.n > 0)
+			return;
+	}
+	for (i = 0; i < g->nworkers; i++) {
+		if (g->seats[i].kept.n > 0)
+			return;
+	}
+	generation_forget_keys(g);
+}
+
+void
+keep_listeners(struct master *m, struct generation *g, uint64_t gone)
+{
+	struct child *c;
+	struct kept *k;
+	size_t i;
+	int error;
+
+	for (i = 0; gone != 0 && i < g->nworkers; i++) {
+		c = g->seats[i].child;
+		k = c != NULL ? &c->kept : &g->seats[i].kept;
+		error = listener_take(&m->listeners, g->conf, gone, (unsigned)i,
+		    g->nworkers, &k->sockets, &k->n);
+		if (error != 0)
+			log_write(m->log, LOG_LEVEL_ERROR,
+			    "worker %zu: keep its listeners: %s", i,
+			    strerror(-error));
+		k->until = clock_now() + 2 * g->conf->timeouts.watchdog;
+	}
+}
+
+/* Takes what is kept, if it can be passed on. */
+static int
+make_heir(struct master *m, struct generation *g, unsigned worker,
+    struct kept *k, int64_t now)
+{
+	const char *step;
+	struct child *c;
+	int error;
+
+	error = supervise_start_heir(m, g, worker, k, now, &c, &step);
+	if (error != 0) {
+		log_write(m->log, LOG_LEVEL_ERROR,
+		    "worker %u of generation %u: start one that serves what "
+		    "waits for it: %s: %s",
+		    worker, g->number, step, strerror(-error));
+		return (error);
+	}
+	c->kept = *k;
+	c->kept.heirs++;
+	c->kept.until = now + 2 * g->conf->timeouts.watchdog;
+	*k = (struct kept){ 0 };
+	log_write(m->log, LOG_LEVEL_INFO,
+	    "worker %u[%d] of generation %u: serves what waits on its removed "
+	    "listeners",
+	    worker, (int)c->pid, g->number);
+	order_drain_again(m, c);
+	return (0);
+}
+
+void
+keep_fill(struct master *m, struct generation *g, int64_t now)
+{
+	struct kept *k;
+	size_t i;
+
+	for (i = 0; i < g->nworkers; i++) {
+		k = &g->seats[i].kept;
+		if (k->n > 0)
+			(void)make_heir(m, g, (unsigned)i, k, now);
+		drop(k);
+	}
+	forget_keys(m, g);
+}
+
+void
+keep_emptied(struct master *m, struct child *c)
+{
+	const struct control_msg msg = { .type = CONTROL_RELEASE };
+
+	drop(&c->kept);
+	/* Unheard, it would not exit after its last tunnel; then its deadline
+	 * has it, or the watchdog, if it hears nothing at all. */
+	if (c->control_fd >= 0)
+		(void)control_send(c->control_fd, &msg, NULL, 0);
+	forget_keys(m, c->generation);
+}
+
+void
+keep_inherit(struct master *m, struct child *c, int64_t now)
+{
+	struct kept *k = &c->kept;
+
+	if (k->n > 0 && m->phase != MASTER_ENDING) {
+		if (k->heirs < HEIRS_MAX)
+			(void)make_heir(m, c->generation, c->worker, k, now);
+		if (k->n > 0)
+			log_write(m->log, LOG_LEVEL_ERROR,
+			    "worker %u of generation %u: what waited on its "
+			    "removed listeners is lost",
+			    c->worker, c->generation->number);
+	}
+	drop(k);
+	forget_keys(m, c->generation);
+}
+
+int64_t
+keep_tick(struct master *m, struct child *c, int64_t now)
+{
+	if (c->kept.n == 0)
+		return (CLOCK_NEVER);
+	if (c->kept.until > now)
+		return (c->kept.until);
+	log_write(m->log, LOG_LEVEL_ERROR,
+	    "worker %u[%d] of generation %u: it does not say that it has "
+	    "accepted what waited on its removed listeners: they are closed",
+	    c->worker, (int)c->pid, c->generation->number);
+	keep_emptied(m, c);
+	return (CLOCK_NEVER);
+}
+
+void
+keep_nothing(struct master *m)
+{
+	struct generation *g;
+	struct child *c;
+
+	TAILQ_FOREACH (g, &m->generations, entry) {
+		TAILQ_FOREACH (c, &g->children, entry)
+			drop(&c->kept);
+	}
+}
