@@ -104,12 +104,12 @@ why_not(const struct rule *r, const struct policy_question *q)
 				  "unknown");
 	if (!networks)
 		return (q->nidentities > 0
-			    ? "no identity of the client is in clients"
+			    ? "none of the client's identities is in clients"
 			    : "clients has identities, and the client has "
 			      "none");
 	return (q->nidentities > 0
-		    ? "neither the client's address nor an identity of it is "
-		      "in clients"
+		    ? "neither the client's address nor any of its "
+		      "identities is in clients"
 		    : "the client's address is not in clients, and it has no "
 		      "identity");
 }

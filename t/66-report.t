@@ -291,8 +291,8 @@ for (
 	    "rule \"net-deny\": no match: the client's address is not in " .
 	    "clients\n" .
 	    "rule \"id-deny\": no match: no destination has the name\n" .
-	    "rule \"mixed\": no match: neither the client's address nor an " .
-	    "identity of it is in clients\n" .
+	    "rule \"mixed\": no match: neither the client's address nor any " .
+	    "of its identities is in clients\n" .
 	    "rule \"watch\": no match: no destination has the name\n" .
 	    "rule \"block\": no match: no destination has the name\n" .
 	    join('', map { "rule \"$_\": no match: no destination has the " .

@@ -84,17 +84,19 @@ test_lines(void)
 	says(explain("b.example:2", NULL, &other, 0),
 	    "rule \"name\": no match: no destination has the name\n"
 	    "rule \"suffix\": no match: no destination has the name\n"
-	    "rule \"identity\": no match: no identity of the client is in "
+	    "rule \"identity\": no match: none of the client's identities is "
+	    "in "
 	    "clients\n"
-	    "rule \"both\": no match: neither the client's address nor an "
-	    "identity of it is in clients\n"
+	    "rule \"both\": no match: neither the client's address nor any "
+	    "of its identities is in clients\n"
 	    "rule \"block\": no match: no destination has the name\n",
 	    "a client by its identity, and no rule");
 	says(explain("b.test:2", NULL, &dns, 4),
 	    "rule \"name\": no match: no destination has the name\n"
 	    "rule \"suffix\": no match: clients has addresses, and the "
 	    "client's is unknown\n"
-	    "rule \"identity\": no match: no identity of the client is in "
+	    "rule \"identity\": no match: none of the client's identities is "
+	    "in "
 	    "clients\n"
 	    "rule \"both\": matches\n",
 	    "nothing is said of rules behind the one that decides");
