@@ -169,6 +169,10 @@ void conf_drop_destinations(struct conf *);
 const char *conf_where(
     const struct conf *, const void *field, char buf[CONF_WHERE_SIZE]);
 
+/* Does the setting stand in the file, with another value than its default? Its
+ * field is given as for conf_where(), but is not of a rule. */
+bool conf_is_chosen(const struct conf *, const void *field);
+
 /*
  * Prints the effective configuration with every default, in the syntax of
  * the file: what it prints loads to the same configuration. 0 or -errno.

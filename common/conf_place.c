@@ -146,6 +146,27 @@ conf_places_free(struct conf_places *p)
 	free(p);
 }
 
+bool
+conf_is_chosen(const struct conf *conf, const void *field)
+{
+	const struct conf_places *p = conf->places;
+	char buf[CONF_TEXT_SIZE];
+	const struct conf_directive *d;
+	const char *text;
+	size_t i;
+
+	for (i = 0; p != NULL && i < p->n; i++)
+		if (p->list[i].field == field)
+			break;
+	if (p == NULL || i == p->n || p->list[i].file == NULL)
+		return (false);
+	d = p->list[i].directive;
+	if (d->shape != CONF_ONE || d->initial == NULL)
+		return (true);
+	text = conf_kind(d)->format(field, d, buf);
+	return (text == NULL || strcmp(text, d->initial) != 0);
+}
+
 /* The index of a rule; SIZE_MAX: the field is not one. */
 static size_t
 rule_index(const struct conf *conf, const void *field)

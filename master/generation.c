@@ -19,6 +19,7 @@
 #include "common/sink.h"
 #include "master/egress_check.h"
 #include "master/findings.h"
+#include "master/idle_check.h"
 #include "master/own_addrs.h"
 #include "master/rules_check.h"
 #include "master/tls_load.h"
@@ -114,6 +115,7 @@ generation_read(struct generation **out, const char *file, struct findings *f)
 		generation_free(g);
 		return (error);
 	}
+	idle_check(g->conf, f);
 	rules_check(g->conf, g->policy, g->guard, f);
 	*out = g;
 	return (0);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "common/conf.h"
-#include "common/conf_table.h"
 #include "common/piece.h"
 #include "master/findings.h"
 #include "master/pem.h"
@@ -201,16 +200,6 @@ check_usable(
 	    "%s cannot be used with the certificates that there are", text);
 }
 
-/* What sniport -T prints is not what somebody has chosen. */
-static bool
-is_default(const struct conf_tls *tls)
-{
-	const struct conf_directive *d = conf_find(CONF_SECTION_tls, "ciphers");
-
-	return (d != NULL && d->initial != NULL &&
-		strcmp(tls->ciphers, d->initial) == 0);
-}
-
 int
 tls_ciphers_check(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 {
@@ -218,7 +207,7 @@ tls_ciphers_check(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 	struct ciphers c;
 	int error;
 
-	if (is_default(tls))
+	if (!conf_is_chosen(conf, &tls->ciphers))
 		return (0);
 	if (tls->min_version > TLS1_2_VERSION) {
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, &tls->ciphers,

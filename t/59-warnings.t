@@ -196,6 +196,34 @@ warns_ok('egress lines that rules name', { egress => join(', ',
 	map { qq({ name = "$_"; $line }) } qw(a b)),
 	rules('allow egress = "b";', 'report egress = "a";') });
 
+# Settings that do nothing because of another one.
+my $no_cache = 'means nothing where dns.cache_size is 0';
+for (
+	[ 'a cache', { dns => 'stale = "1m"; min_ttl = "2s";' } ],
+	[ 'no cache', { dns => 'cache_size = 0;' } ],
+	[ 'no cache, but times', { dns => 'cache_size = 0; stale = "1m";
+	    min_ttl = "2s"; max_ttl = "1h"; negative_ttl = "1s";' },
+	    map { "dns.$_: $no_cache" } qw(min_ttl negative_ttl stale) ],
+	[ 'limits', { limits => 'tunnels = 10; tunnels_per_client = 10;',
+	    rules('allow max_tunnels = 10;') } ],
+	[ 'a limit of a client', { limits => 'tunnels = 10;
+	    tunnels_per_client = 11;' }, 'limits.tunnels_per_client: means ' .
+	    'nothing where limits.tunnels is 10' ],
+	[ 'a limit of a rule', { limits => 'tunnels = 10;',
+	    rules('allow max_tunnels = 11;') }, 'rules: "r1": max_tunnels ' .
+	    'means nothing where limits.tunnels is 10' ],
+	[ 'authentication', { tls => 'authentication_lifetime = "1h";' },
+	    'tls.authentication_lifetime: means nothing where ' .
+	    'tls.client_auth is "none"' ],
+	[ 'authentication, as always', { tls =>
+	    'authentication_lifetime = "12h";' } ],
+) {
+	my ($title, $option, @want) = @$_;
+	warns_ok("nothing is done: $title", { limits => '', dns => '',
+		tls => '', %allow, %$option }, @want);
+}
+$daemon->configure(limits => '', dns => '', tls => '');
+
 # Ciphers of TLS 1.2.
 my $dir = $daemon->dir;
 certificate($dir, 'rsa', key => 'rsa');
