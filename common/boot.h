@@ -49,6 +49,11 @@ struct boot {
 	pid_t master;
 	struct log *log; /* error log */
 	struct sink *audit;
+	/* What this worker leaves to others, and what others have left to it,
+	 * see store.h. The worker closes them. */
+	int store; /* -1: it leaves nothing */
+	const int *known;
+	size_t nknown;
 };
 
 /*

@@ -20,6 +20,7 @@
 #include "master/egress_check.h"
 #include "master/findings.h"
 #include "master/idle_check.h"
+#include "master/inherit.h"
 #include "master/own_addrs.h"
 #include "master/rules_check.h"
 #include "master/tls_load.h"
@@ -207,7 +208,7 @@ open_logs(struct generation *g, bool serve, struct findings *f)
 int
 generation_complete(struct generation *g, bool serve, struct findings *f)
 {
-	size_t before = f->nerrors;
+	size_t before = f->nerrors, i;
 
 	if (serve)
 		conf_drop_destinations(g->conf);
@@ -217,6 +218,8 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 	if (g->seats == NULL)
 		findings_add(
 		    f, LOG_LEVEL_ERROR, "workers: %s", strerror(ENOMEM));
+	for (i = 0; g->seats != NULL && i < g->nworkers; i++)
+		g->seats[i].store = -1;
 	(void)tls_load(&g->tls, g->conf, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
 	egress_check(g->conf, f);
@@ -251,6 +254,7 @@ generation_free(struct generation *g)
 	hosts_free(g->hosts);
 	guard_free(g->guard);
 	policy_free(g->policy);
+	inherit_drop(g);
 	free(g->seats);
 	conf_free(g->conf);
 	free(g);

@@ -48,6 +48,7 @@ struct child {
 	pid_t pid;
 	int control_fd; /* -1: it has closed its end */
 	int slot;	/* in stats */
+	int store;	/* what it leaves to others, to be read; -1: nothing */
 	enum child_state state;
 	bool told_ready, told_emptied; /* once is enough */
 	int64_t started;
@@ -62,8 +63,9 @@ struct child {
 struct seat {
 	struct child *child; /* NULL: vacant */
 	struct child *cover; /* vacant: who serves what waits; NULL: nobody */
-	int64_t spawn_at;    /* vacant: when to fork */
-	struct kept kept;    /* vacant: for an heir */
+	int store; /* of the last one that became ready; -1: there was none */
+	int64_t spawn_at; /* vacant: when to fork */
+	struct kept kept; /* vacant: for an heir */
 	struct backoff backoff;
 };
 

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/conf.h"
 #include "common/log.h"
+#include "master/inherit.h"
 #include "master/master.h"
 #include "master/cover.h"
 #include "master/keep.h"
@@ -129,6 +130,8 @@ commit(struct master *m)
 		keep_fill(m, old, now);
 	}
 	listener_close_removed(&m->listeners);
+	if (old != NULL)
+		inherit_drop(old);
 	listener_keepalive(&m->listeners, m->current->conf->timeouts.lost);
 	tell_success(m, old, now);
 	if (old != NULL) {

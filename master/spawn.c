@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/sink.h"
 #include "common/stats.h"
+#include "master/inherit.h"
 #include "master/listener.h"
 #include "master/streams.h"
 
@@ -49,7 +50,7 @@ compare_int(const void *a, const void *b)
 static int
 close_others(const struct boot *boot)
 {
-	size_t n = boot->nsockets + 4;
+	size_t n = boot->nsockets + boot->nknown + 5;
 	int *keep = calloc(n, sizeof(*keep));
 	int error = 0;
 	unsigned next = STDERR_FILENO + 1;
@@ -58,6 +59,10 @@ close_others(const struct boot *boot)
 		return (-ENOMEM);
 	for (size_t i = 0; i < boot->nsockets; i++)
 		keep[i] = boot->sockets[i].fd;
+	for (size_t i = 0; i < boot->nknown; i++)
+		keep[boot->nsockets + i] = boot->known[i];
+	/* -1, where there is none, is no descriptor to be kept. */
+	keep[n - 5] = boot->store;
 	keep[n - 4] = boot->control_fd;
 	keep[n - 3] = stats_fd(boot->stats);
 	keep[n - 2] = sink_fd(log_sink(boot->log));
@@ -66,6 +71,8 @@ close_others(const struct boot *boot)
 	for (size_t i = 0; i < n; i++) {
 		unsigned fd = (unsigned)keep[i];
 
+		if (keep[i] < 0)
+			continue;
 		if (fd > next && close_range(next, fd - 1, 0) != 0)
 			error = -errno;
 		if (fd >= next)
@@ -172,12 +179,17 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 {
 	struct generation *g = c->generation;
 	struct boot boot = make_boot(g, c, control_fd, from->stats, getpid());
+	struct inheritance in;
 	int error;
 
 	*step = "list sockets";
 	error = list_sockets(g, c->worker, from, now, &boot);
 	if (error != 0)
 		return (error);
+	inherit_init(&in, c, from->before);
+	boot.store = in.writer;
+	boot.known = in.known;
+	boot.nknown = in.nknown;
 	*step = "fork";
 	fflush(NULL); /* or the child's exit would write it once more */
 	c->pid = fork();
@@ -187,6 +199,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	}
 	if (c->pid < 0)
 		error = -errno;
+	inherit_fini(&in);
 	free((void *)(uintptr_t)boot.sockets);
 	return (error);
 }
@@ -207,6 +220,7 @@ spawn_worker(struct generation *g, unsigned worker,
 	*c = (struct child){ .generation = g,
 		.worker = worker,
 		.control_fd = -1,
+		.store = -1,
 		.started = now,
 		.kill_at = CLOCK_NEVER,
 		.doubted = CLOCK_NEVER };
@@ -224,6 +238,7 @@ out:
 		fd_close(&pair[0]);
 		if (c->slot >= 0)
 			stats_slot_retire(from->stats, c->slot);
+		fd_close(&c->store);
 		free(c);
 		return (error);
 	}
@@ -243,6 +258,7 @@ spawn_forget(struct child *c, struct stats *stats)
 		g->seats[c->worker].child = NULL;
 	TAILQ_REMOVE(&g->children, c, entry);
 	fd_close(&c->control_fd);
+	fd_close(&c->store);
 	stats_slot_retire(stats, c->slot);
 	free(c);
 }

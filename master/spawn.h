@@ -15,6 +15,9 @@ struct spawn_from {
 	struct stats *stats;
 	struct generation_list *generations; /* all there are */
 	const struct kept *kept; /* for an heir: all sockets; NULL: as usual */
+	/* Whose workers leave what they know to a new generation's; NULL:
+	 * there is none. */
+	const struct generation *before;
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/stats.h"
 #include "master/cover.h"
+#include "master/inherit.h"
 #include "master/keep.h"
 #include "master/master.h"
 #include "master/spawn.h"
@@ -29,7 +30,7 @@ start(struct master *m, struct generation *g, unsigned worker,
     const char **step)
 {
 	const struct spawn_from from = { &m->listeners, m->stats,
-		&m->generations, kept };
+		&m->generations, kept, m->current };
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct child *c;
 	int error;
@@ -105,6 +106,7 @@ take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 	c->state = CHILD_SERVING;
 	c->kill_at = CLOCK_NEVER;
 	c->alive = now;
+	inherit_ready(c);
 	if (c->generation == m->current)
 		cover_update(m, now);
 	log_write(c->generation->log, LOG_LEVEL_INFO, "worker %u[%d]: ready",

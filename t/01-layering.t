@@ -16,7 +16,7 @@ use Sniport::Test qw(build run top);
 # are for NAME alone.
 my @WORKER = (
 	[ qw(timer buffer loop silence memory) ],
-	[ qw(client_hello dns_cache dns_memory dns_message dns_channel tls) ],
+	[ qw(client_hello dns_cache dns_memory dns_message dns_store dns_channel tls) ],
 	[ qw(resolver half) ],
 	[ qw(dial splice relay limits) ],
 	[ qw(tunnel) ],

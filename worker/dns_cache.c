@@ -182,6 +182,20 @@ dns_cache_find(struct dns_cache *cache, const struct dns_key *key, int64_t now,
 	return (DNS_CACHE_NONE);
 }
 
+static bool
+is_answer(enum reason reason)
+{
+	return (reason == REASON_NONE || reason == REASON_DNS_NOT_FOUND ||
+		reason == REASON_DNS_NO_ADDRESS);
+}
+
+/* May it serve, or be a fallback? */
+static bool
+serves(const struct dns_cache *cache, const struct dns_entry *e, int64_t now)
+{
+	return (now < e->fresh || is_fallback(cache, e, now));
+}
+
 static struct dns_entry *
 new_entry(const struct dns_key *key, const struct dns_result *result)
 {
@@ -207,12 +221,26 @@ new_entry(const struct dns_key *key, const struct dns_result *result)
 	return (e);
 }
 
+/* In place of what was known. */
+static void
+link_entry(
+    struct dns_cache *cache, const struct dns_key *key, struct dns_entry *e)
+{
+	struct dns_entry *old = find_entry(cache, key);
+
+	if (old != NULL)
+		unlink_entry(cache, old);
+	LIST_INSERT_HEAD(find_bucket(cache, key->name), e, chain);
+	e->linked = true;
+	cache->count++;
+	evict(cache);
+}
+
 struct dns_entry *
 dns_cache_put(struct dns_cache *cache, const struct dns_key *key,
     const struct dns_result *result, int64_t now)
 {
 	struct dns_entry *e = new_entry(key, result);
-	struct dns_entry *old;
 	int64_t ttl = cache->negative_ttl;
 
 	if (e == NULL)
@@ -225,14 +253,68 @@ dns_cache_put(struct dns_cache *cache, const struct dns_key *key,
 			ttl = cache->max_ttl;
 	}
 	e->expires = e->fresh = later(now, ttl);
-	old = find_entry(cache, key);
-	if (old != NULL)
-		unlink_entry(cache, old);
-	LIST_INSERT_HEAD(find_bucket(cache, key->name), e, chain);
-	e->linked = true;
-	cache->count++;
-	evict(cache);
+	link_entry(cache, key, e);
 	return (e);
+}
+
+void
+dns_cache_restore(struct dns_cache *cache, const struct dns_key *key,
+    const struct dns_result *result, int64_t expires, int64_t now)
+{
+	int64_t most =
+	    later(now, result->reason == REASON_NONE ? cache->max_ttl
+						     : cache->negative_ttl);
+	struct dns_entry *e, *old = find_entry(cache, key);
+
+	if (expires > most)
+		expires = most;
+	if (old != NULL && old->expires >= expires)
+		return;
+	e = new_entry(key, result);
+	if (e == NULL)
+		return;
+	e->expires = e->fresh = expires;
+	if (is_answer(e->reason) && serves(cache, e, now))
+		link_entry(cache, key, e);
+	dns_entry_release(cache, e);
+}
+
+static void
+tell(const struct dns_entry *e,
+    void (*cb)(
+	void *, const struct dns_key *, const struct dns_result *, int64_t),
+    void *arg)
+{
+	const struct dns_key key = { .name = e->name, .family = e->family };
+	const struct dns_result result = {
+		.reason = e->reason,
+		.addrs = e->addrs,
+		.naddrs = e->naddrs,
+	};
+
+	cb(arg, &key, &result, e->expires);
+}
+
+void
+dns_cache_walk(struct dns_cache *cache, int64_t now,
+    void (*cb)(
+	void *, const struct dns_key *, const struct dns_result *, int64_t),
+    void *arg)
+{
+	const struct dns_entry *e;
+	size_t i;
+
+	TAILQ_FOREACH_REVERSE(e, &cache->lru, lru, use)
+	{
+		if (is_answer(e->reason) && serves(cache, e, now))
+			tell(e, cb, arg);
+	}
+	for (i = 0; i <= cache->mask; i++) {
+		LIST_FOREACH (e, &cache->buckets[i], chain) {
+			if (e->held != 0 && is_answer(e->reason))
+				tell(e, cb, arg);
+		}
+	}
 }
 
 struct dns_entry *
@@ -263,6 +345,12 @@ enum reason
 dns_entry_reason(const struct dns_entry *e)
 {
 	return (e->reason);
+}
+
+int64_t
+dns_entry_expires(const struct dns_entry *e)
+{
+	return (e->expires);
 }
 
 const char *

@@ -68,6 +68,23 @@ struct dns_entry *dns_cache_put(struct dns_cache *, const struct dns_key *,
 struct dns_entry *dns_cache_fail(struct dns_cache *, const struct dns_key *,
     const struct dns_result *, int64_t now);
 
+/*
+ * Takes over what another cache knew: an answer until that time, within the
+ * bounds of this one, unless it is known better, or would serve no more.
+ */
+void dns_cache_restore(struct dns_cache *, const struct dns_key *,
+    const struct dns_result *, int64_t expires, int64_t now);
+
+/* Calls back for each answer (no failure) that may serve still, the one that
+ * was not used for longest first; those that are held come last. */
+void dns_cache_walk(struct dns_cache *, int64_t now,
+    void (*cb)(void *arg, const struct dns_key *, const struct dns_result *,
+	int64_t expires),
+    void *arg);
+
+/* When an answer's time is over. */
+int64_t dns_entry_expires(const struct dns_entry *);
+
 /* Entries, held ones included. */
 size_t dns_cache_count(const struct dns_cache *);
 

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/hash.h"
 #include "worker/dns_channel_state.h"
 #include "worker/dns_memory.h"
 
@@ -64,6 +65,24 @@ set_free(struct dns_set *set)
 	free(set);
 }
 
+/* From their texts, each of which ends with a NUL. */
+static uint64_t
+number_of(const struct dns_set *set)
+{
+	static const struct hash_key key; /* for other processes as well */
+	uint64_t number = set->n;
+	char text[sizeof(number) + NAMESERVER_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < set->n; i++) {
+		memset(text, 0, sizeof(text));
+		memcpy(text, &number, sizeof(number));
+		strcpy(text + sizeof(number), set->servers[i].text);
+		number = hash_bytes(&key, text, sizeof(text));
+	}
+	return (number);
+}
+
 /* Whom new questions are put to. 0 or -ENOMEM (as before). */
 static int
 set_new(struct dns_channel *ch, const struct nameserver *servers, size_t n)
@@ -82,6 +101,7 @@ set_new(struct dns_channel *ch, const struct nameserver *servers, size_t n)
 		set->servers[i].where = servers[i];
 		nameserver_format(&servers[i], DNS_PORT, set->servers[i].text);
 	}
+	set->number = number_of(set);
 	LIST_INSERT_HEAD(&ch->sets, set, link);
 	return (0);
 }
@@ -251,6 +271,12 @@ bool
 dns_channel_full(const struct dns_channel *ch)
 {
 	return (ch->questions >= DNS_CHANNEL_QUESTIONS_MAX);
+}
+
+uint64_t
+dns_channel_servers(const struct dns_channel *ch)
+{
+	return (LIST_FIRST(&ch->sets)->number);
 }
 
 size_t

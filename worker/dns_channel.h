@@ -80,6 +80,10 @@ void dns_channel_ask(struct dns_channel *, struct dns_question *);
 /* Are too many questions under way for another one? */
 bool dns_channel_full(const struct dns_channel *);
 
+/* A number that two channels have in common if they put new questions to the
+ * same name servers, in the same order. */
+uint64_t dns_channel_servers(const struct dns_channel *);
+
 /* Sets of name servers: those of now, and former ones that had questions when
  * last somebody asked. */
 size_t dns_channel_count(const struct dns_channel *);

@@ -96,6 +96,7 @@ struct dns_set {
 	LIST_ENTRY(dns_set) link;
 	size_t questions; /* under way */
 	struct dns_line_list former;
+	uint64_t number; /* the same for the same servers */
 	size_t n;
 	struct dns_server servers[];
 };

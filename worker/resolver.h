@@ -60,6 +60,15 @@ struct resolver_query {
 int resolver_new(struct resolver **, struct loop *, const struct conf_dns *,
     const struct hosts *, struct log *, struct stats_slot *);
 
+/*
+ * Begins with what other workers have left of answers of the same name servers
+ * in the stores that are read from those descriptors, and leaves its own
+ * knowledge in that of the writer from then on. All of them stay the caller's.
+ * Returns how many answers are known; without a store, what is wrong, -errno.
+ */
+int resolver_inherit(
+    struct resolver *, int writer, const int *readers, size_t n);
+
 /* No query may be waiting. */
 void resolver_free(struct resolver *);
 

@@ -288,6 +288,34 @@ ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
+/* Names are known that former workers knew. Without that it goes on. */
+static void
+inherit(struct worker *w)
+{
+	const struct boot *boot = w->boot;
+	int n, fd = boot->store;
+	size_t i;
+
+	if (fd != -1) {
+		n = resolver_inherit(
+		    w->resolver, fd, boot->known, boot->nknown);
+		if (n < 0)
+			log_write(boot->log, LOG_LEVEL_WARNING,
+			    "resolver: what is known of names is not left to "
+			    "later workers: %s",
+			    strerrordesc_np(-n));
+		else if (n > 0)
+			log_write(boot->log, LOG_LEVEL_INFO,
+			    "resolver: knows %d answers from former workers",
+			    n);
+		fd_close(&fd);
+	}
+	for (i = 0; i < boot->nknown; i++) {
+		fd = boot->known[i];
+		fd_close(&fd);
+	}
+}
+
 static int
 start(struct worker *w)
 {
@@ -306,6 +334,8 @@ start(struct worker *w)
 	if (error == 0)
 		error = resolver_new(&w->resolver, w->loop, &boot->conf->dns,
 		    boot->hosts, boot->log, w->slot);
+	if (error == 0)
+		inherit(w);
 	if (error == 0)
 		error = tunnels_init(&w->tunnels, boot, w->loop, w->resolver);
 	if (error == 0)

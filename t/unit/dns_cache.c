@@ -310,6 +310,78 @@ test_sizes(void)
 	dns_cache_free(cache);
 }
 
+/* What other caches have left. */
+
+static void
+restore(struct dns_cache *cache, const char *name, enum reason reason,
+    int64_t expires, int64_t now)
+{
+	const struct addr addr = { .family = AF_INET, .ip = { 192, 0, 2, 1 } };
+	const struct dns_key k = key(name, AF_INET);
+	const struct dns_result result = {
+		.reason = reason,
+		.addrs = &addr,
+		.naddrs = reason == REASON_NONE,
+	};
+
+	dns_cache_restore(cache, &k, &result, expires, now);
+}
+
+static void
+walk_cb(void *arg, const struct dns_key *k, const struct dns_result *result,
+    int64_t expires)
+{
+	char *text = arg;
+
+	snprintf(text + strlen(text), 200 - strlen(text), "%s%s %zu %d",
+	    *text == '\0' ? "" : ", ", k->name, result->naddrs,
+	    (int)(expires / S));
+}
+
+static void
+test_restore(void)
+{
+	struct conf_dns conf = usual;
+	struct dns_cache *cache;
+	char text[200] = "";
+
+	conf.cache_size = 4;
+	conf.max_ttl = 100 * S;
+	cache = new_cache(&conf);
+	restore(cache, "good.test", REASON_NONE, 20 * S, 10 * S);
+	is_int(state(cache, "good.test", 20 * S - 1), DNS_CACHE_FRESH,
+	    "an answer is good until it said");
+	is_int(state(cache, "good.test", 20 * S), DNS_CACHE_OLD, "then stale");
+	restore(cache, "good.test", REASON_NONE, 19 * S, 10 * S);
+	is_int(state(cache, "good.test", 20 * S - 1), DNS_CACHE_FRESH,
+	    "one that is older changes nothing");
+	restore(cache, "stale.test", REASON_NONE, 5 * S, 10 * S);
+	is_int(state(cache, "stale.test", 10 * S), DNS_CACHE_OLD,
+	    "one that is over may be a fallback");
+	restore(cache, "over.test", REASON_NONE, 1, 100 * S);
+	is_int(state(cache, "over.test", 100 * S), DNS_CACHE_NONE,
+	    "but not for ever");
+	restore(cache, "long.test", REASON_NONE, INT64_MAX, 10 * S);
+	is_int(state(cache, "long.test", 110 * S - 1), DNS_CACHE_FRESH,
+	    "no longer than max_ttl");
+	is_int(state(cache, "long.test", 110 * S), DNS_CACHE_OLD, "is any");
+	restore(cache, "gone.test", REASON_DNS_NOT_FOUND, INT64_MAX, 10 * S);
+	is_int(state(cache, "gone.test", 15 * S - 1), DNS_CACHE_FRESH,
+	    "nor than negative_ttl");
+	is_int(state(cache, "gone.test", 15 * S), DNS_CACHE_NONE, "is none");
+	restore(cache, "fail.test", REASON_DNS_FAILED, 20 * S, 10 * S);
+	is_int(state(cache, "fail.test", 10 * S), DNS_CACHE_NONE,
+	    "a failure is no answer");
+	restore(cache, "five.test", REASON_NONE, 20 * S, 10 * S);
+	restore(cache, "six.test", REASON_NONE, 20 * S, 10 * S);
+	is_int(dns_cache_count(cache), 4, "the size is a bound for these too");
+	dns_cache_walk(cache, 12 * S, walk_cb, text);
+	is_str(text,
+	    "stale.test 1 5, long.test 1 110, five.test 1 20, six.test 1 20",
+	    "they are told of in the order of their use");
+	dns_cache_free(cache);
+}
+
 static void
 test_endless(void)
 {
@@ -334,6 +406,7 @@ main(void)
 	test_failure();
 	test_eviction();
 	test_held();
+	test_restore();
 	test_sizes();
 	test_endless();
 	return (done_testing());
