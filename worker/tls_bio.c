@@ -174,6 +174,7 @@ has_room(struct tls *tls, size_t len)
 		return (false);
 	}
 	if (len > room) {
+		tls_set_error(tls, "the sealed records exceed their block");
 		tls->io_error = -EPROTO;
 		return (false);
 	}

@@ -128,6 +128,16 @@ tls_sent_finished(const struct tls *tls)
 	return (SSL_get_finished(tls->ssl, byte, sizeof(byte)) > 0);
 }
 
+/* tls_error.c: keeps the text that tls_error() gives. */
+void tls_set_error(struct tls *, const char *text);
+
+/* Before a call of which tls_result() is to find the cause. */
+void tls_forget_errors(struct tls *);
+
+/* What an SSL_* call that did not succeed, with ret, means to our callers:
+ * -EAGAIN; -EPROTO with its text; -ENOMEM; other -errno of the socket. */
+int tls_result(struct tls *, int ret);
+
 /* tls_bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is
  * the session. NULL: no memory. */
 BIO_METHOD *tls_bio_new(void);
