@@ -167,6 +167,10 @@ decide(const struct generation *g, const struct query *query, struct asked *a,
 		fprintf(out, "the client is unknown: rules with client "
 			     "addresses are passed "
 			     "over; give one with -s\n");
+	if (q->nidentities == 0 &&
+	    g->conf->tls.client_auth == CONF_CLIENT_AUTH_REQUIRED)
+		fprintf(out, "client: without a certificate it is refused: "
+			     "tls.client_auth is \"required\"\n");
 	if (query->explain)
 		explain_rules(out, q, g->conf->rules, g->conf->nrules, rule);
 	if (q->nidentities == 0)

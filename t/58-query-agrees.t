@@ -163,5 +163,19 @@ my ($status, $text) = $daemon->once('-q', 'a.test:443');
 is($status, 2, 'no hosts file: no answer');
 like($text, qr/^sniport: \S+:\d+: dns\.hosts_file: .*\bnone\b/m,
 	'but why');
+
+# What -q is not told of the client, it says.
+my $needs = "client: without a certificate it is refused: tls.client_auth is " .
+    "\"required\"\n";
+for (['optional', ''], ['required', $needs]) {
+	my ($auth, $want) = @$_;
+	$daemon->configure(dns => '', rules => '{ action = "allow";
+		destinations = [ "far.test:*" ]; }', tls =>
+		qq(client_ca = "/ca.pem"; client_auth = "$auth";));
+	is((($daemon->once('-q', 'far.test:443', '-s', '10.1.2.3'))[1] =~
+	    /^(client: .*\n)/m)[0] // '', $want, "client_auth: $auth");
+	is((($daemon->once('-q', 'far.test:443', '-s', 'client.test'))[1] =~
+	    /^(client: .*\n)/m)[0] // '', '', "client_auth: $auth, an identity");
+}
 $daemon->stop_ok;
 done_testing;
