@@ -275,6 +275,22 @@ sink_only_appends(const struct sink *s)
 	return (fd_only_appends(s->fd));
 }
 
+int
+sink_own(struct sink *s)
+{
+	int fd;
+
+	if (s->kind != SINK_SYSLOG)
+		return (0);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return (-errno);
+	/* If the daemon is not there, it is tried again with each line. */
+	(void)syslog_connect(fd, s->path);
+	sink_adopt(s, fd);
+	return (0);
+}
+
 void
 sink_adopt(struct sink *s, int fd)
 {

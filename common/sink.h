@@ -38,6 +38,13 @@ int sink_fd(const struct sink *);
  * anew. */
 bool sink_only_appends(const struct sink *);
 
+/*
+ * After a fork: gives this process a socket of its own to the syslog daemon, or
+ * else whoever connects the one that all share to another place has the lines
+ * of all go there. Other targets are shared as they are. 0 or -errno.
+ */
+int sink_own(struct sink *);
+
 /* Replaces the kernel object (log files were reopened); takes fd. */
 void sink_adopt(struct sink *, int fd);
 

@@ -84,6 +84,14 @@ close_others(const struct boot *boot)
 	return (error);
 }
 
+static int
+own_logs(const struct boot *boot)
+{
+	int error = sink_own(log_sink(boot->log));
+
+	return (error != 0 ? error : sink_own(boot->audit));
+}
+
 static _Noreturn void
 become_worker(const struct boot *boot, const struct run_as *run_as)
 {
@@ -100,6 +108,10 @@ become_worker(const struct boot *boot, const struct run_as *run_as)
 	if (error == 0) {
 		step = "standard streams";
 		error = streams_confine();
+	}
+	if (error == 0) {
+		step = "syslog";
+		error = own_logs(boot);
 	}
 	if (error == 0)
 		error = privilege_drop(run_as, &step);

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -34,6 +36,18 @@ nowhere(int stream)
 	return (fd == -1 ? -errno : put(fd, stream));
 }
 
+/* A pipe without a name. Whoever may open it anew for reading, as our own user
+ * may, takes lines away from its reader. */
+static void
+close_to_readers(int stream)
+{
+	struct statfs fs;
+
+	if (fstatfs(stream, &fs) == 0 && fs.f_type == PIPEFS_MAGIC)
+		/* It is another user's where it fails: we may not open it. */
+		(void)fchmod(stream, S_IWUSR);
+}
+
 static int
 confine(int stream)
 {
@@ -41,6 +55,7 @@ confine(int stream)
 	char path[32];
 	int fd = -1;
 
+	close_to_readers(stream);
 	/* A socket cannot be opened so, and a pipe is as good as it is. */
 	if (fstat(stream, &st) == 0 &&
 	    (S_ISSOCK(st.st_mode) ||

@@ -148,7 +148,7 @@ $daemon->stop_ok;
 my $dir = temporary();
 my $syslog;
 $daemon = corrupted(log => 'access = "syslog"; format = "text";',
-	environment => { DEV_LOG => "$dir/log" },
+	environment => { DEV_LOG => "$dir/log", ELSEWHERE => "$dir/elsewhere" },
 	before => sub { bind_syslog(); });
 
 sub bind_syslog {
@@ -167,6 +167,20 @@ for my $title ('a line for syslog', 'and for the next one') {
 	like($text, qr/^<\d+>.* sniport\[\d+\]: .* done /, $title);
 	bind_syslog();
 }
+# Each has a socket of its own to it: what one of them connects elsewhere, leads
+# there for nobody else.
+my $elsewhere = IO::Socket::UNIX->new(Type => SOCK_DGRAM,
+	Local => "$dir/elsewhere") or die "bind: $!";
+chmod 0777, "$dir/elsewhere" or die "chmod: $!";
+survives_ok($daemon, 'redirect', 'done');
+my ($redirected) = $daemon->workers;
+kill 'KILL', $redirected;
+ok(poll(sub { my ($pid) = $daemon->workers; $pid && $pid != $redirected }),
+	'another worker');
+ok(serves($daemon), 'a tunnel');
+readable($syslog, deadline());
+recv($syslog, my $kept, 4096, MSG_DONTWAIT);
+like($kept, qr/ done /, 'redirect: the lines of others are not led astray');
 $daemon->stop_ok;
 
 # What it must not do.

@@ -370,6 +370,49 @@ try_stomp(void)
 	return (n > 0 ? 0 : -1);
 }
 
+static bool
+is_datagram(int fd)
+{
+	struct sockaddr_un sun;
+	socklen_t len = sizeof(sun);
+
+	return (getsockname(fd, (struct sockaddr *)&sun, &len) == 0 &&
+		sun.sun_family == AF_UNIX && !is_control(fd));
+}
+
+/* What leads to the syslog daemon leads elsewhere. */
+static int
+try_redirect(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	const char *path = getenv("ELSEWHERE");
+	int (*real)(int, const struct sockaddr *, socklen_t) = (int (*)(int,
+	    const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	return (real(find(is_datagram), (struct sockaddr *)&sun, sizeof(sun)));
+}
+
+static bool
+is_pipe(int fd)
+{
+	struct stat st;
+
+	return (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode));
+}
+
+/* To take lines out of the pipe that they are written to. */
+static int
+try_steal(void)
+{
+	char path[32], line[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", find(is_pipe));
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	return (fd == -1 ? -1 : (int)read(fd, line, sizeof(line)));
+}
+
 /* To the master, what it has not asked for: a message of that type. */
 static int
 tell(uint32_t type, int times)
@@ -765,6 +808,8 @@ static const struct {
 	{ "block-ioctl", try_block_ioctl },
 	{ "seek", try_seek },
 	{ "stomp", try_stomp },
+	{ "redirect", try_redirect },
+	{ "steal", try_steal },
 	{ "ready", try_ready },
 	{ "flood", try_flood },
 	{ "order", try_order },
