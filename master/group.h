@@ -16,7 +16,12 @@
 #include <sys/queue.h>
 
 #include "common/addr.h"
+#include "common/boot.h"
+#include "common/clock.h"
 #include "master/worker_set.h"
+
+/* Workers close their copies of surplus sockets, then we close ours. */
+#define GROUP_SURPLUS_TIME (BOOT_SURPLUS_TIME + CLOCK_SEC)
 
 struct conf_listener;
 

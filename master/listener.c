@@ -12,9 +12,6 @@
 #include "master/findings.h"
 #include "master/socket.h"
 
-/* After a worker has closed its copies of surplus sockets, we close ours. */
-#define SURPLUS_MARGIN CLOCK_SEC
-
 void
 listener_init(struct listener_set *set)
 {
@@ -29,8 +26,8 @@ is_listener(const struct conf_listener *a, const struct conf_listener *b)
 	    a->dual_stack == b->dual_stack && addr_equal(&a->addr, &b->addr));
 }
 
-static struct group *
-find(const struct listener_set *set, const struct conf_listener *l)
+struct group *
+listener_find(const struct listener_set *set, const struct conf_listener *l)
 {
 	struct group *g;
 
@@ -148,7 +145,7 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 	}
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		step = "allocate";
-		g = find(set, &conf->listeners[i]);
+		g = listener_find(set, &conf->listeners[i]);
 		if (g == NULL)
 			g = add_group(set, &conf->listeners[i]);
 		error = g == NULL ? -ENOMEM
@@ -200,7 +197,7 @@ listener_commit(struct listener_set *set, size_t nworkers, int64_t now)
 		g->before = g->nfds;
 		g->close_at = CLOCK_NEVER;
 		if (g->nfds > g->live)
-			g->close_at = now + BOOT_SURPLUS_TIME + SURPLUS_MARGIN;
+			g->close_at = now + GROUP_SURPLUS_TIME;
 		(void)steer(set, g, g->live);
 	}
 }
@@ -287,96 +284,6 @@ listener_tick(struct listener_set *set, int64_t now)
 			next = g->close_at;
 	}
 	return (next);
-}
-
-/* Writes the sockets of one listener to out; returns how many. */
-static size_t
-share(struct group *g, unsigned listener, unsigned worker, size_t nworkers,
-    int64_t now, struct boot_socket *out)
-{
-	size_t i, n = 0;
-
-	if (g->fds[worker] != -1)
-		out[n++] = (struct boot_socket){ .fd = g->fds[worker],
-			.listener = listener };
-	/* Beyond `before` are sockets of a generation that is being started,
-	 * which are empty yet. */
-	for (i = nworkers + worker; i < g->before; i += nworkers) {
-		if (g->fds[i] != -1)
-			out[n++] = (struct boot_socket){ .fd = g->fds[i],
-				.listener = listener,
-				.surplus = true };
-	}
-	/* A worker that replaces another begins the time anew. */
-	if (g->before > nworkers + worker && g->close_at != CLOCK_NEVER)
-		g->close_at = now + BOOT_SURPLUS_TIME + SURPLUS_MARGIN;
-	return (n);
-}
-
-int
-listener_sockets(struct listener_set *set, const struct conf *conf,
-    unsigned worker, size_t nworkers, int64_t now, struct boot_socket **sockets,
-    size_t *nsockets)
-{
-	struct group *g;
-	struct boot_socket *out;
-	size_t max = 0, n = 0;
-
-	for (size_t i = 0; i < conf->nlisteners; i++)
-		max += 1 + find(set, &conf->listeners[i])->nfds / nworkers;
-	out = calloc(max, sizeof(*out));
-	if (out == NULL)
-		return (-ENOMEM);
-	for (size_t i = 0; i < conf->nlisteners; i++) {
-		g = find(set, &conf->listeners[i]);
-		n += share(g, (unsigned)i, worker, nworkers, now, out + n);
-	}
-	*sockets = out;
-	*nsockets = n;
-	return (0);
-}
-
-/* Moves every nworkers-th socket from number `worker` on. */
-static size_t
-take(struct group *g, unsigned listener, unsigned worker, size_t nworkers,
-    struct boot_socket *out)
-{
-	size_t i, n = 0;
-
-	for (i = worker; i < g->nfds; i += nworkers) {
-		if (g->fds[i] == -1)
-			continue;
-		out[n++] = (struct boot_socket){ .fd = g->fds[i],
-			.listener = listener };
-		g->fds[i] = -1;
-	}
-	return (n);
-}
-
-int
-listener_take(struct listener_set *set, const struct conf *conf,
-    uint64_t listeners, unsigned worker, size_t nworkers,
-    struct boot_socket **sockets, size_t *nsockets)
-{
-	struct boot_socket *out;
-	size_t i, max = 0, n = 0;
-	struct group *g;
-
-	for (i = 0; i < conf->nlisteners; i++) {
-		g = find(set, &conf->listeners[i]);
-		max += g != NULL ? g->nfds / nworkers + 1 : 0;
-	}
-	out = calloc(max + 1, sizeof(*out));
-	if (out == NULL)
-		return (-ENOMEM);
-	for (i = 0; i < conf->nlisteners; i++) {
-		g = find(set, &conf->listeners[i]);
-		if (g != NULL && (listeners & UINT64_C(1) << i) != 0)
-			n += take(g, (unsigned)i, worker, nworkers, out + n);
-	}
-	*sockets = out;
-	*nsockets = n;
-	return (0);
 }
 
 uint64_t

@@ -69,6 +69,10 @@ void listener_heal(struct listener_set *, int64_t silence, struct log *,
 /* Closes surplus sockets whose time is over; returns when the next is due. */
 int64_t listener_tick(struct listener_set *, int64_t now);
 
+/* The group of that listener; NULL: there is none. */
+struct group *listener_find(
+    const struct listener_set *, const struct conf_listener *);
+
 /*
  * What worker number `worker` of nworkers inherits: its own socket of each
  * address, and its share of the surplus. *sockets is owned by the caller

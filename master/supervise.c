@@ -18,6 +18,7 @@
 #include "master/keep.h"
 #include "master/master.h"
 #include "master/spawn.h"
+#include "master/watch.h"
 
 #define READY_LIMIT (10 * CLOCK_SEC)
 
@@ -66,8 +67,8 @@ supervise_start_heir(struct master *m, struct generation *g, unsigned worker,
 	return (start(m, g, worker, kept, now, child, step));
 }
 
-static void
-kill_child(struct master *m, struct child *c, const char *why)
+void
+supervise_kill(struct master *m, struct child *c, const char *why)
 {
 	/* Of one being started it is said where the start is given up. */
 	if (c->generation != m->next)
@@ -92,11 +93,11 @@ take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 	if (type == CONTROL_EMPTIED && c->state == CHILD_ENDING)
 		return;
 	if (type != CONTROL_READY) {
-		kill_child(m, c, "it sent a message that only we send");
+		supervise_kill(m, c, "it sent a message that only we send");
 		return;
 	}
 	if (c->told_ready) {
-		kill_child(m, c, "it said twice that it was ready");
+		supervise_kill(m, c, "it said twice that it was ready");
 		return;
 	}
 	c->told_ready = true;
@@ -146,7 +147,7 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 			continue;
 		}
 		if (result < 0)
-			kill_child(
+			supervise_kill(
 			    m, c, "it sent something that is not a message");
 		else if (c->kill_at > now + HANG_UP_LIMIT)
 			c->kill_at = now + HANG_UP_LIMIT;
@@ -249,84 +250,6 @@ supervise_reap(struct master *m, int64_t now)
 	}
 }
 
-/* When the child was last seen alive, which was not in the future, whatever
- * it says. */
-static int64_t
-beat(const struct master *m, const struct child *c, int64_t now)
-{
-	uint64_t at = atomic_load_explicit(
-	    &stats_slot(m->stats, c->slot)->heartbeat, memory_order_relaxed);
-
-	if (at > (uint64_t)now)
-		return (now);
-	return ((int64_t)at > c->alive ? (int64_t)at : c->alive);
-}
-
-static const char *
-impatience(const struct child *c)
-{
-	if (c->control_fd < 0)
-		return ("it hung up and did not exit");
-	switch (c->state) {
-	case CHILD_STARTING:
-		return ("it was not ready within 10 s");
-	case CHILD_SERVING:
-		break;
-	case CHILD_DRAINING:
-		return ("it did not exit at the deadline");
-	case CHILD_ENDING:
-		return ("it did not exit when it was told to");
-	}
-	return ("it stands still");
-}
-
-/*
- * Kills a worker that stands still; returns when to look again. It takes two
- * looks, a heartbeat apart: after a pause of the machine we may run before
- * the worker does, and a pause must not cost a tunnel.
- */
-static int64_t
-watch_heartbeat(struct master *m, struct child *c, int64_t now)
-{
-	int64_t watchdog = c->generation->conf->timeouts.watchdog;
-	int64_t alive = beat(m, c, now);
-	int64_t doubt = alive + watchdog - watchdog / 4;
-
-	if (now < doubt) {
-		c->doubted = CLOCK_NEVER;
-		return (doubt);
-	}
-	/* A beat since the first look makes this one the first. */
-	if (c->doubted == CLOCK_NEVER || c->doubted < alive)
-		c->doubted = now;
-	if (now < c->doubted + watchdog / 4)
-		return (c->doubted + watchdog / 4);
-	kill_child(m, c, "its heartbeat stood still for timeouts.watchdog");
-	return (CLOCK_NEVER);
-}
-
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-	return (a < b ? a : b);
-}
-
-/* Returns when the child has to be looked at again. */
-static int64_t
-watch(struct master *m, struct child *c, int64_t now)
-{
-	int64_t due = CLOCK_NEVER;
-
-	if (c->killed != NULL)
-		return (CLOCK_NEVER);
-	due = keep_tick(m, c, now);
-	if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
-		due = earlier(due, watch_heartbeat(m, c, now));
-	if (c->killed == NULL && c->kill_at <= now)
-		kill_child(m, c, impatience(c));
-	return (c->kill_at < due ? c->kill_at : due);
-}
-
 /* Fills the seat when it is time; returns when that will be. */
 static int64_t
 fill(struct master *m, unsigned worker, int64_t now)
@@ -363,7 +286,7 @@ supervise_tick(struct master *m, int64_t now)
 	}
 	TAILQ_FOREACH (g, &m->generations, entry) {
 		TAILQ_FOREACH (c, &g->children, entry) {
-			due = watch(m, c, now);
+			due = watch_child(m, c, now);
 			next = due < next ? due : next;
 		}
 	}

@@ -25,6 +25,9 @@ int supervise_start_heir(struct master *, struct generation *, unsigned worker,
 /* The child's control socket has something to say. */
 void supervise_receive(struct master *, struct child *, int64_t now);
 
+/* Kills a child, of which the log tells why (static). */
+void supervise_kill(struct master *, struct child *, const char *why);
+
 /* Takes note of all children that have exited. */
 void supervise_reap(struct master *, int64_t now);
 

@@ -1,0 +1,87 @@
+/* Looks whether workers are alive, and ends those who are not. */
+#include "master/watch.h"
+
+#include "common/clock.h"
+#include "common/conf.h"
+#include "common/stats.h"
+#include "master/keep.h"
+#include "master/master.h"
+#include "master/supervise.h"
+
+/* When the child was last seen alive, which was not in the future, whatever
+ * it says. */
+static int64_t
+beat(const struct master *m, const struct child *c, int64_t now)
+{
+	uint64_t at = atomic_load_explicit(
+	    &stats_slot(m->stats, c->slot)->heartbeat, memory_order_relaxed);
+
+	if (at > (uint64_t)now)
+		return (now);
+	return ((int64_t)at > c->alive ? (int64_t)at : c->alive);
+}
+
+static const char *
+impatience(const struct child *c)
+{
+	if (c->control_fd < 0)
+		return ("it hung up and did not exit");
+	switch (c->state) {
+	case CHILD_STARTING:
+		return ("it was not ready within 10 s");
+	case CHILD_SERVING:
+		break;
+	case CHILD_DRAINING:
+		return ("it did not exit at the deadline");
+	case CHILD_ENDING:
+		return ("it did not exit when it was told to");
+	}
+	return ("it stands still");
+}
+
+/*
+ * Kills a worker that stands still; returns when to look again. It takes two
+ * looks, a heartbeat apart: after a pause of the machine we may run before
+ * the worker does, and a pause must not cost a tunnel.
+ */
+static int64_t
+watch_heartbeat(struct master *m, struct child *c, int64_t now)
+{
+	int64_t watchdog = c->generation->conf->timeouts.watchdog;
+	int64_t alive = beat(m, c, now);
+	int64_t doubt = alive + watchdog - watchdog / 4;
+
+	if (now < doubt) {
+		c->doubted = CLOCK_NEVER;
+		return (doubt);
+	}
+	/* A beat since the first look makes this one the first. */
+	if (c->doubted == CLOCK_NEVER || c->doubted < alive)
+		c->doubted = now;
+	if (now < c->doubted + watchdog / 4)
+		return (c->doubted + watchdog / 4);
+	supervise_kill(m, c, "its heartbeat stood still for timeouts.watchdog");
+	return (CLOCK_NEVER);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return (a < b ? a : b);
+}
+
+/* Returns when the child has to be looked at again. */
+int64_t
+watch_child(struct master *m, struct child *c, int64_t now)
+{
+	int64_t due = CLOCK_NEVER;
+
+	if (c->killed != NULL)
+		return (CLOCK_NEVER);
+	due = keep_tick(m, c, now);
+	if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
+		due = earlier(due, watch_heartbeat(m, c, now));
+	if (c->killed == NULL && c->kill_at <= now)
+		supervise_kill(m, c, impatience(c));
+	return (c->kill_at < due ? c->kill_at : due);
+}
