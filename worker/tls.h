@@ -107,7 +107,7 @@ ssize_t tls_receive(struct tls *, uint8_t *buf, size_t size);
 bool tls_drained(const struct tls *);
 
 /* What the last receive cost, that brought len bytes: not less than len. Many
- * small records are more work than their bytes tell. */
+ * small records, or much padding, are more work than their bytes tell. */
 size_t tls_cost(const struct tls *, size_t len);
 
 /*

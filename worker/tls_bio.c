@@ -139,7 +139,7 @@ bio_read(BIO *bio, char *buf, int size)
 	memcpy(buf, in->data + in->start, n);
 	follow(tls, in->data + in->start, n);
 	in->start += n;
-	tls->moved = true;
+	tls->moved += n;
 	return ((int)n);
 }
 

@@ -62,9 +62,9 @@ struct tls {
 	int send_error; /* -errno of a send, kept: see tls_socket_error() */
 	size_t goodbye; /* bytes of close_notify */
 	int broken; /* -EPROTO or -EOVERFLOW: the session is of no more use */
-	bool answering;	       /* what is sealed was asked for by records */
-	size_t answers;	       /* bytes of that in out */
-	bool moved;	       /* the library was given bytes, in this call */
+	bool answering; /* what is sealed was asked for by records */
+	size_t answers; /* bytes of that in out */
+	size_t moved;	/* bytes that the library was given in this call */
 	unsigned idle_records; /* how many more than data has made up for */
 	size_t made_up;	       /* bytes of data not yet set against one */
 	unsigned work;	       /* of this call; see TLS_WORK_MAX */

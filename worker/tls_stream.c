@@ -127,8 +127,8 @@ open_records(struct tls *tls, uint8_t *buf, size_t size)
 static bool
 stuck(const struct tls *tls)
 {
-	return (
-	    !tls->moved && !tls->drained && !tls->eof && tls->io_error == 0);
+	return (tls->moved == 0 && !tls->drained && !tls->eof &&
+		tls->io_error == 0);
 }
 
 /*
@@ -166,7 +166,8 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 	tls_forget_errors(tls);
 	tls->work = 0;
 	/* What an earlier call saw of the socket holds no more. */
-	tls->drained = tls->moved = false;
+	tls->drained = false;
+	tls->moved = 0;
 	tls->answering = true;
 	/* buf holds a chunk's plaintext, the rest of one or a new one. */
 	tls->starved = buffer_len(&tls->in) > 0;
@@ -194,6 +195,9 @@ tls_cost(const struct tls *tls, size_t len)
 {
 	size_t cost = (size_t)tls->work * RECORD_COST;
 
+	/* Padding is opened like data. */
+	if (cost < tls->moved)
+		cost = tls->moved;
 	return (cost > len ? cost : len);
 }
 

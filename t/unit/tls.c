@@ -227,6 +227,24 @@ test_ticket(struct tls_context *context, struct buffers *buffers)
 	close_pair(&p);
 }
 
+static void
+test_cost(struct tls_context *context, struct buffers *buffers)
+{
+	static uint8_t data[2 * CHUNK];
+	struct pair p;
+	ssize_t n;
+	int i;
+
+	open_pair(&p, context);
+	SSL_set_block_padding(p.client, 8192);
+	for (i = 0; i < 4; i++)
+		SSL_write(p.client, "x", 1);
+	n = tls_receive(p.tls, data, buffers->size);
+	is_int(n, 4, "four bytes in padded records");
+	ok(tls_cost(p.tls, 4) >= 4 * 8192, "cost what there was to open");
+	close_pair(&p);
+}
+
 int
 main(void)
 {
@@ -245,6 +263,7 @@ main(void)
 	test_stuck(context, &buffers, SSL_ERROR_WANT_READ);
 	test_stuck(context, &buffers, SSL_ERROR_WANT_WRITE);
 	test_ticket(context, &buffers);
+	test_cost(context, &buffers);
 	/* AES-CBC with SHA-384 in fragments of 512 bytes takes the most. */
 	for (i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++)
 		ok(tls_slack(chunks[i]) >= chunks[i] / 512 * 85 + BUFFER_SLACK,
