@@ -446,3 +446,20 @@ audit_write_dropped(struct sink *sink, enum conf_log_format format,
 	line[o.len++] = '\n';
 	return (sink_write(sink, LOG_WARNING, line, o.len));
 }
+
+bool
+audit_tells_dropped(const char *line, size_t len)
+{
+	static const char *const events[] = { "\"event\":\"dropped\"",
+		" dropped count=" };
+	/* Before anything that a peer has sent. */
+	const size_t head = CLOCK_TEXT_SIZE + 40;
+	size_t i;
+
+	if (len > head)
+		len = head;
+	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (memmem(line, len, events[i], strlen(events[i])) != NULL)
+			return (true);
+	return (false);
+}

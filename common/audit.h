@@ -86,4 +86,7 @@ int audit_write(
 int audit_write_dropped(struct sink *, enum conf_log_format, unsigned worker,
     unsigned generation, uint64_t count);
 
+/* Is it such a line? */
+bool audit_tells_dropped(const char *line, size_t len);
+
 #endif

@@ -30,7 +30,8 @@ enum control_type {
 struct control_msg {
 	uint32_t type;
 	uint32_t reason;    /* DRAIN with deadline, END: enum reason */
-	int64_t deadline;   /* DRAIN: on clock_now(); CLOCK_NEVER: none */
+	int64_t deadline;   /* on clock_now(). DRAIN: of its tunnels,
+			     * CLOCK_NEVER: none; END: of its log lines */
 	uint64_t listeners; /* DRAIN: bit per listener of the worker's own
 			     * configuration that nobody serves any more; what
 			     * is queued there is accepted first */

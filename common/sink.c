@@ -1,49 +1,20 @@
-#include "common/sink.h"
-
+/* The lines of one log on their way: written whole, or queued, or counted. */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/fd.h"
+#include "common/sink_state.h"
 
-#define SYSLOG_PATH	"/dev/log"
 #define SYSLOG_FACILITY 3 /* daemon (RFC 3164 section 4.1.1) */
 
 /* "<31>Jan  2 03:04:05 sniport[1234567]: " and room to spare. */
 #define SYSLOG_HEADER_MAX 64
 #define RECORD_MAX	  (SYSLOG_HEADER_MAX + SINK_LINE_MAX)
-
-enum sink_kind {
-	SINK_PATH,
-	SINK_STREAM,
-	SINK_SYSLOG
-};
-
-struct sink {
-	enum sink_kind kind;
-	int fd;
-	bool socket, journal;
-	char *path; /* PATH: the file, SYSLOG: the socket */
-	/* A ring of SINK_QUEUE_BYTES: each line that waits, as it will be
-	 * written, after its length. It is there from the beginning, since
-	 * what has to be said when memory is out must have room; the kernel
-	 * gives it pages when it is used. */
-	char *queue;
-	size_t head, queued;
-	size_t done; /* of the first line: the rest is owed, or it is mangled */
-	uint64_t dropped;
-	pid_t owner; /* who queued and dropped */
-};
 
 static void
 ring_write(struct sink *s, const void *bytes, size_t len)
@@ -83,10 +54,18 @@ queue_head(const struct sink *s, char record[RECORD_MAX])
 }
 
 static void
+publish(const struct sink *s)
+{
+	if (s->owed != NULL)
+		atomic_store_explicit(
+		    s->owed, s->lines + s->dropped, memory_order_relaxed);
+}
+
+static void
 queue_clear(struct sink *s)
 {
 	/* From the beginning, where there are pages already. */
-	s->head = s->queued = s->done = 0;
+	s->head = s->queued = s->done = s->lines = 0;
 }
 
 static void
@@ -95,172 +74,10 @@ queue_drop_head(struct sink *s, size_t len)
 	s->queued -= sizeof(len) + len;
 	s->head = (s->head + sizeof(len) + len) % SINK_QUEUE_BYTES;
 	s->done = 0;
+	s->lines--;
 	if (s->queued == 0)
 		queue_clear(s);
-}
-
-static int
-open_file(const char *path)
-{
-	int fd = open(path,
-	    O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-	    0640);
-
-	return (fd < 0 ? -errno : fd);
-}
-
-/*
- * A socket cannot be opened through /proc (ENXIO), nor a stream that another
- * user opened for us (EACCES); those are shared.
- */
-static int
-open_stream(int stream)
-{
-	struct stat st;
-	char path[32];
-	int fd, r;
-
-	if (fstat(stream, &st) < 0)
-		return (-errno);
-	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", stream);
-		fd = open(path,
-		    O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-		if (fd >= 0)
-			return (fd);
-	}
-	fd = fcntl(stream, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (fd < 0)
-		return (-errno);
-	/* send() takes MSG_DONTWAIT, so a shared socket need not change. */
-	if (!S_ISSOCK(st.st_mode) && (r = fd_nonblock(fd)) < 0) {
-		fd_close(&fd);
-		return (r);
-	}
-	return (fd);
-}
-
-static int
-syslog_connect(int fd, const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	size_t len = strlen(path);
-
-	if (len >= sizeof(sun.sun_path))
-		return (-ENAMETOOLONG);
-	memcpy(sun.sun_path, path, len);
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		return (-errno);
-	return (0);
-}
-
-static int
-open_syslog(const char *path)
-{
-	struct tm tm;
-	time_t now = 0;
-	int fd, r;
-
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return (-errno);
-	r = syslog_connect(fd, path);
-	if (r < 0) {
-		fd_close(&fd);
-		return (r);
-	}
-	/* glibc reads the time zone at the first call, and a sandbox that
-	 * comes later would not let it. */
-	tzset();
-	(void)localtime_r(&now, &tm);
-	return (fd);
-}
-
-bool
-sink_is_journal(int fd)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	uintmax_t device, inode;
-	struct stat st;
-
-	return (
-	    stream != NULL && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
-	    fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode);
-}
-
-static bool
-is_socket(int fd)
-{
-	struct stat st;
-
-	return (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode));
-}
-
-static int
-open_target(struct sink *s, const char *target)
-{
-	const char *path = target;
-
-	s->kind = SINK_PATH;
-	if (strcmp(target, "stdout") == 0 || strcmp(target, "stderr") == 0) {
-		s->kind = SINK_STREAM;
-	} else if (strcmp(target, "syslog") == 0) {
-		s->kind = SINK_SYSLOG;
-		path = SYSLOG_PATH;
-	} else if (strncmp(target, "syslog:", 7) == 0) {
-		s->kind = SINK_SYSLOG;
-		path = target + 7;
-	}
-	s->path = strdup(path);
-	if (s->path == NULL)
-		return (-ENOMEM);
-	switch (s->kind) {
-	case SINK_STREAM:
-		return (
-		    open_stream(strcmp(target, "stdout") == 0 ? STDOUT_FILENO
-							      : STDERR_FILENO));
-	case SINK_SYSLOG:
-		return (open_syslog(s->path));
-	case SINK_PATH:
-		break;
-	}
-	return (open_file(s->path));
-}
-
-int
-sink_open(struct sink **sink, const char *target)
-{
-	struct sink *s;
-	int r;
-
-	s = calloc(1, sizeof(*s));
-	if (s == NULL)
-		return (-ENOMEM);
-	s->queue = malloc(SINK_QUEUE_BYTES);
-	r = s->queue != NULL ? open_target(s, target) : -ENOMEM;
-	if (r < 0) {
-		free(s->path);
-		free(s->queue);
-		free(s);
-		return (r);
-	}
-	s->fd = r;
-	s->socket = is_socket(s->fd);
-	s->journal = sink_is_journal(s->fd);
-	*sink = s;
-	return (0);
-}
-
-void
-sink_close(struct sink *s)
-{
-	if (s == NULL)
-		return;
-	(void)sink_flush(s);
-	fd_close(&s->fd);
-	free(s->path);
-	free(s->queue);
-	free(s);
+	publish(s);
 }
 
 int
@@ -269,44 +86,10 @@ sink_fd(const struct sink *s)
 	return (s->fd);
 }
 
-bool
-sink_only_appends(const struct sink *s)
+size_t
+sink_waiting(const struct sink *s)
 {
-	return (fd_only_appends(s->fd));
-}
-
-int
-sink_own(struct sink *s)
-{
-	int fd;
-
-	if (s->kind != SINK_SYSLOG)
-		return (0);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return (-errno);
-	/* If the daemon is not there, it is tried again with each line. */
-	(void)syslog_connect(fd, s->path);
-	sink_adopt(s, fd);
-	return (0);
-}
-
-void
-sink_adopt(struct sink *s, int fd)
-{
-	fd_close(&s->fd);
-	s->fd = fd;
-	s->socket = is_socket(fd);
-	/* The first half is in the old file; the new one gets all of it. */
-	s->done = 0;
-}
-
-int
-sink_reopen(const struct sink *s)
-{
-	if (s->kind != SINK_PATH)
-		return (-ENOTSUP);
-	return (open_file(s->path));
+	return (s->queued - s->done);
 }
 
 /* After a fork, what waits is the parent's to write and to count. */
@@ -326,6 +109,7 @@ drop(struct sink *s)
 {
 	s->dropped++;
 	s->owner = getpid();
+	publish(s);
 }
 
 static ssize_t
@@ -351,14 +135,14 @@ put(const struct sink *s, const char *p, size_t len)
 {
 	ssize_t n = put_once(s, p, len);
 
-	if (s->kind != SINK_SYSLOG)
+	if (s->syslog_path == NULL)
 		return (n);
 	switch (n) {
 	case -ECONNREFUSED:
 	case -ECONNRESET:
 	case -ENOTCONN:
 	case -EPIPE:
-		if (syslog_connect(s->fd, s->path) < 0)
+		if (sink_connect(s->fd, s->syslog_path) < 0)
 			return (-EAGAIN);
 		return (put_once(s, p, len));
 	default:
@@ -402,7 +186,9 @@ enqueue(struct sink *s, const char *bytes, size_t len, size_t done)
 		s->done = done;
 	ring_write(s, &len, sizeof(len));
 	ring_write(s, bytes, len);
+	s->lines++;
 	s->owner = getpid();
+	publish(s);
 	return (0);
 }
 
@@ -464,7 +250,7 @@ sink_write(struct sink *s, int severity, const char *line, size_t len)
 	int r;
 
 	assert(len > 0 && len <= SINK_LINE_MAX && line[len - 1] == '\n');
-	if (s->kind == SINK_SYSLOG) {
+	if (s->syslog_path != NULL) {
 		len = frame(record, severity, line, len);
 		line = record;
 	} else if (s->journal) {
@@ -490,5 +276,14 @@ sink_take_dropped(struct sink *s)
 	forget_parent(s);
 	n = s->dropped;
 	s->dropped = 0;
+	publish(s);
 	return (n);
+}
+
+void
+sink_publish(struct sink *s, _Atomic uint64_t *owed)
+{
+	forget_parent(s);
+	s->owed = owed;
+	publish(s);
 }

@@ -109,6 +109,9 @@ slot_clear(struct stats_slot *slot)
 	atomic_store_explicit(&slot->heartbeat, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->tunnels, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->tallied, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->audit_owed, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->audit_untold, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->error_owed, 0, memory_order_relaxed);
 	for (i = 0; i < STAT_COUNT; i++)
 		atomic_store_explicit(&slot->count[i], 0, memory_order_relaxed);
 	for (i = 0; i < REASON_COUNT; i++)

@@ -29,6 +29,9 @@ struct stats_slot {
 	_Alignas(64) _Atomic uint64_t heartbeat; /* clock_now() of a turn */
 	_Atomic uint64_t tunnels;		 /* open now */
 	_Atomic uint64_t tallied;		 /* 0: its tally is empty */
+	/* Lines that are lost if the worker dies now (sink_publish()), and
+	 * audit lines that are, of which the audit log does not tell yet. */
+	_Atomic uint64_t audit_owed, audit_untold, error_owed;
 	_Atomic uint64_t count[STAT_COUNT];
 	_Atomic uint64_t reason[REASON_COUNT];
 };

@@ -95,7 +95,7 @@ check_run(const char *file)
 	findings_init(&f);
 	if (service_become(user, &f) == 0 &&
 	    generation_read(&g, file, &f) == 0) {
-		(void)generation_complete(g, false, &f);
+		(void)generation_complete(g, NULL, &f);
 		check_listeners(g->conf, &f);
 	}
 	findings_print(&f, stderr);

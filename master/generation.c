@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <libgen.h>
 #include <openssl/ssl.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -21,6 +20,8 @@
 #include "master/findings.h"
 #include "master/idle_check.h"
 #include "master/inherit.h"
+#include "master/log_file.h"
+#include "master/logs.h"
 #include "master/own_addrs.h"
 #include "master/rules_check.h"
 #include "master/tls_load.h"
@@ -148,69 +149,63 @@ generation_load_hosts(struct generation *g, struct findings *f)
 	return (error);
 }
 
-/* Could this file be made? */
 static int
-check_folder(const char *file)
+check_log(const char *target)
 {
-	char *copy = strdup(file);
-	int error = 0;
-
-	if (copy == NULL)
-		return (-ENOMEM);
-	if (access(dirname(copy), W_OK | X_OK) != 0)
-		error = -errno;
-	free(copy);
-	return (error);
-}
-
-static int
-open_log(struct sink **sink, const struct conf *conf, char *const *setting,
-    bool serve, struct findings *f)
-{
-	const char *target = *setting;
+	struct sink *sink;
 	int error;
 
-	/* Made by root for a check, it would be in the service's way. */
-	if (!serve && target[0] == '/' && access(target, F_OK) != 0)
-		error = check_folder(target);
+	if (target[0] == '/')
+		return (log_file_check(target));
+	error = sink_open(&sink, target);
+	if (error == 0)
+		sink_close(sink);
+	return (error);
+}
+
+/* logs NULL: only to check it. */
+static int
+open_log(struct generation *g, struct logs *logs, enum logs_role role,
+    struct findings *f)
+{
+	char *const *setting =
+	    role == LOGS_ERROR ? &g->conf->log.error : &g->conf->log.access;
+	int error;
+
+	if (logs == NULL)
+		error = check_log(*setting);
 	else
-		error = sink_open(sink, target);
-	if (error != 0) {
-		findings_add_at(f, LOG_LEVEL_ERROR, conf, setting,
-		    "%s cannot be opened: %s", target, strerror(-error));
-	} else if (serve && !sink_only_appends(*sink)) {
-		/* A worker could write over what the log says. */
-		findings_add_at(f, LOG_LEVEL_ERROR, conf, setting,
-		    "%s is a file that was not opened for appending, and it "
-		    "cannot be opened again; redirect with >>",
-		    target);
-		error = -EINVAL;
-	}
+		error = logs_open(logs, role, *setting, &g->run_as,
+		    role == LOGS_ERROR ? &g->error_log : &g->audit_log);
+	if (error != 0)
+		findings_add_at(f, LOG_LEVEL_ERROR, g->conf, setting,
+		    "%s cannot be opened: %s", *setting,
+		    error == -ETIMEDOUT ? "its disk does not answer"
+					: strerror(-error));
 	return (error);
 }
 
 static int
-open_logs(struct generation *g, bool serve, struct findings *f)
+open_logs(struct generation *g, struct logs *logs, struct findings *f)
 {
-	const struct conf_log *conf = &g->conf->log;
 	int error, error_audit;
 
-	error = open_log(&g->error_sink, g->conf, &conf->error, serve, f);
-	error_audit =
-	    open_log(&g->audit_sink, g->conf, &conf->access, serve, f);
+	error = open_log(g, logs, LOGS_ERROR, f);
+	error_audit = open_log(g, logs, LOGS_AUDIT, f);
 	if (error == 0)
 		error = error_audit;
-	if (error == 0 && serve)
-		error = log_new(&g->log, g->error_sink, conf->level, "master");
+	if (error == 0 && logs != NULL)
+		error = log_new(&g->log, logs_sink(g->error_log),
+		    g->conf->log.level, "master");
 	return (error);
 }
 
 int
-generation_complete(struct generation *g, bool serve, struct findings *f)
+generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 {
 	size_t before = f->nerrors, i;
 
-	if (serve)
+	if (logs != NULL)
 		conf_drop_destinations(g->conf);
 	g->nworkers =
 	    g->conf->workers > 0 ? (size_t)g->conf->workers : usable_cpus();
@@ -225,7 +220,7 @@ generation_complete(struct generation *g, bool serve, struct findings *f)
 	egress_check(g->conf, f);
 	(void)generation_load_hosts(g, f);
 	/* Last, since it may create files. */
-	if (f->nerrors == before && open_logs(g, serve, f) != 0 &&
+	if (f->nerrors == before && open_logs(g, logs, f) != 0 &&
 	    f->nerrors == before)
 		findings_add(f, LOG_LEVEL_ERROR, "log: cannot be opened: %s",
 		    strerror(ENOMEM));
@@ -248,8 +243,8 @@ generation_free(struct generation *g)
 		return;
 	assert(TAILQ_EMPTY(&g->children));
 	log_free(g->log);
-	sink_close(g->error_sink);
-	sink_close(g->audit_sink);
+	logs_release(g->error_log);
+	logs_release(g->audit_log);
 	generation_forget_keys(g);
 	hosts_free(g->hosts);
 	guard_free(g->guard);

@@ -22,7 +22,8 @@ struct guard;
 struct hosts;
 struct log;
 struct policy;
-struct sink;
+struct logs;
+struct logs_entry;
 struct ssl_ctx_st;
 
 enum child_state {
@@ -78,7 +79,7 @@ struct generation {
 	struct hosts *hosts;
 	struct ssl_ctx_st *tls;
 	struct run_as run_as;
-	struct sink *error_sink, *audit_sink;
+	struct logs_entry *error_log, *audit_log;
 	struct log *log;
 	size_t nworkers;
 	struct seat *seats; /* nworkers of them */
@@ -102,10 +103,11 @@ int generation_load_hosts(struct generation *, struct findings *);
 /*
  * Completes it with all that serving needs: certificates, user, hosts file and
  * logs; and drops the rules' destinations, which serving does not need. Binds
- * and forks nothing. Not to serve but to be checked, it has no log, makes no
- * file and drops nothing. 0, or -EINVAL with the causes in findings.
+ * and forks no worker. Without logs it is not to serve but to be checked: it
+ * has no log, makes no file and drops nothing. 0, or -EINVAL with the causes in
+ * findings.
  */
-int generation_complete(struct generation *, bool serve, struct findings *);
+int generation_complete(struct generation *, struct logs *, struct findings *);
 
 /*
  * Forgets the private keys and those of tickets, for good: nobody is to be

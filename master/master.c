@@ -16,6 +16,7 @@
 #include "common/sink.h"
 #include "common/stats.h"
 #include "master/keep.h"
+#include "master/losses.h"
 #include "master/order.h"
 #include "master/reload.h"
 #include "master/spawn.h"
@@ -85,6 +86,11 @@ stop_at_once(struct master *m)
 
 	m->phase = MASTER_ENDING;
 	keep_nothing(m);
+	m->stop_until = clock_now() + END_PATIENCE;
+	if (m->logs_until > m->stop_until && m->logs_until != CLOCK_NEVER)
+		m->logs_until = m->stop_until;
+	if (m->done)
+		return;
 	forget_reload(m);
 	TAILQ_FOREACH (g, &m->generations, entry)
 		order_end(m, g, REASON_STOPPED, END_PATIENCE);
@@ -109,6 +115,7 @@ stop_gently(struct master *m)
 	drain = m->current->conf->timeouts.drain;
 	deadline = clock_now() + drain;
 	m->phase = MASTER_DRAINING;
+	m->stop_until = deadline;
 	forget_reload(m);
 	m->extend_at = 0;
 	keep_listeners(m, m->current, UINT64_MAX);
@@ -124,6 +131,20 @@ stop_gently(struct master *m)
 	notify_send(&m->notify, "STOPPING=1\nSTATUS=Draining\n");
 }
 
+/* A new file begins with the totals of the one before it. */
+static void
+reopen_logs(struct master *m)
+{
+	if (m->done)
+		return;
+	if (logs_reopen(&m->logs, m->log) > 0)
+		log_write(m->log, LOG_LEVEL_NOTICE, "logs: reopened");
+	else
+		log_write(m->log, LOG_LEVEL_NOTICE,
+		    "logs: none was reopened, since none is a file");
+	totals_log(m->stats, m->log);
+}
+
 static void
 take_signal(struct master *m, uint32_t signo)
 {
@@ -131,14 +152,12 @@ take_signal(struct master *m, uint32_t signo)
 	case SIGHUP:
 		if (m->phase == MASTER_RUNNING)
 			m->reload_wanted = true;
-		else
+		else if (!m->done)
 			log_write(m->log, LOG_LEVEL_WARNING,
 			    "reload: ignored: sniport is stopping");
 		break;
 	case SIGUSR1:
-		/* A new file begins with the totals of the one before it. */
-		order_reopen_logs(m);
-		totals_log(m->stats, m->log);
+		reopen_logs(m);
 		break;
 	case SIGTERM:
 	case SIGINT:
@@ -179,10 +198,10 @@ wait_events(struct master *m, int timeout)
 		return (errno == EINTR ? 0 : -errno);
 	now = clock_now();
 	for (int i = 0; i < n; i++) {
-		if (events[i].data.ptr != NULL)
-			supervise_receive(m, events[i].data.ptr, now);
-		else
+		if (events[i].data.ptr == NULL)
 			take_signals(m);
+		else if (!logs_receive(&m->logs, events[i].data.ptr, m->log))
+			supervise_receive(m, events[i].data.ptr, now);
 	}
 	if (m->reap_wanted) {
 		m->reap_wanted = false;
@@ -231,6 +250,8 @@ tick(struct master *m)
 	next = earlier(next, listener_tick(&m->listeners, now));
 	next = earlier(next, order_limit(m, now));
 	next = earlier(next, tick_notify(m, now));
+	next = earlier(next, logs_tick(&m->logs, now, m->log));
+	next = earlier(next, m->logs_until);
 	if (next == CLOCK_NEVER)
 		return (-1);
 	if (next <= now)
@@ -254,6 +275,32 @@ is_over(const struct master *m)
 	return (true);
 }
 
+/* Are all lines written, or given up? Last is the error log, which says what
+ * became of the audit log. */
+static bool
+finish_logs(struct master *m)
+{
+	int64_t now = clock_now();
+	uint64_t lost = 0;
+
+	if (m->logs_until == CLOCK_NEVER)
+		m->logs_until = m->stop_until > now + END_PATIENCE
+				    ? m->stop_until
+				    : now + END_PATIENCE;
+	if (!m->done) {
+		if (!logs_finish(
+			&m->logs, LOGS_AUDIT, now, m->logs_until, &lost))
+			return (false);
+		losses_final(m, lost);
+		if (m->current != NULL) {
+			totals_log(m->stats, m->log);
+			log_write(m->log, LOG_LEVEL_NOTICE, "stop: done");
+		}
+		m->done = true;
+	}
+	return (logs_finish(&m->logs, LOGS_ERROR, now, m->logs_until, &lost));
+}
+
 static int
 loop(struct master *m)
 {
@@ -266,7 +313,7 @@ loop(struct master *m)
 			reload_begin(m);
 		}
 		reload_step(m);
-		if (is_over(m))
+		if (is_over(m) && finish_logs(m))
 			break;
 		error = wait_events(m, tick(m));
 	}
@@ -288,6 +335,7 @@ fini(struct master *m)
 		TAILQ_REMOVE(&m->generations, g, entry);
 		generation_free(g);
 	}
+	logs_fini(&m->logs);
 	stats_free(m->stats);
 	notify_close(&m->notify);
 	fd_close(&m->epoll_fd);
@@ -311,6 +359,7 @@ init(struct master *m, const char **step)
 	error = open_epoll(m);
 	if (error != 0)
 		return (error);
+	m->logs.epoll_fd = m->epoll_fd;
 	*step = "shared memory";
 	return (stats_new(&m->stats));
 }
@@ -322,7 +371,8 @@ master_run(const char *file)
 		.epoll_fd = -1,
 		.signal_fd = -1,
 		.reload_wanted = true,
-		.limit_at = CLOCK_NEVER };
+		.limit_at = CLOCK_NEVER,
+		.logs_until = CLOCK_NEVER };
 	struct sink *sink = NULL;
 	struct log *log = NULL;
 	const char *step;
@@ -331,6 +381,7 @@ master_run(const char *file)
 	TAILQ_INIT(&m.generations);
 	listener_init(&m.listeners);
 	findings_init(&m.findings);
+	logs_init(&m.logs, -1);
 	notify_open(&m.notify);
 	/* Of all whose keys are read here, a worker shall have its own alone. */
 	alloc_wipe(true);
@@ -350,10 +401,6 @@ master_run(const char *file)
 		fprintf(stderr, "%ssniport: %s: %s\n",
 		    sink_is_journal(STDERR_FILENO) ? "<3>" : "", step,
 		    strerror(-error));
-	else if (m.current != NULL) {
-		totals_log(m.stats, m.log);
-		log_write(m.log, LOG_LEVEL_NOTICE, "stop: done");
-	}
 	fini(&m);
 	log_free(log);
 	sink_close(sink);

@@ -12,6 +12,7 @@
 #include "master/findings.h"
 #include "master/generation.h"
 #include "master/listener.h"
+#include "master/logs.h"
 #include "master/notify.h"
 
 struct log;
@@ -31,6 +32,7 @@ struct master {
 	struct stats *stats;
 	struct notify notify;
 	struct listener_set listeners;
+	struct logs logs;
 	struct generation_list generations; /* oldest first */
 	struct generation *current; /* NULL until the start has succeeded */
 	struct generation *next;    /* being started; NULL: none */
@@ -45,6 +47,10 @@ struct master {
 	int64_t limit_at;    /* when old generations are counted; NEVER */
 	int64_t watchdog_at; /* next WATCHDOG=1 */
 	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
+	int64_t stop_until;  /* what the stop may take */
+	int64_t
+	    logs_until; /* all workers are gone: what logs may take; NEVER */
+	bool done;	/* the error log says so: nothing more goes there */
 };
 
 /* Runs until it is told to stop. Returns the exit status. */

@@ -6,7 +6,6 @@
 #include "common/conf.h"
 #include "common/control.h"
 #include "common/log.h"
-#include "common/sink.h"
 #include "master/master.h"
 
 /* What a worker may take beyond its deadline before it is killed. */
@@ -80,8 +79,11 @@ void
 order_end(struct master *m, struct generation *g, enum reason reason,
     int64_t patience)
 {
-	struct control_msg msg = { .type = CONTROL_END, .reason = reason };
 	int64_t kill_at = clock_now() + patience;
+	/* It exits in time to be no one who has to be killed. */
+	struct control_msg msg = { .type = CONTROL_END,
+		.reason = reason,
+		.deadline = kill_at - patience / 4 };
 	struct child *c;
 
 	TAILQ_FOREACH (c, &g->children, entry) {
@@ -116,57 +118,4 @@ order_limit(struct master *m, int64_t now)
 		order_end(m, g, REASON_GENERATION_LIMIT, LIMIT_PATIENCE);
 	}
 	return (CLOCK_NEVER);
-}
-
-/* True: the sink writes to a new file now. */
-static bool
-reopen(struct master *m, struct sink *sink, const char *setting)
-{
-	int fd = sink_reopen(sink);
-
-	if (fd >= 0) {
-		sink_adopt(sink, fd);
-		return (true);
-	}
-	if (fd != -ENOTSUP)
-		log_write(m->log, LOG_LEVEL_ERROR, "%s: reopen: %s", setting,
-		    strerror(-fd));
-	return (false);
-}
-
-void
-order_reopen_logs(struct master *m)
-{
-	struct generation *g;
-	size_t files = 0;
-	struct child *c;
-	int error;
-
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		struct control_msg msg = { .type = CONTROL_REOPEN };
-		int fds[2];
-		size_t n = 0;
-
-		if (reopen(m, g->error_sink, "log.error")) {
-			msg.fd_mask |= 1;
-			fds[n++] = sink_fd(g->error_sink);
-		}
-		if (reopen(m, g->audit_sink, "log.access")) {
-			msg.fd_mask |= 2;
-			fds[n++] = sink_fd(g->audit_sink);
-		}
-		files += n;
-		TAILQ_FOREACH (c, &g->children, entry) {
-			error = n > 0 ? tell(c, &msg, fds, n) : 0;
-			if (error != 0 && error != -EPIPE)
-				log_write(m->log, LOG_LEVEL_ERROR,
-				    "worker %u[%d]: reopen logs: %s", c->worker,
-				    (int)c->pid, strerror(-error));
-		}
-	}
-	if (files > 0)
-		log_write(m->log, LOG_LEVEL_NOTICE, "logs: reopened");
-	else
-		log_write(m->log, LOG_LEVEL_NOTICE,
-		    "logs: none was reopened, since none is a file");
 }

@@ -32,7 +32,4 @@ void order_end(
  * are left than limits.generations permits. Returns when it is due. */
 int64_t order_limit(struct master *, int64_t now);
 
-/* Log files were rotated: opens them anew, here and in the workers. */
-void order_reopen_logs(struct master *);
-
 #endif

@@ -17,6 +17,7 @@
 #include "common/stats.h"
 #include "master/inherit.h"
 #include "master/listener.h"
+#include "master/logs.h"
 #include "master/streams.h"
 
 static void
@@ -158,7 +159,7 @@ make_boot(const struct generation *g, const struct child *c, int control_fd,
 	    .generation = g->number,
 	    .master = master,
 	    .log = g->log,
-	    .audit = g->audit_sink });
+	    .audit = logs_sink(g->audit_log) });
 }
 
 /* What the worker is to listen on; owned by the caller. */

@@ -16,6 +16,7 @@
 #include "master/cover.h"
 #include "master/inherit.h"
 #include "master/keep.h"
+#include "master/losses.h"
 #include "master/master.h"
 #include "master/spawn.h"
 #include "master/watch.h"
@@ -204,6 +205,7 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 		    "worker %u[%d]: start: died before all were ready: %s",
 		    c->worker, (int)c->pid,
 		    c->killed != NULL ? c->killed : text);
+	losses_inherit(m, c);
 	vacate(m, c, now);
 	hang_up(m, c);
 	cover_forget(m, c);
@@ -247,6 +249,8 @@ supervise_reap(struct master *m, int64_t now)
 		c = find_pid(m, pid);
 		if (c != NULL)
 			bury(m, c, status, now);
+		else
+			logs_reaped(&m->logs, pid, status, now, m->log);
 	}
 }
 

@@ -180,9 +180,11 @@ subtest 'a reader that is gone for good' => sub {
 	refuse($daemon->port, 'x') for 1 .. 5;
 	my $client = tunnel_open($daemon, $upstream);
 	ok(works($client) && finish($client), 'a tunnel comes about');
-	ok($daemon->wait_log(qr/lines? dropped/), 'the error log says it');
+	my $fifo = $daemon->dir . '/fifo';
+	ok($daemon->wait_log(qr/ error master\S+ log\.access: \Q$fifo\E cannot be written: Broken pipe: lines wait$/m),
+		'the error log says it');
 	$daemon->stop_ok;
-	is(dropped($daemon->log), 6, 'and has the number');
+	is(dropped($daemon->log), 6, 'and has the number at the end');
 };
 
 subtest 'a full disk' => sub {
@@ -192,18 +194,18 @@ subtest 'a full disk' => sub {
 	my $tunnel = tunnel_open($daemon, $upstream);
 	ok(works($tunnel, 100_000), 'a tunnel comes about') for 1 .. 5;
 	ok(finish($tunnel), 'and ends well');
-	ok($daemon->wait_log(qr/ error worker 0\[\d+\]: audit log: \d+ lines? dropped: .*disk is full/),
+	ok($daemon->wait_log(qr/ error master\S+ log\.access: \/dev\/full cannot be written: No space left on device: lines wait$/m),
 		'the error log says it');
 	$daemon->stop_ok;
 	# Not the lines that say so, neither once nor ever more.
-	is(dropped($daemon->log), 6, 'and counts no more than the lines');
-	cmp_ok(() = $daemon->log =~ /lines? dropped/g, '<=', 6,
-		'on no more lines of its own');
+	is(dropped($daemon->log), 6, 'and counts the lines when they are given up');
+	is(($daemon->counters)[-1]{audit_dropped}, 6, 'as the counter does');
+	is(scalar(() = $daemon->log =~ /lines wait/g), 1, 'it says it once');
 };
 
 subtest 'a small disk that gets room again' => sub {
 	my @mount = (qw(unshare -m sh -c),
-		'mount -t tmpfs -o size=512k,mode=755 tmpfs "$0" && exec "$@"');
+		'mount -t tmpfs -o size=2m,mode=755 tmpfs "$0" && exec "$@"');
 	my ($status, $text) = run(@mount, '/mnt', 'true');
 	plan skip_all => "SKIPPED LOUDLY: no tmpfs of its own: $text" if $status;
 	my @wrapper = (@mount, '');
@@ -217,16 +219,20 @@ subtest 'a small disk that gets room again' => sub {
 	# As the daemon sees it.
 	my $small = '/proc/' . $daemon->pid . "/root$wrapper[-1]";
 	open my $ballast, '>', "$small/ballast" or die "ballast: $!";
-	print $ballast 'x' x 400_000;
+	print $ballast 'x' x 1_950_000;
 	close $ballast;
 
-	# More than the disk and the queue hold.
-	my $n = 300;
+	# More than the disk holds, and all that wait.
+	my $n = 700;
 	refuse($daemon->port, $LONG) for 1 .. $n;
-	ok($daemon->wait_log(qr/lines? dropped/), 'the error log says it');
+	ok($daemon->wait_log(qr/ log\.access: \S+ cannot be written: No space left on device: lines wait$/m),
+		'the error log says that the disk is full');
+	ok($daemon->wait_log(qr/lines? dropped/), 'and that lines are lost');
 	my $tunnel = tunnel_open($daemon, $upstream);
 	ok(works($tunnel, 100_000), 'a tunnel comes about');
 	unlink "$small/ballast" or die "ballast: $!";
+	ok($daemon->wait_log(qr/ notice master\S+ log\.access: \S+ can be written again$/m),
+		'the error log says that it has room again');
 	my $last = refuse($daemon->port, $LONG);
 	my $lines = sub {
 		open my $file, '<', "$small/audit.log" or die "audit.log: $!";

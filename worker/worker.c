@@ -26,8 +26,12 @@
 /* How often a log's stalled reader is tried again. */
 #define SINK_RETRY (50 * CLOCK_MSEC)
 
-/* How long a leaving worker waits for a stalled reader of its logs. */
-#define SINK_GOODBYE_MSEC 1000
+/* A leaving worker waits as long as the stop allows while its logs take
+ * something, and so long where they take nothing; in any case it tries for a
+ * moment, since those whom the deadline met have lines too. */
+#define SINK_PATIENCE  (5 * CLOCK_SEC)
+#define SINK_MOMENT    (1 * CLOCK_SEC)
+#define SINK_POLL_MSEC 10
 
 /* Messages of the master, who has seldom two. */
 #define CONTROL_PER_TURN 16
@@ -41,7 +45,8 @@ struct worker {
 	struct acceptor *acceptor;
 	struct loop_fd control;
 	struct timer heartbeat, sink_retry, deadline;
-	bool draining;
+	bool draining, orphaned, hurried;
+	int64_t logs_until;	/* when lines that wait are given up */
 	enum reason end_reason; /* of those whom the deadline meets */
 	struct memory memory;
 	/* Audit lines that are lost, of which the error log and the audit log
@@ -95,6 +100,9 @@ report_dropped(struct worker *w, bool flushed)
 		stats_add(&w->slot->count[STAT_AUDIT_DROPPED], n);
 	w->untold += n;
 	w->missing += n;
+	/* For the master, if we die before it is told. */
+	atomic_store_explicit(
+	    &w->slot->audit_untold, w->missing, memory_order_relaxed);
 	if (w->untold == 0 && (w->missing == 0 || !flushed))
 		return;
 	if (clock_now() < w->report_at)
@@ -109,9 +117,11 @@ report_dropped(struct worker *w, bool flushed)
 	if (!flushed)
 		return;
 	if (audit_write_dropped(boot->audit, boot->conf->log.format,
-		boot->worker, boot->generation, w->missing) == 0)
+		boot->worker, boot->generation, w->missing) == 0) {
 		w->missing = 0;
-	else
+		atomic_store_explicit(
+		    &w->slot->audit_untold, 0, memory_order_relaxed);
+	} else
 		(void)sink_take_dropped(boot->audit);
 }
 
@@ -191,6 +201,7 @@ obey_drain(struct worker *w, const struct control_msg *msg)
 
 	drain(w, msg->listeners);
 	w->end_reason = sane_reason(msg->reason);
+	w->logs_until = msg->deadline;
 	if (msg->deadline != CLOCK_NEVER)
 		timer_arm(loop_timers(w->loop), &w->deadline, msg->deadline);
 	/* If it cannot be told, it tells us to close them by and by. */
@@ -199,26 +210,9 @@ obey_drain(struct worker *w, const struct control_msg *msg)
 }
 
 static void
-reopen(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
-{
-	struct sink *sinks[CONTROL_FDS_MAX] = { log_sink(w->boot->log),
-		w->boot->audit };
-	size_t i, k = 0;
-
-	for (i = 0; i < CONTROL_FDS_MAX; i++)
-		if ((msg->fd_mask & 1U << i) != 0 && k < nfds)
-			sink_adopt(sinks[i], fds[k++]);
-	for (; k < nfds; k++)
-		fd_close(&fds[k]);
-}
-
-static void
 obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 {
 	switch (msg->type) {
-	case CONTROL_REOPEN:
-		reopen(w, msg, fds, nfds);
-		return;
 	case CONTROL_ADOPT:
 		accept_adopt(w->acceptor, fds[0], msg->listener);
 		return;
@@ -231,6 +225,8 @@ obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 	case CONTROL_END:
 		drain(w, 0);
 		accept_stop(w->acceptor, 0);
+		w->hurried = true;
+		w->logs_until = msg->deadline;
 		tunnels_end(&w->tunnels, sane_reason(msg->reason));
 		break;
 	default:
@@ -246,6 +242,7 @@ static void
 orphaned(struct worker *w)
 {
 	loop_del(w->loop, &w->control);
+	w->orphaned = true;
 	log_write(w->boot->log, LOG_LEVEL_ERROR, "the master is gone");
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
@@ -324,6 +321,8 @@ start(struct worker *w)
 	int error;
 
 	w->slot = stats_slot(boot->stats, boot->slot);
+	sink_publish(boot->audit, &w->slot->audit_owed);
+	sink_publish(log_sink(boot->log), &w->slot->error_owed);
 	w->control = (struct loop_fd){ .fd = -1, .cb = control_cb };
 	timer_init(&w->heartbeat, heartbeat_cb);
 	timer_init(&w->sink_retry, sink_retry_cb);
@@ -354,15 +353,47 @@ start(struct worker *w)
 	return (control_send(boot->control_fd, &ready, NULL, 0));
 }
 
+static size_t
+logs_waiting(const struct worker *w)
+{
+	return (sink_waiting(w->boot->audit) +
+		sink_waiting(log_sink(w->boot->log)));
+}
+
+static void
+tell_lost(struct worker *w)
+{
+	uint64_t n = atomic_load(&w->slot->audit_owed);
+
+	if (n > 0)
+		log_write(w->boot->log, LOG_LEVEL_ERROR,
+		    "audit log: %llu line%s dropped: the worker ends and it "
+		    "takes no more",
+		    (unsigned long long)n, n == 1 ? "" : "s");
+}
+
+/* What is left then is for the master to tell, if there is one. */
 static void
 wait_for_logs(struct worker *w)
 {
-	int waited;
+	int64_t now = clock_now(), moved = now, end = now + SINK_MOMENT;
+	size_t left = SIZE_MAX;
 
+	if (w->hurried || w->logs_until > end)
+		end = w->logs_until;
 	w->report_at = 0;
-	for (waited = 0; !flush_logs(w) && waited < SINK_GOODBYE_MSEC;
-	     waited += 10)
-		(void)poll(NULL, 0, 10);
+	while (!flush_logs(w) && now < end && now - moved < SINK_PATIENCE) {
+		if (logs_waiting(w) < left) {
+			left = logs_waiting(w);
+			moved = now;
+		}
+		atomic_store_explicit(
+		    &w->slot->heartbeat, (uint64_t)now, memory_order_relaxed);
+		(void)poll(NULL, 0, SINK_POLL_MSEC);
+		now = clock_now();
+	}
+	if (w->orphaned)
+		tell_lost(w);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "common/sink.h"
 #include "master/findings.h"
 #include "master/socket.h"
+#include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
 #define SOCKETS_MAX 8
@@ -554,7 +555,7 @@ main(void)
 	struct sink *sink;
 	struct log *log;
 
-	if (sink_open(&sink, "/dev/null") != 0 ||
+	if (sink_path(&sink, "/dev/null") != 0 ||
 	    log_new(&log, sink, LOG_LEVEL_ERROR, "listener") != 0)
 		return (1);
 	starting();

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/sink.h"
+#include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
 static char dir[] = "/tmp/log-XXXXXX";
@@ -136,7 +137,7 @@ test_lost(void)
 	if (mkfifo(path, 0600) != 0)
 		return;
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (sink_open(&sink, path) != 0 ||
+	if (sink_path(&sink, path) != 0 ||
 	    log_new(&l, sink, LOG_LEVEL_INFO, "master") != 0) {
 		ok(false, "a FIFO opens");
 		return;
@@ -189,7 +190,7 @@ main(void)
 	if (mkdtemp(dir) == NULL)
 		return (1);
 	snprintf(path, sizeof(path), "%s/log", dir);
-	if (sink_open(&sink, path) != 0 ||
+	if (sink_path(&sink, path) != 0 ||
 	    log_new(&l, sink, LOG_LEVEL_INFO, "master") != 0)
 		return (1);
 	ok(log_sink(l) == sink, "the sink is borrowed");

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/sink.h"
+#include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
 #define LINE_INFO 6
@@ -66,72 +67,6 @@ read_all(int fd, char *buf, size_t size)
 	return (len);
 }
 
-static size_t
-read_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t len = read_all(fd, buf, size - 1);
-
-	buf[len] = '\0';
-	close(fd);
-	return (len);
-}
-
-static void
-test_file(void)
-{
-	struct sink *s = NULL;
-	char buf[256];
-	struct stat st;
-	int flags;
-
-	is_int(sink_open(&s, in_dir("no/such")), -ENOENT, "no such folder");
-	umask(022);
-	if (!ok(sink_open(&s, in_dir("log")) == 0, "opens a file"))
-		return;
-	ok(stat(in_dir("log"), &st) == 0 && (st.st_mode & 07777) == 0640,
-	    "created 0640");
-	flags = fcntl(sink_fd(s), F_GETFL);
-	ok((flags & O_APPEND) && (flags & O_NONBLOCK), "append, non-blocking");
-	ok(fcntl(sink_fd(s), F_GETFD) & FD_CLOEXEC, "close-on-exec");
-	is_int(sink_write(s, LINE_INFO, "one\n", 4), 0, "writes");
-	snprintf(buf, sizeof(buf), "%s", in_dir("log.1"));
-	ok(rename(in_dir("log"), buf) == 0, "rotated");
-	is_int(sink_write(s, LINE_INFO, "two\n", 4), 0, "still the old file");
-	flags = sink_reopen(s);
-	ok(flags >= 0, "reopens");
-	sink_adopt(s, flags);
-	is_int(sink_write(s, LINE_INFO, "three\n", 6), 0, "writes on");
-	sink_close(s);
-	read_file(in_dir("log.1"), buf, sizeof(buf));
-	is_str(buf, "one\ntwo\n", "the old file has the old lines");
-	read_file(in_dir("log"), buf, sizeof(buf));
-	is_str(buf, "three\n", "the new file has the new line");
-	is_int(sink_open(&s, in_dir("log")), 0, "opens again");
-	sink_write(s, LINE_INFO, "four\n", 5);
-	sink_close(s);
-	sink_close(NULL);
-	read_file(in_dir("log"), buf, sizeof(buf));
-	is_str(buf, "three\nfour\n", "appended");
-}
-
-static void
-test_full(void)
-{
-	struct sink *s = NULL;
-
-	if (sink_open(&s, "/dev/full") != 0) {
-		ok(true, "# SKIP no /dev/full");
-		return;
-	}
-	is_int(sink_write(s, LINE_INFO, "x\n", 2), -ENOSPC, "disk full");
-	is_int(sink_write(s, LINE_INFO, "x\n", 2), -ENOSPC, "still full");
-	ok(sink_flush(s), "a line that failed does not wait");
-	is_int((int64_t)sink_take_dropped(s), 2, "both are counted");
-	is_int((int64_t)sink_take_dropped(s), 0, "once");
-	sink_close(s);
-}
-
 /* Opens the sink while stderr is another descriptor. */
 static int
 open_stderr(struct sink **s, int fd)
@@ -143,6 +78,100 @@ open_stderr(struct sink **s, int fd)
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	return (r);
+}
+
+/* What blocks whatever its flags say is told from what does not. */
+static void
+test_may_block(void)
+{
+	struct sink *s = NULL;
+	int fd[2], file;
+
+	is_int(sink_open(&s, "/tmp/log"), -EINVAL, "a path is not for it");
+	file = open(in_dir("log"), O_RDWR | O_CREAT, 0600);
+	if (pipe2(fd, O_CLOEXEC) != 0 || file < 0 || open_stderr(&s, file) != 0)
+		return;
+	ok(sink_may_block(s), "a file's disk may hang");
+	ok(fcntl(sink_fd(s), F_GETFL) & O_APPEND, "it is appended to");
+	sink_close(s);
+	is_int(open_stderr(&s, fd[1]), 0, "a pipe");
+	ok(!sink_may_block(s), "never blocks");
+	sink_close(s);
+	close(fd[0]);
+	close(fd[1]);
+	is_int(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0, "a socket");
+	is_int(open_stderr(&s, fd[1]), 0, "opens");
+	ok(!sink_may_block(s), "neither does that");
+	sink_close(s);
+	close(fd[0]);
+	close(fd[1]);
+	close(file);
+	file = open("/dev/null", O_WRONLY);
+	is_int(open_stderr(&s, file), 0, "/dev/null");
+	ok(!sink_may_block(s), "takes everything");
+	sink_close(s);
+	close(file);
+	file = open("/dev/full", O_WRONLY);
+	is_int(open_stderr(&s, file), 0, "another device");
+	ok(sink_may_block(s), "may do what it wants");
+	sink_close(s);
+	close(file);
+}
+
+/* What would be lost if the process died is told at any time. */
+static void
+test_publish(void)
+{
+	_Atomic uint64_t owed = 99;
+	struct sink *s = NULL;
+	unsigned n = 0;
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0 ||
+	    open_stderr(&s, fd[1]) != 0)
+		return;
+	sink_publish(s, &owed);
+	is_int((int64_t)owed, 0, "nothing waits");
+	write_line(s, n++, 1000);
+	is_int((int64_t)owed, 0, "nor does a line that was written");
+	while (sink_flush(s) && n < 1000)
+		write_line(s, n++, 4000);
+	is_int((int64_t)owed, 1, "a line that waits");
+	write_line(s, n++, 100);
+	is_int((int64_t)owed, 2, "two");
+	ok(sink_waiting(s) > 4100, "their bytes");
+	while (write_line(s, n, 4000) == 0)
+		n++;
+	n = (unsigned)owed;
+	write_line(s, 0, 4000);
+	is_int((int64_t)owed, n + 1, "and those that were dropped");
+	is_int((int64_t)sink_take_dropped(s), 2, "until they are told");
+	is_int((int64_t)owed, n - 1, "which are no more owed");
+	close(fd[0]);
+	sink_flush(s);
+	is_int((int64_t)owed, n - 1, "the reader left with those that waited");
+	is_int((int64_t)sink_take_dropped(s), n - 1, "they are counted");
+	is_int((int64_t)owed, 0, "and told");
+	is_int((int64_t)sink_waiting(s), 0, "nothing waits");
+	sink_close(s);
+	close(fd[1]);
+}
+
+static void
+test_full(void)
+{
+	struct sink *s = NULL;
+
+	if (sink_path(&s, "/dev/full") != 0) {
+		ok(true, "# SKIP no /dev/full");
+		return;
+	}
+	is_int(sink_write(s, LINE_INFO, "x\n", 2), -ENOSPC, "disk full");
+	is_int(sink_write(s, LINE_INFO, "x\n", 2), -ENOSPC, "still full");
+	ok(sink_flush(s), "a line that failed does not wait");
+	is_int((int64_t)sink_take_dropped(s), 2, "both are counted");
+	is_int((int64_t)sink_take_dropped(s), 0, "once");
+	sink_close(s);
 }
 
 /* Reads until size bytes have come, while the sink writes what waits. */
@@ -201,7 +230,6 @@ test_pipe(void)
 	ok((fcntl(fd[1], F_GETFL) & O_NONBLOCK) == 0,
 	    "the inherited description stays blocking");
 	ok(fcntl(sink_fd(s), F_GETFL) & O_NONBLOCK, "our own does not block");
-	is_int(sink_reopen(s), -ENOTSUP, "a stream cannot be reopened");
 	n = stall(s, fd[0], SINK_LINE_MAX);
 	ok(n > 0, "all accepted lines come whole and in order");
 	ok(n * SINK_LINE_MAX > SINK_QUEUE_BYTES &&
@@ -364,37 +392,6 @@ test_socket(bool tcp)
 	close(fd[1]);
 }
 
-/* A line half in the old object is whole in the new one. */
-static void
-test_adopt_partial(void)
-{
-	static char buf[1 << 24];
-	struct sink *s = NULL;
-	unsigned i, next = 0;
-	int fd[2], file;
-	size_t len;
-
-	if (tcp_pair(fd) != 0 || open_stderr(&s, fd[1]) != 0)
-		return;
-	for (i = 0; sink_flush(s); i++)
-		write_line(s, i, 1000);
-	write_line(s, i, 1000);
-	file = open(in_dir("adopted"), O_RDWR | O_CREAT | O_APPEND, 0600);
-	sink_adopt(s, file);
-	close(fd[1]);
-	len = read_all(fd[0], buf, sizeof(buf));
-	close(fd[0]);
-	if (len % 1000 == 0)
-		printf("# the kernel took no line by half\n");
-	is_int(len / 1000, i - 1, "all lines but two went out whole");
-	ok(sink_flush(s), "the file takes what waited");
-	len = read_file(in_dir("adopted"), buf, sizeof(buf));
-	next = i - 1;
-	ok(in_order(buf, len, 1000, &next) && next == i + 1,
-	    "both lines are whole there");
-	sink_close(s);
-}
-
 static int
 syslog_bind(void)
 {
@@ -440,7 +437,6 @@ test_syslog(void)
 	fd = syslog_bind();
 	if (!ok(sink_open(&s, target) == 0, "opens"))
 		return;
-	is_int(sink_reopen(s), -ENOTSUP, "syslog cannot be reopened");
 	sink_write(s, LINE_INFO, "hello\n", 6);
 	is_str(syslog_recv(fd, buf), "hello", "framed, without the newline");
 	write_line(s, 0, SINK_LINE_MAX);
@@ -526,12 +522,13 @@ test_foreign(void)
 			_exit(1);
 		if (open_stderr(&s, fd[1]) != 0)
 			_exit(2);
-		if (!(fcntl(sink_fd(s), F_GETFL) & O_NONBLOCK))
+		if ((fcntl(sink_fd(s), F_GETFL) & O_NONBLOCK) ||
+		    !sink_may_block(s))
 			_exit(3);
 		_exit(sink_write(s, LINE_INFO, "x\n", 2) == 0 ? 0 : 4);
 	}
 	waitpid(pid, &status, 0);
-	is_int(WEXITSTATUS(status), 0, "it is shared instead");
+	is_int(WEXITSTATUS(status), 0, "it is shared as it is, and may block");
 	is_int(read(fd[0], buf, sizeof(buf)), 2, "and written to");
 	close(fd[0]);
 	close(fd[1]);
@@ -540,14 +537,14 @@ test_foreign(void)
 int
 main(void)
 {
-	static const char *const names[] = { "log", "log.1", "adopted",
-		"dev-log" };
+	static const char *const names[] = { "log", "dev-log" };
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (mkdtemp(dir) == NULL)
 		return (1);
-	test_file();
+	test_may_block();
+	test_publish();
 	test_full();
 	test_pipe();
 	test_order();
@@ -555,7 +552,6 @@ main(void)
 	test_pipe_gone();
 	test_socket(false);
 	test_socket(true);
-	test_adopt_partial();
 	test_syslog();
 	test_fork();
 	test_foreign();

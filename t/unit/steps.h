@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/sink.h"
+#include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 #include "worker/loop.h"
 
@@ -54,7 +55,7 @@ static void
 steps_open(struct steps *s, struct test *test)
 {
 	*s = (struct steps){ .test = test, .task.cb = steps_cb };
-	if (loop_new(&s->loop) != 0 || sink_open(&s->sink, "/dev/null") != 0 ||
+	if (loop_new(&s->loop) != 0 || sink_path(&s->sink, "/dev/null") != 0 ||
 	    log_new(&s->log, s->sink, LOG_LEVEL_DEBUG, "test") != 0) {
 		printf("Bail out! no loop or no log\n");
 		exit(1);

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/sink.h"
 #include "master/totals.h"
+#include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
 /* The line that totals_log() writes, read back from a file. */
@@ -17,7 +18,7 @@ logged(struct stats *s, enum log_level level, char line[2 * SINK_LINE_MAX])
 	ssize_t n;
 
 	line[0] = '\0';
-	if (fd == -1 || sink_open(&sink, path) != 0 ||
+	if (fd == -1 || sink_path(&sink, path) != 0 ||
 	    log_new(&log, sink, level, "master") != 0)
 		abort();
 	totals_log(s, log);

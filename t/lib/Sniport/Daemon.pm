@@ -23,6 +23,7 @@ package Sniport::Daemon;
 use strict;
 use warnings;
 
+use Fcntl qw(O_NONBLOCK O_RDONLY);
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP ();
@@ -32,6 +33,8 @@ use Test::More ();
 
 use Sniport::Test qw(certificate deadline group_gone group_kill group_start
 	left poll readable run sniport temporary timeout under_valgrind);
+
+my $FIONREAD = 0x541b; # ioctl_tty(2)
 
 my @SECTIONS = (
 	[ listeners => '(', ')' ], [ tls => '{', '}' ], [ rules => '(', ')' ],
@@ -138,6 +141,7 @@ sub write {
 sub slurp {
 	my ($self, $name) = @_;
 
+	$self->settle if $name =~ /\.(?:log|txt)$/;
 	open my $file, '<', "$self->{dir}/$name" or return '';
 	local $/;
 	return <$file> // '';
@@ -253,7 +257,24 @@ sub workers {
 	open my $file, '<', "/proc/$self->{pid}/task/$self->{pid}/children"
 	    or return ();
 	my @pids = sort { $a <=> $b } split ' ', <$file> // '';
-	return @pids;
+	return grep { comm($_) ne 'sniport-log' } @pids;
+}
+
+sub comm {
+	my ($pid) = @_;
+
+	open my $file, '<', "/proc/$pid/comm" or return '';
+	chomp(my $name = <$file> // '');
+	return $name;
+}
+
+# The process ids of those that write log files.
+sub writers {
+	my ($self) = @_;
+
+	open my $file, '<', "/proc/$self->{pid}/task/$self->{pid}/children"
+	    or return ();
+	return grep { comm($_) eq 'sniport-log' } split ' ', <$file> // '';
 }
 
 # The process id of the worker of that number that became ready last, as the
@@ -262,6 +283,38 @@ sub worker {
 	my ($self, $number) = @_;
 
 	return ($self->log =~ /worker $number\[(\d+)\]: ready/g)[-1];
+}
+
+# Waits until all lines that were logged so far are in their files: whoever has
+# seen sniport do something finds the line that it wrote before. Not for ever,
+# since a disk may hang on purpose.
+sub settle {
+	my ($self) = @_;
+
+	return if !$self->{pid} || defined $self->{status};
+	for my $pid ($self->writers) {
+		poll(sub { idle($pid) }, deadline(0.3));
+	}
+	return;
+}
+
+# Has a writer of log files written all that is in its pipe? It sleeps then.
+sub idle {
+	my ($pid) = @_;
+	my ($source) = grep { (readlink // '') =~ /^pipe:/ && m!/(\d+)$! && $1 > 2 }
+	    glob "/proc/$pid/fd/*";
+
+	if (!$source || !sysopen my $pipe, $source, O_RDONLY | O_NONBLOCK) {
+		# Where we may not look.
+		select undef, undef, undef, 0.02;
+		return 1;
+	} else {
+		my $bytes = pack 'i', 0;
+		ioctl $pipe, $FIONREAD, $bytes or return 1;
+		return 0 if unpack 'i', $bytes;
+	}
+	open my $stat, '<', "/proc/$pid/stat" or return 1;
+	return (<$stat> // '') =~ /\) S /;
 }
 
 # All that went to the error log.

@@ -1,0 +1,67 @@
+/* Counts and tells of lines that nobody else can tell of any more. */
+#include "master/losses.h"
+
+#include "common/audit.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "common/stats.h"
+#include "master/logs.h"
+#include "master/master.h"
+
+static uint64_t
+load(_Atomic uint64_t *value)
+{
+	return (atomic_load_explicit(value, memory_order_relaxed));
+}
+
+static const char *
+plural(uint64_t n)
+{
+	return (n == 1 ? "" : "s");
+}
+
+void
+losses_inherit(struct master *m, const struct child *c)
+{
+	struct stats_slot *slot = stats_slot(m->stats, c->slot);
+	const struct generation *g = c->generation;
+	uint64_t lost = load(&slot->audit_owed);
+	uint64_t untold = load(&slot->audit_untold);
+	uint64_t errors = load(&slot->error_owed);
+
+	if (lost > 0) {
+		stats_add(&slot->count[STAT_AUDIT_DROPPED], lost);
+		log_write(m->log, LOG_LEVEL_ERROR,
+		    "worker %u[%d]: audit log: %llu line%s dropped: the worker "
+		    "ended before they could be written",
+		    c->worker, (int)c->pid, (unsigned long long)lost,
+		    plural(lost));
+	}
+	if (errors > 0)
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "worker %u[%d]: error log: %llu line%s lost: the worker "
+		    "ended before they could be written",
+		    c->worker, (int)c->pid, (unsigned long long)errors,
+		    plural(errors));
+	if (lost + untold > 0)
+		(void)audit_write_dropped(logs_sink(g->audit_log),
+		    g->conf->log.format, c->worker, g->number, lost + untold);
+}
+
+void
+losses_final(struct master *m, uint64_t audit_lines)
+{
+	int slot;
+
+	if (audit_lines == 0)
+		return;
+	log_write(m->log, LOG_LEVEL_ERROR,
+	    "audit log: %llu line%s dropped: sniport ends and it takes no more",
+	    (unsigned long long)audit_lines, plural(audit_lines));
+	slot = stats_slot_take(m->stats);
+	if (slot < 0)
+		return;
+	stats_add(&stats_slot(m->stats, slot)->count[STAT_AUDIT_DROPPED],
+	    audit_lines);
+	stats_slot_retire(m->stats, slot);
+}
