@@ -104,8 +104,8 @@ read_routes(struct list *l, int fd, char *buf)
 	ssize_t len = recv(fd, buf, ANSWER_SIZE, 0);
 	int error;
 
-	if (len == -1)
-		return (-errno);
+	if (len <= 0)
+		return (len == 0 ? -EIO : -errno);
 	for (; NLMSG_OK(h, (size_t)len); h = NLMSG_NEXT(h, len)) {
 		if (h->nlmsg_type == NLMSG_DONE)
 			return (1);
