@@ -242,6 +242,18 @@ for my $tls ('1.2', '1.3') {
 	}
 }
 
+# A certificate without a name was verified all the same.
+{
+	my ($pem, $key) = $authority->issue('nameless', '');
+	my $client = out(2, 'answer', certificate => $pem, key => $key);
+	$client->end;
+	$client->get_all;
+	my $ssl = $upstream{answer}->report->{header}{ssl};
+	is_deeply([ @$ssl{qw(verify cn client)} ], [ 'yes', undef, 0x07 ],
+		'a certificate without a name: verified') or diag(explain($ssl));
+	line_of($client);
+}
+
 # Other families.
 for (
 	[ 1, '127.0.0.1', 'both', 'tcp4' ], [ 2, '127.0.0.1', 'both', 'tcp4' ],

@@ -205,17 +205,23 @@ tls_server_name(const struct tls *tls, size_t *len)
 	return (tls->has_name ? tls->name : NULL);
 }
 
+bool
+tls_verified(const struct tls *tls)
+{
+	return (SSL_get0_peer_certificate(tls->ssl) != NULL &&
+		SSL_get_verify_result(tls->ssl) == X509_V_OK);
+}
+
 int
 tls_identities(struct tls *tls, const struct identity **names, size_t *n)
 {
-	X509 *cert = SSL_get0_peer_certificate(tls->ssl);
 	const char *why;
 	int error = 0;
 
 	/* Resumed: the session has the certificate of the first handshake. */
-	if (tls->identity.names == NULL && cert != NULL &&
-	    SSL_get_verify_result(tls->ssl) == X509_V_OK)
-		error = tls_identity_read(&tls->identity, cert, &why);
+	if (tls->identity.names == NULL && tls_verified(tls))
+		error = tls_identity_read(
+		    &tls->identity, SSL_get0_peer_certificate(tls->ssl), &why);
 	*names = tls->identity.names;
 	*n = tls->identity.n;
 	return (error);

@@ -147,6 +147,9 @@ const uint8_t *tls_server_name(const struct tls *, size_t *len);
  */
 int tls_identities(struct tls *, const struct identity **, size_t *n);
 
+/* Has the client a certificate, of whatever names, that was so verified? */
+bool tls_verified(const struct tls *);
+
 /* Static strings, once the handshake is done. */
 const char *tls_version(const struct tls *);
 const char *tls_cipher(const struct tls *);

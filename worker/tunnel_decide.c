@@ -117,6 +117,7 @@ tunnel_decide_identity(struct tunnel *t)
 	if (error != 0)
 		return (error == -ENOMEM ? REASON_NO_MEMORY
 					 : REASON_CLIENT_CERTIFICATE);
+	t->verified = tls_verified(t->client.tls);
 	/* The one by which a rule is chosen takes its place. */
 	if (n > 0)
 		t->identity = names[0].text;

@@ -97,7 +97,7 @@ tunnel_proxy_preface(struct tunnel *t)
 		.authority = authority,
 		.tls_version = t->tls_version,
 		.identity = t->identity,
-		.verified = t->identity != NULL,
+		.verified = t->verified,
 		.resumed = t->resumed > 0,
 	};
 	unsent->end =

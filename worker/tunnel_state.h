@@ -61,6 +61,7 @@ struct tunnel {
 	bool lingers;	/* the client is to see an alert or an end, no reset */
 	bool counted_client, counted_rule; /* all->limits */
 	const char *identity;
+	bool verified;	/* the client's certificate, whatever its names */
 	size_t preface; /* bytes to the upstream that are not the client's */
 	struct target *target;
 	struct audit_try *tried;
