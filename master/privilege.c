@@ -218,8 +218,9 @@ privilege_check_files(
 	uint64_t share =
 	    ((uint64_t)conf->limits.tunnels + nworkers - 1) / nworkers;
 	uint64_t other = conf->nlisteners + BOOT_FILES_OTHER;
-	/* A control socket for each worker, and for the one that follows. */
-	uint64_t master = nworkers * (conf->nlisteners + 2) + FILES_MASTER;
+	/* For each worker, and the one that follows, a control socket and what
+	 * it leaves to others. */
+	uint64_t master = nworkers * (conf->nlisteners + 4) + FILES_MASTER;
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||

@@ -83,25 +83,8 @@ supervise_kill(struct master *m, struct child *c, const char *why)
 }
 
 static void
-take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
+take_ready(struct master *m, struct child *c, int64_t now)
 {
-	if (type == CONTROL_EMPTIED && c->state == CHILD_DRAINING &&
-	    !c->told_emptied) {
-		c->told_emptied = true;
-		keep_emptied(m, c);
-		return;
-	}
-	if (type == CONTROL_EMPTIED && c->state == CHILD_ENDING)
-		return;
-	if (type != CONTROL_READY) {
-		supervise_kill(m, c, "it sent a message that only we send");
-		return;
-	}
-	if (c->told_ready) {
-		supervise_kill(m, c, "it said twice that it was ready");
-		return;
-	}
-	c->told_ready = true;
 	/* Late for one that was told to drain meanwhile. */
 	if (c->state != CHILD_STARTING)
 		return;
@@ -113,6 +96,22 @@ take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 		cover_update(m, now);
 	log_write(c->generation->log, LOG_LEVEL_INFO, "worker %u[%d]: ready",
 	    c->worker, (int)c->pid);
+}
+
+/* Each message comes once at most: who talks without end is not listened to. */
+static void
+take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
+{
+	if (type == CONTROL_READY && !c->told_ready) {
+		c->told_ready = true;
+		take_ready(m, c, now);
+	} else if (type == CONTROL_EMPTIED && !c->told_emptied &&
+		   c->state > CHILD_SERVING) {
+		c->told_emptied = true;
+		keep_emptied(m, c);
+	} else {
+		supervise_kill(m, c, "it sent a message out of turn");
+	}
 }
 
 /*

@@ -74,6 +74,7 @@ cmp_ok($master, '>', $worker, 'with many workers it is the master that needs mor
 $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 20;',
 	files => $master);
 ok(serves($daemon), 'as many as it asks for: it serves');
+like($daemon->reload, qr/^Serving: 20 workers, /, 'and it reloads');
 $daemon->stop_ok;
 
 done_testing;

@@ -266,9 +266,10 @@ sub bid_later {
 }
 
 # What it tells the master: all that is not to be told ends it.
-my %unheard = (ready => 'it said twice that it was ready',
-	flood => 'it said twice that it was ready',
-	order => 'it sent a message that only we send',
+my %unheard = (ready => 'it sent a message out of turn',
+	flood => 'it sent a message out of turn',
+	order => 'it sent a message out of turn',
+	emptied => 'it sent a message out of turn',
 	nonsense => 'it sent something that is not a message',
 	huge => 'it sent something that is not a message',
 	'hang-up' => 'it hung up and did not exit');

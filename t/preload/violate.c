@@ -444,6 +444,12 @@ try_order(void)
 }
 
 static int
+try_emptied(void)
+{
+	return (tell(7, 1));
+}
+
+static int
 try_nonsense(void)
 {
 	return (tell(4711, 1));
@@ -813,6 +819,7 @@ static const struct {
 	{ "ready", try_ready },
 	{ "flood", try_flood },
 	{ "order", try_order },
+	{ "emptied", try_emptied },
 	{ "nonsense", try_nonsense },
 	{ "huge", try_huge },
 	{ "empty", try_empty },
