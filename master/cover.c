@@ -73,7 +73,7 @@ cover(struct master *m, unsigned worker, int64_t now)
 	error = hand_over(m, worker, helper, now);
 	if (error != 0) {
 		log_write(m->log, LOG_LEVEL_ERROR,
-		    "worker %u: have worker %u serve what waits for it: %s",
+		    "worker %u: worker %u cannot serve what waits for it: %s",
 		    worker, helper->worker, strerror(-error));
 		return;
 	}
@@ -104,8 +104,8 @@ cover_update(struct master *m, int64_t now)
 	error = listener_away(&m->listeners, &away);
 	if (error != 0)
 		log_write(m->log, LOG_LEVEL_ERROR,
-		    "listeners: keep connections from workers that are down: "
-		    "%s",
+		    "listeners: connections cannot be kept from workers that "
+		    "are down: %s",
 		    strerror(-error));
 	for (i = 0; i < g->nworkers; i++)
 		cover(m, (unsigned)i, now);

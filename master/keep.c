@@ -58,7 +58,7 @@ keep_listeners(struct master *m, struct generation *g, uint64_t gone)
 		    g->nworkers, &k->sockets, &k->n);
 		if (error != 0)
 			log_write(m->log, LOG_LEVEL_ERROR,
-			    "worker %zu: keep its listeners: %s", i,
+			    "worker %zu: its listeners cannot be kept: %s", i,
 			    strerror(-error));
 		k->until = clock_now() + 2 * g->conf->timeouts.watchdog;
 	}
@@ -76,8 +76,8 @@ make_heir(struct master *m, struct generation *g, unsigned worker,
 	error = supervise_start_heir(m, g, worker, k, now, &c, &step);
 	if (error != 0) {
 		log_write(m->log, LOG_LEVEL_ERROR,
-		    "worker %u of generation %u: start one that serves what "
-		    "waits for it: %s: %s",
+		    "worker %u of generation %u: none can be started that "
+		    "serves what waits for it: %s: %s",
 		    worker, g->number, step, strerror(-error));
 		return (error);
 	}

@@ -229,13 +229,13 @@ listener_heal(struct listener_set *set, int64_t silence, struct log *log,
 		n = group_heal(g, silence, renewed);
 		if (n > 0)
 			log_write(log, LOG_LEVEL_ERROR,
-			    "listener %s: %d socket%s did not listen any more: "
+			    "listener %s: %d socket%s no longer listened: "
 			    "opened anew; what waited there is lost",
 			    g->name, n, n == 1 ? "" : "s");
 		if (n < 0)
 			log_write(log, LOG_LEVEL_ERROR,
-			    "listener %s: open anew what does not listen any "
-			    "more: %s",
+			    "listener %s: what no longer listens cannot be "
+			    "opened anew: %s",
 			    g->name, strerror(-n));
 		if (g->live > 0)
 			(void)steer(set, g, g->open);

@@ -39,8 +39,9 @@ drain(struct master *m, struct child *c, const struct control_msg *msg)
 	if (error == 0 || error == -EPIPE)
 		return;
 	/* It does not read its messages: the watchdog's business. */
-	log_write(m->log, LOG_LEVEL_ERROR, "worker %u[%d]: drain: %s",
-	    c->worker, (int)c->pid, strerror(-error));
+	log_write(m->log, LOG_LEVEL_ERROR,
+	    "worker %u[%d]: cannot be told to drain: %s", c->worker,
+	    (int)c->pid, strerror(-error));
 }
 
 void

@@ -208,7 +208,7 @@ if (!slow()) {
 				is($client->ended, 'refused', 'nobody is served any more');
 				my $pid = $daemon->worker(0);
 				$cure eq 'reload' ? $daemon->reload : kill 'KILL', $pid;
-				ok($daemon->wait_log(qr/ error master\[\d+\]: listener 127\.0\.0\.1:\d+: 1 socket did not listen any more: opened anew; what waited there is lost$/m),
+				ok($daemon->wait_log(qr/ error master\[\d+\]: listener 127\.0\.0\.1:\d+: 1 socket no longer listened: opened anew; what waited there is lost$/m),
 					'the log says what was found');
 				ok(poll(sub { ready($daemon, 0) >= 2 }), 'a new worker');
 				is(served(waiting($daemon, 20)), 20, 'then all are');

@@ -390,7 +390,7 @@ static void
 answer_full(struct resolver *r, struct resolver_query *q, struct dns_entry *old)
 {
 	log_write_rate(r->log, &r->full_rate, LOG_LEVEL_WARNING,
-	    "resolver: %d questions are under way, no more are asked",
+	    "resolver: %d questions are under way; no more are asked",
 	    DNS_CHANNEL_QUESTIONS_MAX);
 	if (old != NULL)
 		answer(r, q, old, true, true);

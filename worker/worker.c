@@ -298,13 +298,13 @@ inherit(struct worker *w)
 		    w->resolver, fd, boot->known, boot->nknown);
 		if (n < 0)
 			log_write(boot->log, LOG_LEVEL_WARNING,
-			    "resolver: what is known of names is not left to "
-			    "later workers: %s",
+			    "resolver: what is known of names cannot be kept "
+			    "for later workers: %s",
 			    strerrordesc_np(-n));
 		else if (n > 0)
 			log_write(boot->log, LOG_LEVEL_INFO,
-			    "resolver: knows %d answers from former workers",
-			    n);
+			    "resolver: %d answer%s known from former workers",
+			    n, n == 1 ? " is" : "s are");
 		fd_close(&fd);
 	}
 	for (i = 0; i < boot->nknown; i++) {
