@@ -78,6 +78,19 @@ subtest 'stale answers outlive reloads and workers' => sub {
 	$daemon->stop_ok;
 };
 
+subtest 'a name that is gone does not come back' => sub {
+	$dns->zone({ 'die.test' => [ { %$good, ttl => 0 }, 'NXDOMAIN' ] });
+	$daemon = Sniport::Daemon->new(dns());
+	ended_ok($daemon, name('die'), 'it is there', @done);
+	ended_ok($daemon, name('die'), 'and gone', reason => 'dns_not_found',
+		tried => undef);
+	$dns->all('SERVFAIL');
+	$daemon->reload;
+	ended_ok($daemon, name('die'), 'it has no stale addresses', @failed);
+	$dns->all(undef);
+	$daemon->stop_ok;
+};
+
 subtest 'no negative_ttl stands between a server that is back and a name' => sub {
 	$dns->zone({ 'old.test' => { %$good, ttl => 0 },
 		'new.test' => $good });

@@ -268,14 +268,19 @@ dns_cache_restore(struct dns_cache *cache, const struct dns_key *key,
 
 	if (expires > most)
 		expires = most;
-	if (old != NULL && old->expires >= expires)
+	if (!is_answer(result->reason) ||
+	    (old != NULL && old->expires > expires))
 		return;
 	e = new_entry(key, result);
 	if (e == NULL)
 		return;
 	e->expires = e->fresh = expires;
-	if (is_answer(e->reason) && serves(cache, e, now))
+	/* That a name is gone is over soon, and yet it had an address before
+	 * that, not after. */
+	if (serves(cache, e, now))
 		link_entry(cache, key, e);
+	else if (old != NULL)
+		unlink_entry(cache, old);
 	dns_entry_release(cache, e);
 }
 

@@ -70,7 +70,8 @@ struct dns_entry *dns_cache_fail(struct dns_cache *, const struct dns_key *,
 
 /*
  * Takes over what another cache knew: an answer until that time, within the
- * bounds of this one, unless it is known better, or would serve no more.
+ * bounds of this one, in place of one whose time is over no later. Nothing may
+ * be held.
  */
 void dns_cache_restore(struct dns_cache *, const struct dns_key *,
     const struct dns_result *, int64_t expires, int64_t now);

@@ -338,8 +338,11 @@ ask(struct dns_line *line, const struct dns_key *key, ares_callback cb,
 void
 dns_line_ask(struct dns_line *line, struct dns_question *q)
 {
+	int64_t now = loop_now(channel_of(line)->loop);
+
 	q->line = line;
-	q->until = loop_now(channel_of(line)->loop) + line->timeout;
+	if (q->until <= now) /* else it is one more part of a try */
+		q->until = now + line->timeout;
 	ask(line, &q->key, question_cb, q);
 }
 

@@ -164,6 +164,7 @@ void
 dns_question_begin(struct dns_question *q)
 {
 	q->tries = 0;
+	q->until = 0;
 	q->failed = q->no_memory = false;
 	q->said[0] = '\0';
 	q->line = NULL;

@@ -369,6 +369,10 @@ test_restore(void)
 	is_int(state(cache, "gone.test", 15 * S - 1), DNS_CACHE_FRESH,
 	    "nor than negative_ttl");
 	is_int(state(cache, "gone.test", 15 * S), DNS_CACHE_NONE, "is none");
+	restore(cache, "died.test", REASON_NONE, 5 * S, 10 * S);
+	restore(cache, "died.test", REASON_DNS_NOT_FOUND, 6 * S, 10 * S);
+	is_int(state(cache, "died.test", 10 * S), DNS_CACHE_NONE,
+	    "what is gone had its addresses before that");
 	restore(cache, "fail.test", REASON_DNS_FAILED, 20 * S, 10 * S);
 	is_int(state(cache, "fail.test", 10 * S), DNS_CACHE_NONE,
 	    "a failure is no answer");
