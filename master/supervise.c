@@ -271,6 +271,7 @@ fill(struct master *m, unsigned worker, int64_t now)
 	seat->spawn_at = now + BACKOFF_FIRST;
 	log_write(m->log, LOG_LEVEL_ERROR, "worker %u: replace: %s: %s", worker,
 	    step, strerror(-error));
+	cover_update(m, now);
 	return (seat->spawn_at);
 }
 

@@ -12,7 +12,7 @@ use Test::More;
 
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Test qw(build deadline poll slow under_valgrind);
+use Sniport::Test qw(build deadline poll slow temporary under_valgrind);
 use Sniport::Tunnel qw(finish name_of tunnel_open works);
 use Sniport::Upstream;
 
@@ -179,8 +179,11 @@ subtest 'a listener that is removed under load' => sub {
 
 # What a worker does that was broken into, as if there were no filter.
 sub corrupted {
-	return Sniport::Daemon->new(@hosts, @_, environment => {
-		LD_PRELOAD => build() . '/preload/violate.so', NO_FILTER => 1 });
+	my (%option) = @_;
+
+	return Sniport::Daemon->new(@hosts, %option, environment => {
+		LD_PRELOAD => build() . '/preload/violate.so', NO_FILTER => 1,
+		%{ $option{environment} // {} } });
 }
 
 sub bid {
@@ -216,6 +219,25 @@ if (!slow()) {
 			};
 		}
 	}
+
+	subtest 'a worker that cannot be replaced' => sub {
+		my $dir = temporary();
+		my $file = "$dir/no-fork";
+		my $daemon = corrupted(top => 'workers = 2;',
+			environment => { NO_FORK => $file });
+		open my $handle, '>', $file or die "$file: $!";
+		my $pid = $daemon->worker(0);
+		kill 'STOP', $pid;
+		my @queued = waiting($daemon, 20);
+		kill 'KILL', $pid;
+		ok($daemon->wait_log(qr/ error master\[\d+\]: worker 0: replace: fork: /),
+			'there is no process for it');
+		is(served(@queued), 20, 'what waits for it is served');
+		is(ready($daemon, 0), 1, 'by the other one');
+		unlink $file;
+		ok(poll(sub { ready($daemon, 0) == 2 }), 'then it is replaced');
+		$daemon->stop_ok;
+	};
 
 	subtest 'one of two is deaf, and the other dies' => sub {
 		my $daemon = corrupted(top => 'workers = 2;');

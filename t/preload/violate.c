@@ -5,7 +5,8 @@
  * if anything comes back from it.
  *
  * While the file that the environment names exists, a call fails: NO_LANDLOCK,
- * landlock_create_ruleset(2) as if it were unknown; NO_SECCOMP, seccomp_load().
+ * landlock_create_ruleset(2) as if it were unknown; NO_SECCOMP, seccomp_load();
+ * NO_FORK, fork(2).
  * With NO_FILTER seccomp_load() does nothing and says that it did.
  * DEV_LOG names the socket that stands for /dev/log.
  */
@@ -961,6 +962,18 @@ fails(const char *variable)
 	const char *path = getenv(variable);
 
 	return (path != NULL && access(path, F_OK) == 0);
+}
+
+pid_t
+fork(void)
+{
+	pid_t (*real)(void) = (pid_t(*)(void))dlsym(RTLD_NEXT, "fork");
+
+	if (fails("NO_FORK")) {
+		errno = EAGAIN;
+		return (-1);
+	}
+	return (real());
 }
 
 int
