@@ -117,14 +117,17 @@ for my $reads (0, 1) {
 		$owing = 'done|tls_answers' if $upstream eq 'sending' && $reads;
 		ends_ok($owing, 'ask', version => '1.3', @u);
 		ends_ok($owing, 'split', version => '1.3', @u, data => 8192,
-			count => $MANY / 3);
+			count => $MANY / 3) if alone || $upstream eq 'sending';
 		ends_ok($owing, 'renegotiate', version => '1.2', @u);
 		# Nobody is owed an answer to these.
 		push @u, count => 3000;
 		ends_ok($end, 'update', version => '1.3', @u);
 		for my $version ('1.2', '1.3') {
 			ends_ok($end, $_, version => $version, @u)
-			    for qw(empty warning data);
+			    for qw(empty data);
+			# OpenSSL 3.5 has enough of them at some time.
+			ends_ok("$end|client_tls", 'warning',
+				version => $version, @u);
 		}
 	}
 	# With no data between them there are too many of them soon.
