@@ -44,7 +44,7 @@
 #define TAG	   16
 #define ROOM	   4096 /* for what comes, where it is not read */
 #define STUCK_MSEC 10000
-#define END_MSEC   500
+#define END_MSEC   1500 /* where a FIN may hide behind what is not read */
 #define DATA_MAX   16384
 
 enum {
@@ -319,7 +319,7 @@ wait_end(struct client *c)
 		.events = (short)(POLLRDHUP | (c->reads ? POLLIN : 0)) };
 	const char *saw = "sent";
 
-	while (poll(&pfd, 1, END_MSEC) > 0) {
+	while (poll(&pfd, 1, c->reads ? STUCK_MSEC : END_MSEC) > 0) {
 		if ((pfd.revents & (POLLERR | POLLHUP)) == POLLHUP + POLLERR)
 			return ("reset");
 		if (!c->reads)
