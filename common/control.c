@@ -9,8 +9,6 @@
 #include "common/fd.h"
 #include "common/reason.h"
 
-#define FD_MASK_ALL ((1U << CONTROL_FDS_MAX) - 1)
-
 /* A cmsghdr asks for its own alignment. */
 union control_space {
 	struct cmsghdr align;
@@ -92,28 +90,18 @@ take_fds(struct msghdr *mh, int fds[CONTROL_FDS_MAX])
 static bool
 is_valid(const struct control_msg *msg, size_t nfds)
 {
-	uint32_t mask = 0;
-
 	switch (msg->type) {
-	case CONTROL_REOPEN:
-		mask = msg->fd_mask;
-		break;
 	case CONTROL_ADOPT:
-		mask = 1;
-		if (msg->fd_mask != mask)
-			return (false);
-		break;
+		return (msg->reason < REASON_COUNT && nfds == 1);
 	case CONTROL_READY:
 	case CONTROL_EMPTIED:
 	case CONTROL_RELEASE:
 	case CONTROL_DRAIN:
 	case CONTROL_END:
-		break;
+		return (msg->reason < REASON_COUNT && nfds == 0);
 	default:
 		return (false);
 	}
-	return ((mask & ~FD_MASK_ALL) == 0 && msg->reason < REASON_COUNT &&
-		nfds == (size_t)__builtin_popcount(mask));
 }
 
 int

@@ -8,14 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONTROL_FDS_MAX 2
+#define CONTROL_FDS_MAX 1
 
 enum control_type {
 	/* worker to master */
 	CONTROL_READY = 1, /* accepting from now on */
 	/* master to worker */
 	CONTROL_DRAIN,	 /* stop accepting, exit after the last tunnel */
-	CONTROL_REOPEN,	 /* fds: error log, audit log */
 	CONTROL_END,	 /* reset every tunnel for `reason`, exit at once */
 	CONTROL_RELEASE, /* close what is still open after DRAIN */
 	CONTROL_ADOPT,	 /* fd: a socket of `listener`, whose worker is down;
@@ -35,9 +34,8 @@ struct control_msg {
 	uint64_t listeners; /* DRAIN: bit per listener of the worker's own
 			     * configuration that nobody serves any more; what
 			     * is queued there is accepted first */
-	uint32_t fd_mask;   /* REOPEN: 1 error log, 2 audit log attached;
-			     * ADOPT: 1 */
-	uint32_t listener;  /* ADOPT: index into the worker's own listeners */
+	uint32_t unused;
+	uint32_t listener; /* ADOPT: index into the worker's own listeners */
 };
 
 /* A non-blocking, close-on-exec pair. 0 or -errno. */

@@ -47,7 +47,6 @@ hand_over(struct master *m, unsigned worker, struct child *helper, int64_t now)
 		return (error);
 	for (i = 0; error == 0 && i < n; i++) {
 		const struct control_msg msg = { .type = CONTROL_ADOPT,
-			.fd_mask = 1,
 			.listener = sockets[i].listener };
 
 		error =
