@@ -21,6 +21,9 @@ my $good = { A => ['127.0.0.2'] };
 my @done = (reason => 'done', tried => ["127.0.0.2:$port ok"]);
 my $daemon;
 
+# Nothing here ends by a time-out.
+my @patient = (timeouts => 'connect = "10m"; handshake = "10m";');
+
 sub name { return "$_[0].test:$port"; }
 
 # A client of that address after its handshake.
@@ -42,7 +45,8 @@ subtest 'a client that leaves is counted until its questions are over' => sub {
 	my $dns = Sniport::DNS->new(zone => {
 		'*.held.test' => { %$good, delay => 'release' },
 		'*.free.test' => $good });
-	$daemon = Sniport::Daemon->new(limits => 'lookups_per_client = 3;',
+	$daemon = Sniport::Daemon->new(@patient,
+		limits => 'lookups_per_client = 3;',
 		timeouts => 'connect = "60s";', dns => sprintf 'servers = [ "%s" ]; timeout = "60s";',
 		$dns->server);
 	for (1 .. 3) {
@@ -70,7 +74,7 @@ subtest 'one client cannot fill the places for questions' => sub {
 	my $dns = Sniport::DNS->new(zone => {
 		'*.held.test' => { %$good, delay => 'release' },
 		'*.free.test' => $good });
-	$daemon = Sniport::Daemon->new(dns => sprintf
+	$daemon = Sniport::Daemon->new(@patient, dns => sprintf
 		'servers = [ "%s" ]; timeout = "60s"; family = "ipv4";',
 		$dns->server);
 	my @waiting = map { from('127.0.0.3', "n$_.held") } 1 .. 64;
@@ -98,7 +102,7 @@ sub dns {
 }
 
 my $dns = Sniport::DNS->new(close => 1);
-$daemon = Sniport::Daemon->new(dns([$dns]));
+$daemon = Sniport::Daemon->new(@patient, dns([$dns]));
 
 subtest 'answers of up to 1232 bytes come by UDP' => sub {
 	$dns->zone({ 'sixty.test' =>
