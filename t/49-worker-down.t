@@ -20,6 +20,9 @@ my $upstream = Sniport::Upstream->new('echo');
 my $name = name_of($upstream);
 my @hosts = (hosts => "127.0.0.1 peer.test\n");
 
+# A handshake takes valgrind its time, and others wait for theirs meanwhile.
+my $patient = 'client_hello = "60s"; handshake = "60s";';
+
 sub ready {
 	my ($daemon, $number) = @_;
 
@@ -74,6 +77,8 @@ sub down {
 }
 
 subtest 'a worker in its back-off' => sub {
+	plan skip_all => 'SKIPPED: valgrind is slower than the back-off'
+	    if under_valgrind();
 	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 3;');
 	# The first one, so that its place in the kernel's list is not the last.
 	my @queued = down($daemon, 0, 4, sub { waiting($daemon, 30) });
@@ -107,6 +112,8 @@ subtest 'a worker in its back-off' => sub {
 };
 
 subtest 'a reload meanwhile' => sub {
+	plan skip_all => 'SKIPPED: valgrind is slower than the back-off'
+	    if under_valgrind();
 	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;');
 	my @queued = down($daemon, 0, 4, sub { waiting($daemon, 20) });
 	like($daemon->reload, qr/^Serving: 2 workers, /, 'brings all back');
@@ -130,7 +137,7 @@ for my $workers (1, 2) {
 	subtest "a listener is removed while its worker stands still ($workers)" => sub {
 		my $daemon = Sniport::Daemon->new(@hosts, listeners => $both,
 			top => "workers = $workers;",
-			timeouts => "watchdog = \"$watchdog\";");
+			timeouts => "$patient watchdog = \"$watchdog\";");
 		my @pids = map { $daemon->worker($_) } 0 .. $workers - 1;
 		kill 'STOP', @pids;
 		my @queued = waiting($daemon, 10, 'b');
@@ -150,7 +157,8 @@ for my $workers (1, 2) {
 }
 
 subtest 'a listener is removed while its worker is down' => sub {
-	my $daemon = Sniport::Daemon->new(@hosts, listeners => $both);
+	my $daemon = Sniport::Daemon->new(@hosts, listeners => $both,
+		timeouts => $patient);
 	my @queued = down($daemon, 0, 4, sub { waiting($daemon, 10, 'b') });
 	like($daemon->reload(listeners => $one), qr/^Serving: /, 'a reload');
 	is(served(@queued), 10, 'what waited there is served');
@@ -159,7 +167,7 @@ subtest 'a listener is removed while its worker is down' => sub {
 
 subtest 'the worker stands still when all is stopped' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts,
-		timeouts => "watchdog = \"$watchdog\";");
+		timeouts => "$patient drain = \"60s\"; watchdog = \"$watchdog\";");
 	kill 'STOP', $daemon->worker(0);
 	my @queued = waiting($daemon, 10);
 	$daemon->signal('TERM');
@@ -170,7 +178,7 @@ subtest 'the worker stands still when all is stopped' => sub {
 
 subtest 'a listener that is removed under load' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts, listeners => $both,
-		top => 'workers = 2;');
+		top => 'workers = 2;', timeouts => $patient);
 	my @clients = waiting($daemon, 40, 'b');
 	like($daemon->reload(listeners => $one), qr/^Serving: /, 'a reload');
 	is(served(@clients), 40, 'loses nobody');
