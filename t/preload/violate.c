@@ -447,7 +447,7 @@ try_order(void)
 static int
 try_emptied(void)
 {
-	return (tell(7, 1));
+	return (tell(6, 1));
 }
 
 static int
