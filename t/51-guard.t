@@ -219,8 +219,8 @@ sub setup {
 		$dns->server . "\" ]; timeout = \"5s\"; $dns_settings", %option);
 }
 
-# The reload is a worker that knows nothing; once it does, both families are
-# there at once.
+# A name that no worker has known yet; once one does, both families are there
+# at once.
 sub known {
 	my ($name) = @_;
 
@@ -229,8 +229,8 @@ sub known {
 }
 
 $dns->zone({
-	'both.test' => { A => ['127.0.0.2'], AAAA => ['::1'] },
-	'closed.test' => { A => ['127.0.0.3', '127.0.0.4'],
+	'*.both.test' => { A => ['127.0.0.2'], AAAA => ['::1'] },
+	'*.closed.test' => { A => ['127.0.0.3', '127.0.0.4'],
 		AAAA => ['::1', '::ffff:127.0.0.2'] },
 });
 my $six = "[::1]:$port ok";
@@ -242,14 +242,14 @@ for (
 ) {
 	my ($family, $order, $first, @types) = @$_;
 	setup(qq(family = "$family";));
-	ended_ok($daemon, known("both.test:$port"), "$family: the first",
+	ended_ok($daemon, known("$family.both.test:$port"), "$family: the first",
 		reason => 'done', tried => [$first]);
-	$line = ended_ok($daemon, known("closed.test:$nobody"),
+	$line = ended_ok($daemon, known("$family.closed.test:$nobody"),
 		"$family: all are tried", reason => 'connect_refused');
 	is(join('', map { /^\[/ ? 6 : 4 } @{ $line->{tried} // [] }), $order,
 		"$family: in that order");
-	is_deeply([ sort $dns->questions ], [ sort map { ("both.test $_",
-		"closed.test $_") } @types ], "$family: what is asked for");
+	is_deeply([ sort $dns->questions ], [ sort map { ("$family.both.test $_",
+		"$family.closed.test $_") } @types ], "$family: what is asked for");
 }
 
 # The other family does not wait for long, nor longer than it must.
@@ -265,7 +265,7 @@ $dns->zone({
 		delay => { AAAA => 0.005 } },
 	'closed6.test' => { A => ['127.0.0.2'], AAAA => ['::ffff:127.0.1.1'] },
 	'away.test' => { A => ['127.0.0.2'], AAAA => ['2001:db8::1'] },
-	'far.test' => { AAAA => ['2001:db8::1'] },
+	'further.test' => { AAAA => ['2001:db8::1'] },
 	'hang6.test' => { A => ['127.0.0.2'], AAAA => ['::ffff:127.0.1.9'] },
 	'three.test' => { A => ['127.0.1.1'], AAAA => ['::ffff:127.0.1.9', '::1'] },
 	'hang.test' => { A => ['127.0.1.9'], AAAA => ['::ffff:127.0.1.9'] },
@@ -308,7 +308,7 @@ SKIP: {
 	ended_ok($daemon, known("away.test:$port"), 'IPv6 goes nowhere',
 		reason => 'done', tried => [
 		"[2001:db8::1]:$port connect_unreachable", $good ]);
-	ended_ok($daemon, "far.test:$port", 'and nothing else is there',
+	ended_ok($daemon, "further.test:$port", 'and nothing else is there',
 		reason => 'connect_unreachable',
 		tried => ["[2001:db8::1]:$port connect_unreachable"]);
 }
