@@ -11,6 +11,7 @@
 
 #include "common/fd.h"
 #include "master/log_file.h"
+#include "master/writer_sandbox.h"
 #include "master/writer_state.h"
 
 /* A write that failed is tried again after this, and in all so often once
@@ -246,6 +247,7 @@ prepare(struct run *r, const struct writer *w)
 	run_as.keep = 0;
 	/* Who may not become that user has workers that say so, and end. */
 	(void)privilege_drop(&run_as, &step);
+	writer_sandbox_enter();
 	return (0);
 }
 
