@@ -1,4 +1,5 @@
 /* The course of a question: from server to server, until one answers. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,7 +122,9 @@ take_answer(struct dns_question *q, const struct dns_message *m, bool by_tcp)
 		return;
 	}
 	error = dns_stream_ask(q, server_of(q, q->tries - 1));
-	if (error != 0)
+	if (error == -EBUSY)
+		dns_question_failed(q, "too many answers are awaited by TCP");
+	else if (error != 0)
 		dns_question_failed(q, strerrordesc_np(-error));
 }
 

@@ -143,7 +143,7 @@ extern const struct ares_socket_functions dns_socket_functions;
 
 /* dns_channel_stream.c */
 /* Puts the question to the server by a TCP connection of its own. 0, or
- * -errno, -EMFILE where there are too many. */
+ * -errno, -EBUSY where there are too many. */
 int dns_stream_ask(struct dns_question *, struct dns_server *);
 /* Ends without a word to its question. */
 void dns_stream_free(struct dns_stream *);

@@ -213,7 +213,7 @@ dns_stream_ask(struct dns_question *q, struct dns_server *server)
 	int error;
 
 	if (ch->nstreams >= STREAMS_MAX)
-		return (-EMFILE);
+		return (-EBUSY);
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return (-ENOMEM);

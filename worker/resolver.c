@@ -14,6 +14,7 @@
 #include "worker/dns_channel.h"
 #include "worker/dns_store.h"
 #include "worker/loop.h"
+#include "worker/resolver_store.h"
 
 #define BUCKETS 1024 /* a power of two */
 
@@ -177,78 +178,6 @@ remember_failure(struct resolver *r, struct resolver_entry *entry,
 	    entry->stale ? "; its expired addresses are used" : "");
 }
 
-/* what is left to others */
-
-struct rewriting {
-	struct dns_store *store;
-	size_t total; /* of the records that there are */
-	size_t left_out;
-};
-
-static void
-count_cb(void *arg, const struct dns_key *key, const struct dns_result *result,
-    int64_t expires)
-{
-	struct rewriting *w = arg;
-	const struct dns_record r = { *key, *result, expires };
-
-	w->total += dns_store_cost(&r);
-}
-
-static void
-write_cb(void *arg, const struct dns_key *key, const struct dns_result *result,
-    int64_t expires)
-{
-	struct rewriting *w = arg;
-	const struct dns_record r = { *key, *result, expires };
-	size_t cost = dns_store_cost(&r);
-
-	if (w->left_out > 0)
-		w->left_out = cost < w->left_out ? w->left_out - cost : 0;
-	else
-		(void)dns_store_put(w->store, &r);
-}
-
-/* Writes all anew. A quarter stays free, for what is learnt then: what was not
- * used for longest is left out for it. */
-static void
-rewrite_store(struct resolver *r)
-{
-	struct rewriting w = { .store = r->store };
-	int64_t now = loop_now(r->loop);
-	size_t most;
-
-	dns_store_begin(r->store, dns_channel_servers(r->channel));
-	most = dns_store_room(r->store) / 4 * 3;
-	dns_cache_walk(r->cache, now, count_cb, &w);
-	w.left_out = w.total > most ? w.total - most : 0;
-	dns_cache_walk(r->cache, now, write_cb, &w);
-	dns_store_publish(r->store);
-}
-
-/* What was learnt of other servers is not for those who ask these. */
-static void
-leave(struct resolver *r, const struct dns_key *key,
-    const struct dns_result *result, const struct dns_entry *e)
-{
-	const struct dns_record record = {
-		*key,
-		*result,
-		dns_entry_expires(e),
-	};
-	uint64_t servers;
-
-	if (r->store == NULL)
-		return;
-	servers = dns_channel_servers(r->channel);
-	if (servers != dns_store_servers(r->store)) {
-		dns_store_begin(r->store, servers);
-		dns_store_publish(r->store);
-	}
-	if (!dns_store_put(r->store, &record))
-		rewrite_store(r);
-}
-
 static void
 remember_answer(struct resolver *r, struct resolver_entry *entry,
     const struct dns_result *result)
@@ -256,8 +185,12 @@ remember_answer(struct resolver *r, struct resolver_entry *entry,
 	const struct dns_key *key = &entry->question.key;
 
 	entry->answer = dns_cache_put(r->cache, key, result, loop_now(r->loop));
-	if (entry->answer != NULL)
-		leave(r, key, result, entry->answer);
+	if (entry->answer != NULL && r->store != NULL)
+		resolver_store_leave(r->store, r->cache,
+		    dns_channel_servers(r->channel),
+		    &(struct dns_record){
+			*key, *result, dns_entry_expires(entry->answer) },
+		    loop_now(r->loop));
 }
 
 /* What the servers said, to be told to those who wait at the end of the turn;
@@ -481,36 +414,20 @@ resolver_new(struct resolver **out, struct loop *loop,
 	return (0);
 }
 
-/* Takes what stands in another worker's store, whatever that is. */
-static void
-restore(struct resolver *r, int reader)
-{
-	struct dns_record_read record;
-	int64_t now = loop_now(r->loop);
-	uint8_t *bytes;
-	size_t len, at = 0;
-
-	if (dns_store_copy(
-		reader, dns_channel_servers(r->channel), &bytes, &len) != 0)
-		return;
-	while (dns_store_read(bytes, len, &at, &record))
-		dns_cache_restore(r->cache, &record.record.key,
-		    &record.record.result, record.record.expires, now);
-	free(bytes);
-}
-
 int
 resolver_inherit(struct resolver *r, int writer, const int *readers, size_t n)
 {
+	uint64_t servers = dns_channel_servers(r->channel);
+	int64_t now = loop_now(r->loop);
 	size_t i;
 	int error;
 
 	for (i = 0; i < n; i++)
-		restore(r, readers[i]);
+		resolver_store_restore(r->cache, servers, readers[i], now);
 	error = dns_store_new(&r->store, writer);
 	if (error != 0)
 		return (error);
-	rewrite_store(r);
+	resolver_store_rewrite(r->store, r->cache, servers, now);
 	return ((int)dns_cache_count(r->cache));
 }
 

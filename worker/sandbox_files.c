@@ -134,7 +134,7 @@ enforce(int ruleset, const struct conf *conf, const char **step)
 	int error;
 
 	*step = "landlock_add_rule";
-	/* c-ares before 1.19.1 seeds from it, once per set of name servers. */
+	/* c-ares before 1.19.1 seeds from it, each time that it is set up. */
 	error = allow_read(ruleset, -1, "/dev/urandom");
 	if (error == 0 && conf->dns.nservers == 0)
 		error = allow_resolv_conf(ruleset);
