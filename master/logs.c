@@ -284,7 +284,8 @@ logs_reaped(struct logs *l, pid_t pid, int status, int64_t now, struct log *log)
 		(void)writer_reaped(&e->writer, pid, status, now);
 		if (!writer_ended(&e->writer) && e->error == 0)
 			log_write(log, LOG_LEVEL_ERROR,
-			    "%s: the process that writes %s died: replaced",
+			    "%s: the process that writes %s has died and is "
+			    "replaced",
 			    setting(e), e->target);
 		if (e->users == 0 && close_lines(e))
 			entry_free(e);

@@ -56,7 +56,8 @@ losses_final(struct master *m, uint64_t audit_lines)
 	if (audit_lines == 0)
 		return;
 	log_write(m->log, LOG_LEVEL_ERROR,
-	    "audit log: %llu line%s dropped: sniport ends and it takes no more",
+	    "audit log: %llu line%s dropped: it takes no more, and sniport "
+	    "ends",
 	    (unsigned long long)audit_lines, plural(audit_lines));
 	slot = stats_slot_take(m->stats);
 	if (slot < 0)

@@ -225,7 +225,7 @@ subtest 'whoever writes a file may die' => sub {
 	}
 	ok(poll(sub { $n <= ($daemon->slurp('audit.log') =~ tr/\n//) }),
 		'no line is lost');
-	like($daemon->log, qr/ error master\S+ log\.access: the process that writes \S+ died: replaced$/m,
+	like($daemon->log, qr/ error master\S+ log\.access: the process that writes \S+ has died and is replaced$/m,
 		'the error log says it');
 	$daemon->stop_ok;
 	my @lines = decoded($daemon->slurp('audit.log'));

@@ -367,8 +367,8 @@ tell_lost(struct worker *w)
 
 	if (n > 0)
 		log_write(w->boot->log, LOG_LEVEL_ERROR,
-		    "audit log: %llu line%s dropped: the worker ends and it "
-		    "takes no more",
+		    "audit log: %llu line%s dropped: it takes no more, and the "
+		    "worker ends",
 		    (unsigned long long)n, n == 1 ? "" : "s");
 }
 
