@@ -36,6 +36,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/control.h"
+
 int connect(int, const struct sockaddr *, socklen_t);
 ssize_t recv(int, void *, size_t, int);
 long syscall(long, ...);
@@ -418,36 +420,36 @@ try_steal(void)
 static int
 tell(uint32_t type, int times)
 {
-	uint32_t message[8] = { type };
+	struct control_msg message = { .type = type };
 	int n = 0, fd = find(is_control);
 
 	while (n >= 0 && times-- > 0)
-		n = (int)send(fd, message, sizeof(message), 0);
+		n = (int)send(fd, &message, sizeof(message), 0);
 	return (n);
 }
 
 static int
 try_ready(void)
 {
-	return (tell(1, 1));
+	return (tell(CONTROL_READY, 1));
 }
 
 static int
 try_flood(void)
 {
-	return (tell(1, 100000));
+	return (tell(CONTROL_READY, 100000));
 }
 
 static int
 try_order(void)
 {
-	return (tell(2, 1));
+	return (tell(CONTROL_DRAIN, 1));
 }
 
 static int
 try_emptied(void)
 {
-	return (tell(6, 1));
+	return (tell(CONTROL_EMPTIED, 1));
 }
 
 static int
