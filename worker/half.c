@@ -77,7 +77,7 @@ tls_half_receive(struct half *h, uint8_t *buf, size_t size)
 	if (h->error == 0)
 		h->error = tls_socket_error(h->tls);
 	if (n == -EAGAIN) {
-		h->readable = !tls_drained(h->tls);
+		h->readable = !tls_drained(h->tls, h->hangup || h->urgent);
 		if (!h->readable && h->error != 0)
 			return (h->error);
 	} else if (n == -EPIPE && h->failed && !half_answered(h) &&
@@ -89,7 +89,7 @@ tls_half_receive(struct half *h, uint8_t *buf, size_t size)
 		   n == -ECONNABORTED) {
 		return (h->error != 0 ? h->error : -ECONNABORTED);
 	} else if (n > 0) {
-		note_drained(h, tls_drained(h->tls));
+		note_drained(h, tls_drained(h->tls, false));
 	}
 	h->cost = tls_cost(h->tls, n > 0 ? (size_t)n : 0);
 	return (n);
@@ -233,6 +233,17 @@ half_lost(struct half *h, int64_t now, int64_t limit, int64_t *next)
 	if (h->error == 0)
 		h->error = -ETIMEDOUT;
 	return (true);
+}
+
+int64_t
+half_last_sent(const struct half *h)
+{
+	struct silence_facts facts;
+
+	if (h->lfd.fd == -1 || silence_read(h->lfd.fd, &facts) != 0 ||
+	    facts.repeated > 0)
+		return (INT64_MAX);
+	return (facts.last_sent);
 }
 
 size_t

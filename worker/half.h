@@ -95,6 +95,10 @@ void half_close(struct half *, bool reset);
  */
 bool half_lost(struct half *, int64_t now, int64_t limit, int64_t *next);
 
+/* How long ago, in ns, the kernel sent bytes to the peer, which it may do long
+ * after it was given them. INT64_MAX: it only repeats itself, or cannot tell. */
+int64_t half_last_sent(const struct half *);
+
 /* Bytes that the kernel has not got acknowledged; 0 where it cannot tell. */
 size_t half_unacknowledged(const struct half *);
 

@@ -102,9 +102,13 @@ bool tls_alerted(const struct tls *);
  */
 ssize_t tls_receive(struct tls *, uint8_t *buf, size_t size);
 
-/* True: the last receive, or handshake, left nothing to open and the socket
- * empty: wait for epoll. False: there is more to do, after others. */
-bool tls_drained(const struct tls *);
+/*
+ * True: the last receive, or handshake, left nothing to open and the socket
+ * empty: wait for epoll. False: there is more to do, after others. more: epoll
+ * has told already what may stand behind the bytes, such as the end of the
+ * stream, so that a receive which brought fewer than it could is not the last.
+ */
+bool tls_drained(const struct tls *, bool more);
 
 /* What the last receive cost, that brought len bytes: not less than len. Many
  * small records, or much padding, are more work than their bytes tell. */

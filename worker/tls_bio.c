@@ -21,12 +21,13 @@ receive(struct tls *tls, uint8_t *buf, size_t size)
 	}
 	if (n < 0) {
 		if (n == -EAGAIN)
-			tls->drained = true;
+			tls->drained = tls->empty = true;
 		else
 			tls->io_error = fd_connection_error((int)-n);
 		return (0);
 	}
 	tls->drained = (size_t)n < size;
+	tls->empty = false;
 	return ((size_t)n);
 }
 

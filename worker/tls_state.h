@@ -46,7 +46,8 @@ struct tls {
 	bool has_name;
 	size_t header; /* bytes of a record's header that were taken */
 	size_t body;   /* bytes of a record's body that are to come */
-	bool drained;  /* the socket holds no more */
+	bool drained;  /* the socket holds no more bytes */
+	bool empty;    /* ... and no end either: it said so itself */
 	bool eof;      /* the client's FIN was seen */
 	bool starved;  /* tls_receive() has received */
 	bool finished; /* close_notify was sealed */

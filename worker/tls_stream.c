@@ -166,7 +166,7 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 	tls_forget_errors(tls);
 	tls->work = 0;
 	/* What an earlier call saw of the socket holds no more. */
-	tls->drained = false;
+	tls->drained = tls->empty = false;
 	tls->moved = 0;
 	tls->answering = true;
 	/* buf holds a chunk's plaintext, the rest of one or a new one. */
@@ -202,10 +202,11 @@ tls_cost(const struct tls *tls, size_t len)
 }
 
 bool
-tls_drained(const struct tls *tls)
+tls_drained(const struct tls *tls, bool more)
 {
 	/* What was found behind the data is still to be told. */
-	return (tls->drained && tls->in.data == NULL && tls->broken == 0 &&
+	return ((more ? tls->empty : tls->drained) && tls->in.data == NULL &&
+		tls->broken == 0 &&
 		(SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
 }
 

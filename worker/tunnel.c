@@ -117,6 +117,18 @@ relay_deadline(const struct tunnel *t)
 	return (t->active + limit);
 }
 
+/* What the kernel was given moves on without us, to one who reads slowly. */
+static void
+note_sent(struct tunnel *t)
+{
+	int64_t client = half_last_sent(&t->client);
+	int64_t upstream = half_last_sent(&t->upstream);
+	int64_t last = client < upstream ? client : upstream;
+
+	if (last < tunnel_now(t) - t->active)
+		t->active = tunnel_now(t) - last;
+}
+
 static void
 relay_expire(struct tunnel *t)
 {
@@ -124,6 +136,7 @@ relay_expire(struct tunnel *t)
 
 	if (tunnel_look(t))
 		return;
+	note_sent(t);
 	(void)relay_limit(t, &reason);
 	if (tunnel_now(t) < relay_deadline(t))
 		tunnel_arm(t);

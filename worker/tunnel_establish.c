@@ -199,7 +199,8 @@ tunnel_handshake_run(struct tunnel *t)
 	}
 	if (error == 0)
 		handshake_done(t);
-	else if (!tls_drained(t->client.tls) && !tls_unsent(t->client.tls))
+	else if (!tls_drained(t->client.tls, t->client.hangup) &&
+		 !tls_unsent(t->client.tls))
 		loop_defer(t->all->loop, &t->task);
 }
 

@@ -76,8 +76,9 @@ flush(struct tunnel *t, struct half *broke)
 {
 	note_first_close(t);
 	t->reason = tunnel_broken_reason(t, broke);
+	/* Those are words of ours, for what TLS found. */
 	if (broke->error != -EPROTO && broke->error != -EOVERFLOW &&
-	    broke->error != -EDQUOT)
+	    broke->error != -EDQUOT && broke->error != -ECONNABORTED)
 		t->detail = strerrordesc_np(-broke->error);
 	t->broke = broke;
 	t->active = t->flush_poll = tunnel_now(t);

@@ -180,7 +180,7 @@ test_none(struct stats *s, int slot)
 	struct conf_limits conf = { .tunnels = 1 };
 	struct addr client = address("192.0.2.1");
 	struct rule rule = { .name = (char *)"a" };
-	struct resolver_account *account;
+	struct resolver_account *account = NULL;
 	struct limits l;
 
 	limits_init(&l, &conf, s, slot);

@@ -1,0 +1,138 @@
+#!/usr/bin/perl
+# Ends that come at an awkward moment: the kernel tells of them once, before
+# they can be looked at; and bytes that move on without the worker.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Socket qw(SOL_SOCKET SO_RCVBUF);
+use Test::More;
+use Time::HiRes ();
+
+use Sniport::Client;
+use Sniport::DNS;
+use Sniport::Daemon;
+use Sniport::Record;
+use Sniport::Refused qw(lines_of);
+use Sniport::Test qw(deadline poll readable);
+use Sniport::Upstream;
+
+my $dns = Sniport::DNS->new(zone => {
+	'*.held.test' => { A => ['127.0.0.1'], delay => 'release' } });
+my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
+	dns => 'family = "ipv4"; servers = [ "' . $dns->server .
+	    '" ]; timeout = "60s";',
+	timeouts => 'client_hello = "60s"; handshake = "60s"; connect = "60s";');
+
+# One test: the audit line of this port has these fields.
+sub line_ok {
+	my ($port, $name, %want) = @_;
+	my ($line) = values %{ { lines_of($daemon, $port) } };
+	my %got = map { ($_ => $line->{$_}) } keys %want;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is_deeply(\%got, \%want, "$name: audit line") or diag(explain($line));
+	return;
+}
+
+# When this has an answer, the worker has seen all that came before.
+my $echo = Sniport::Upstream->new('echo');
+my $bystander = Sniport::Client->new(port => $daemon->port,
+	name => 'example.com:' . $echo->port);
+
+sub seen {
+	for (1, 2) {
+		$bystander->put('seen?');
+		$bystander->get(5) eq 'seen?' or die 'the worker does not answer';
+	}
+	return;
+}
+
+# What is behind the handshake, but no byte for the upstream, and then the end.
+for (
+	[ 'nothing', sub { '' }, 'client_truncated', 'fin' ],
+	[ 'a byte of a record', sub { substr $_[0]->data('x' x 99), 0, 1 },
+		'client_cut', 'reset' ],
+	[ 'half a record', sub { substr $_[0]->data('x' x 99), 0, 50 },
+		'client_cut', 'reset' ],
+	[ 'a record without data', sub { $_[0]->data('') },
+		'client_truncated', 'fin' ],
+	[ 'a record with data', sub { $_[0]->data('x') }, 'client_truncated',
+		'fin' ],
+) {
+	my ($what, $bytes, $reason, $end) = @$_;
+	my $upstream = Sniport::Upstream->new('sink');
+	my $name = $what =~ s/ /-/gr;
+	my $client = Sniport::Client->new(port => $daemon->port,
+		name => "$name.held.test:" . $upstream->port,
+		Sniport::Record::suite('1.3'));
+	my $port = $client->local_port;
+
+	ok(poll(sub { grep { /^\Q$name\E/ } $dns->questions }),
+		"$what, and the end, before the upstream is there");
+	my $record = Sniport::Record->new($client);
+	$record->send($bytes->($record));
+	$client->fin;
+	seen();
+	$dns->release;
+	is($upstream->report->{end}, $end, "$what: the upstream sees a $end");
+	line_ok($port, $what, reason => $reason, closed_first => 'client');
+	$client->close;
+}
+
+# The same in the handshake.
+for my $length (3, 9, 200) {
+	my $client = Sniport::Client->open(port => $daemon->port);
+	my $port = $client->local_port;
+	my $hello = pack 'H*', '16030102000100' . '01fc0303';
+
+	syswrite $client->socket, substr $hello . 'x' x 1000, 0, $length;
+	$client->fin;
+	line_ok($port, "$length bytes of a hello, and the end",
+		reason => 'client_abandoned', closed_first => 'client');
+}
+$bystander->close;
+$daemon->stop_ok;
+
+# A quarter of a second between pieces is far from the three of the limit, but
+# all of them are more than that.
+my $LIMIT = 3;
+my ($PIECES, $PIECE) = (18, 65536);
+$daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
+	timeouts => "half_close = \"${LIMIT}s\";");
+for my $first ('client', 'upstream') {
+	my $name = "the $first has ended, the upstream reads slowly";
+	my $upstream = Sniport::Upstream->new(code => sub {
+		my ($socket) = @_;
+		my $got = 0;
+
+		setsockopt($socket, SOL_SOCKET, SO_RCVBUF, 16384);
+		CORE::shutdown($socket, 1) if $first eq 'upstream';
+		while ($got < $PIECES * $PIECE) {
+			my $n = sysread $socket, my $bytes, $PIECE;
+			return (got => $got, end => defined $n ? 'fin' : 'reset')
+			    if !$n;
+			$got += $n;
+			Time::HiRes::sleep(0.25 * $n / $PIECE);
+		}
+		my ($bytes, $n);
+		$n = sysread $socket, $bytes, 1;
+		return (got => $got, end => defined $n ? 'fin' : 'reset');
+	});
+	my $client = Sniport::Client->new(port => $daemon->port,
+		name => 'example.com:' . $upstream->port);
+	my $port = $client->local_port;
+
+	is($client->wait_end, 'close_notify', "$name: the client sees it")
+	    if $first eq 'upstream';
+	ok($client->put('x' x ($PIECES * $PIECE)), "$name: all is sent");
+	$client->end;
+	my $report = $upstream->report;
+	is($report->{got}, $PIECES * $PIECE, "$name: all arrives");
+	is($report->{end}, 'fin', "$name: and the end");
+	line_ok($port, $name, reason => 'done');
+}
+$daemon->stop_ok;
+done_testing;
