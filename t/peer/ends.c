@@ -329,7 +329,9 @@ load(struct play *p, enum rate rate)
 	if (p->kind->unread && other->put == 1)
 		end_put(other, 1);
 	while (now_ms() - still < STANDSTILL) {
-		if (move(actor, false, READS_LATER) | move(other, true, rate))
+		if (move(actor, false, READS_LATER))
+			still = now_ms();
+		if (move(other, true, rate))
 			still = now_ms();
 		left = actor->wire_len + end_unsent(actor) + other->wire_len +
 		       end_unsent(other);
