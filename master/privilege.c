@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/boot.h"
@@ -139,6 +140,41 @@ resolve_marks(struct run_as *id, const struct conf *conf, struct findings *f)
 	return (error);
 }
 
+/* What a child that tries it exits with: 0 or an errno. */
+static int
+try_to_become(const struct run_as *id)
+{
+	const char *step;
+	pid_t pid;
+	int status;
+
+	pid = fork();
+	if (pid == 0)
+		_exit(-privilege_drop(id, &step));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return (errno);
+	return (WIFEXITED(status) ? WEXITSTATUS(status) : EPERM);
+}
+
+/* Root may lack the capabilities for it, or the user namespace the users. */
+static int
+check_change(
+    const struct run_as *id, const struct conf *conf, struct findings *f)
+{
+	int error = id->change ? try_to_become(id) : 0;
+
+	if (error == 0)
+		return (0);
+	findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->user,
+	    "sniport was started as root, and its workers cannot become uid "
+	    "%u, gid %u: %s%s",
+	    (unsigned)id->uid, (unsigned)id->gid, strerror(error),
+	    error == EPERM ? ": give it CAP_SETUID and CAP_SETGID, or start it "
+			     "as that user"
+			   : "");
+	return (-EINVAL);
+}
+
 int
 privilege_resolve(
     struct run_as *id, const struct conf *conf, struct findings *f)
@@ -151,7 +187,8 @@ privilege_resolve(
 	error = resolve_user(id, conf, f);
 	error_group = resolve_group(id, conf, f);
 	error_marks = resolve_marks(id, conf, f);
-	if (error != 0 || error_group != 0 || error_marks != 0)
+	if (error != 0 || error_group != 0 || error_marks != 0 ||
+	    check_change(id, conf, f) != 0)
 		return (-EINVAL);
 	warn_identity(id, conf, f);
 	return (0);

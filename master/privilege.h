@@ -20,7 +20,7 @@ struct run_as {
 /*
  * Resolves the user and group of the configuration, names or numbers; without
  * a user it is nobody and nogroup. What does not exist or cannot be had goes
- * to findings. 0 or -EINVAL.
+ * to findings; a child tries to become that user. 0 or -EINVAL.
  */
 int privilege_resolve(struct run_as *, const struct conf *, struct findings *);
 

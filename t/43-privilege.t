@@ -150,6 +150,37 @@ sub unprivileged {
 		});
 }
 
+# As in a container that drops all capabilities.
+subtest 'root without capabilities' => sub {
+	my @bare = qw(setpriv --bounding-set=-all --inh-caps=-all);
+	my $said = qr/^sniport: user: sniport was started as root, and its workers cannot become uid $nobody, gid $nogroup: Operation not permitted: give it CAP_SETUID and CAP_SETGID, or start it as that user$/m;
+	my $daemon = Sniport::Daemon->new(@hosts, wrapper => \@bare,
+		may_fail => 1);
+	is($daemon->wait_end, 1, 'there is no start');
+	like($daemon->log, $said, 'which says what is missing');
+	unlike($daemon->log, qr/setgroups|died/, 'before there is a worker');
+	my ($status, $text) = run(@bare, $daemon->command('-t', '-c',
+		$daemon->dir . '/sniport.conf'));
+	is($status, 1, '-t refuses it too');
+	like($text, $said, 'and says the same');
+	$daemon->stop_ok(status => 1);
+	($status, $text) = run(qw(unshare --user --map-root-user),
+		$daemon->command('-t', '-c', $daemon->dir . '/sniport.conf'));
+	SKIP: {
+		skip 'no user namespace', 1 if $text =~ /^unshare:/m;
+		like($text, qr/: user: .* workers cannot become uid $nobody, /,
+			'nor does one without these users');
+	}
+
+	@bare = (qw(setpriv --inh-caps=-all), '--bounding-set=' .
+		'-all,+setuid,+setgid,+kill,+dac_override');
+	$daemon = Sniport::Daemon->new(@hosts, wrapper => \@bare);
+	identity_ok($daemon->worker(0), $nobody, $nogroup,
+		'with these capabilities');
+	works_ok($daemon);
+	$daemon->stop_ok;
+};
+
 subtest 'started by somebody else' => sub {
 	my $daemon = unprivileged();
 	for my $pid ($daemon->pid, $daemon->workers) {
