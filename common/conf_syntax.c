@@ -194,8 +194,10 @@ take_more(struct conf_syntax *s, const struct conf_spot *t)
 	enum conf_token_kind kind = t->token.kind;
 
 	if (kind == CONF_TOKEN_STRING &&
-	    s->last[0].token.kind == CONF_TOKEN_STRING)
+	    s->last[0].token.kind == CONF_TOKEN_STRING) {
+		s->joined = !in_group(s);
 		return;
+	}
 	if (in_group(s)) {
 		if (kind != CONF_TOKEN_SEMICOLON && kind != CONF_TOKEN_COMMA) {
 			take_setting(s, t);
@@ -243,6 +245,7 @@ conf_syntax_take(
 	if (s->fault.line != 0 || token->kind == CONF_TOKEN_OPEN_COMMENT ||
 	    (token->kind == CONF_TOKEN_LAST_COMMENT && !IS_1_5))
 		return;
+	s->joined = false;
 	if (token->kind == CONF_TOKEN_INCLUDE) {
 		s->after_include = true;
 		return;

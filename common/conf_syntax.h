@@ -59,6 +59,7 @@ struct conf_syntax {
 	size_t nnames;
 	struct conf_spot last[2]; /* the tokens before, latest first */
 	bool after_include;
+	bool joined; /* last[0] continues the element last[1] of a list */
 };
 
 void conf_syntax_init(struct conf_syntax *);

@@ -119,13 +119,21 @@ report(const struct scan *s, unsigned line, const char *fmt, ...)
 	conf_error(s->walk->errors, s->file, line, setting, "%s", text);
 }
 
-/* libconfig 1.5 drops a NUL byte without a word. */
+/* libconfig 1.5 drops a NUL byte without a word; and strings of a list that no
+ * comma parts are one to any version. */
 static void
 check_string(const struct scan *s, const struct conf_token *t)
 {
 	const char *at = t->at + 1, *end = t->at + t->len - 1;
 	unsigned line = t->line;
 
+	if (s->walk->syntax.joined) {
+		s->walk->refused = true;
+		report(s, line,
+		    "found %.*s behind another string; write a comma between "
+		    "them",
+		    (int)(t->len < 64 ? t->len : 64), t->at);
+	}
 	for (; at < end; at++) {
 		line += *at == '\n';
 		if (*at != '\\')

@@ -70,6 +70,34 @@ rules = (
   { name = "b"; action = "allow"; destinations = [ "b.example.com:1" ]; } );
 EOT
 	'rules: found "{", expected "," or ")"; write a comma between elements');
+for (
+	[ 'clients', qq(rules = ( { clients = [ "a.test" "b.test" ]; } );\n), 1,
+	    'rules.clients: found "b.test"' ],
+	[ 'destinations, over two lines', qq(rules = ( { destinations = [
+	    "a.test:1"  # the first
+	    "b.test:1", "c.test:1" ]; } );\n), 3,
+	    'rules.destinations: found "b.test:1"' ],
+	[ 'servers', qq(dns = { servers = ( "192.0.2.1" "192.0.2.2" ); };\n), 1,
+	    'dns.servers: found "192.0.2.2"' ],
+	[ 'source', qq(egress = ( { name = "a"; source = [ "192.0.2.1",
+	    "2001:db8::1" "192.0.2.2" ]; } );\n), 2,
+	    'egress.source: found "192.0.2.2"' ],
+) {
+	my ($title, $text, $line, $says) = @$_;
+	mistake_ok("a comma is missing between two strings: $title", $text, $line,
+		"$says behind another string; write a comma between them");
+}
+{
+	my ($status, $said) = check(<<'EOT');
+listeners = ( { address = "127.0.0.1:8443" "1"; } );
+tls = { groups = "X25519:" "P-256"; };
+rules = ( { destinations = [ "a.test:1" "b.test:1" "c.test:1" ];
+  name = "a" "b"; clients = [ "10.0.0.1" "10.0.0.2" ]; } );
+EOT
+	is($said =~ s/^sniport: \Q$file\E:(\d+): .* found "(.*?)" .*$/$1 $2/mgr,
+		"3 b.test:1\n3 c.test:1\n4 10.0.0.2\n",
+		'strings join outside of lists; in them, each is told');
+}
 mistake_ok('a group in square brackets', qq(egress = [ { name = "a"; } ];\n), 1,
 	'egress: found "{" in "[ ... ]", expected a string or a number; ' .
 	'write "( ... )" around groups and lists');
