@@ -219,26 +219,35 @@ logs_release(struct logs_entry *e)
 		entry_free(e);
 }
 
-size_t
+void
 logs_reopen(struct logs *l, struct log *log)
 {
 	struct logs_entry *e;
-	size_t n = 0;
+	size_t files = 0, n = 0;
 	int error;
 
 	TAILQ_FOREACH (e, &l->list, entry) {
 		if (!is_file(e))
 			continue;
+		files++;
 		error = reopen(e, &e->writer.run_as);
 		n += error == 0;
 		if (error != 0)
 			log_write(log, LOG_LEVEL_ERROR,
-			    "%s: %s cannot be opened again: %s", setting(e),
-			    e->target,
+			    "%s: %s cannot be opened again: %s: lines go on to "
+			    "the file that was open",
+			    setting(e), e->target,
 			    error == -ETIMEDOUT ? "its disk does not answer"
 						: strerror(-error));
 	}
-	return (n);
+	if (files == 0)
+		log_write(log, LOG_LEVEL_NOTICE,
+		    "logs: none was reopened, since none is a file");
+	else if (n < files)
+		log_write(log, LOG_LEVEL_NOTICE, "logs: %zu of %zu reopened", n,
+		    files);
+	else
+		log_write(log, LOG_LEVEL_NOTICE, "logs: reopened");
 }
 
 bool

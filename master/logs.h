@@ -46,8 +46,9 @@ struct sink *logs_sink(const struct logs_entry *);
 /* What nobody uses is closed once its lines are written. */
 void logs_release(struct logs_entry *);
 
-/* Opens all files anew; says what went wrong. Returns how many were. */
-size_t logs_reopen(struct logs *, struct log *);
+/* Opens all files anew, and says how many were. One that cannot be opened goes
+ * on as it was. */
+void logs_reopen(struct logs *, struct log *);
 
 /* A writer says something. False: the pointer of the event is no entry. */
 bool logs_receive(struct logs *, const void *entry, struct log *);

@@ -137,11 +137,7 @@ reopen_logs(struct master *m)
 {
 	if (m->done)
 		return;
-	if (logs_reopen(&m->logs, m->log) > 0)
-		log_write(m->log, LOG_LEVEL_NOTICE, "logs: reopened");
-	else
-		log_write(m->log, LOG_LEVEL_NOTICE,
-		    "logs: none was reopened, since none is a file");
+	logs_reopen(&m->logs, m->log);
 	totals_log(m->stats, m->log);
 }
 

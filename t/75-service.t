@@ -14,7 +14,7 @@ use POSIX qw(strftime);
 
 use Sniport::Authority;
 use Sniport::Daemon;
-use Sniport::Test qw(run temporary top);
+use Sniport::Test qw(poll run temporary top);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -311,6 +311,46 @@ subtest 'USR1' => sub {
 	ok($daemon->wait_log(qr/ notice master\S+ logs: reopened$/m),
 		'a file is');
 	ok(-e $daemon->dir . '/audit.log', 'and is there again');
+	$daemon->stop_ok;
+};
+
+subtest 'USR1 where a folder is gone' => sub {
+	my $dir = temporary();
+	chmod 0777, $dir;
+	my $daemon = Sniport::Daemon->new(@hosts, before => sub {
+		for ('a', 'b') {
+			mkdir "$dir/$_";
+			chmod 0777, "$dir/$_";
+		}
+	}, log => qq(access = "$dir/a/log"; error = "$dir/b/log";));
+	my $errors = sub {
+		my ($path) = @_;
+
+		open my $file, '<', $path or return '';
+		return join '', <$file>;
+	};
+	my $failed = sub {
+		my ($setting, $file) = @_;
+
+		return qr/ error master\S+ \Q$setting: $dir\E\/$file\/log cannot be opened again: No such file or directory: lines go on to the file that was open\n/;
+	};
+
+	rename "$dir/a", "$dir/gone";
+	$daemon->signal('USR1');
+	ok(poll(sub { $errors->("$dir/b/log") =~ / notice master\S+ logs: 1 of 2 reopened$/m }),
+		'one of two is reopened') or diag($errors->("$dir/b/log"));
+	like($errors->("$dir/b/log"), $failed->('log.access', 'a'),
+		'the other goes on');
+	rename "$dir/b", "$dir/gone too";
+	$daemon->signal('USR1');
+	ok(poll(sub { $errors->("$dir/gone too/log") =~ / notice master\S+ logs: 0 of 2 reopened$/m }),
+		'none of two is');
+	my $text = $errors->("$dir/gone too/log");
+	like($text, $failed->('log.error', 'b'), 'and both go on');
+	unlike($text, qr/none is a file|logs: reopened/, 'nothing else is said');
+	finish(tunnel_open($daemon, $upstream));
+	ok(poll(sub { $errors->("$dir/gone/log") =~ /"reason":/ }),
+		'the old file has the audit line');
 	$daemon->stop_ok;
 };
 
