@@ -118,8 +118,8 @@ conf_load(struct conf **conf, const char *file, char **errors)
 	if (r == -ENOMEM)
 		return (r);
 	if (r != 0)
-		return (
-		    file_error(file, "cannot be read: ", strerror(-r), errors));
+		return (file_error(
+		    file, "cannot be read: ", fd_slurp_text(r), errors));
 	if (strlen(text) != len)
 		r = file_error(file, "contains a NUL byte; ",
 		    "save it as plain text, in UTF-8", errors);

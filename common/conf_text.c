@@ -66,7 +66,7 @@ scan_file(struct scan *s, unsigned line, const char *path)
 		s->walk->refused = true;
 		conf_error(s->walk->errors, s->file, line, "@include",
 		    "\"%.128s\" cannot be included: %s", path,
-		    r == -EISDIR ? "it is not a file" : strerror(-r));
+		    r == -EISDIR ? "it is not a file" : fd_slurp_text(r));
 		return (0);
 	}
 	inner.number = ++s->walk->nfiles;

@@ -136,8 +136,8 @@ enlarge(char *buf, size_t used, size_t size)
 }
 
 /*
- * st_size is only a hint: it is 0 for files in /proc and for pipes, and a file
- * may grow while it is read. One byte more than the limit is asked for, so
+ * st_size is only a hint: it is 0 for files in /proc, and a file may grow while
+ * it is read. One byte more than the limit is asked for, so
  * that a file of exactly max bytes is told from a longer one.
  */
 static int
@@ -150,6 +150,8 @@ slurp_fd(int fd, size_t max, char **data, size_t *len)
 
 	if (fstat(fd, &st) == -1)
 		return (-errno);
+	if (!S_ISREG(st.st_mode))
+		return (S_ISDIR(st.st_mode) ? -EISDIR : -EMEDIUMTYPE);
 	if (st.st_size > 0 && (uintmax_t)st.st_size > max)
 		return (-EFBIG);
 	if (st.st_size > 0)
@@ -187,12 +189,21 @@ fd_slurp(const char *path, size_t max, char **data, size_t *len)
 {
 	int fd, r;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* A pipe has to be opened to be told from a file without a race. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (fd == -1)
 		return (-errno);
 	r = slurp_fd(fd, max, data, len);
 	fd_close(&fd);
 	return (r);
+}
+
+const char *
+fd_slurp_text(int error)
+{
+	if (error == -EMEDIUMTYPE)
+		return ("Not a regular file");
+	return (strerrordesc_np(-error));
 }
 
 int

@@ -32,9 +32,14 @@ ssize_t fd_send(int fd, const void *buf, size_t len);
 
 /*
  * Reads a whole file of at most max bytes. 0 with *data (NUL-terminated,
- * owned by the caller) and *len, or -errno; -EFBIG beyond max.
+ * owned by the caller) and *len, or -errno: -EFBIG beyond max, -EISDIR, or
+ * -EMEDIUMTYPE: it is neither a regular file nor a directory. It never waits,
+ * as for the writer of a pipe.
  */
 int fd_slurp(const char *path, size_t max, char **data, size_t *len);
+
+/* What such an error says; static. */
+const char *fd_slurp_text(int error);
 
 /*
  * What every TCP socket of a tunnel has, and every listener hands down to the

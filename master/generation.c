@@ -144,7 +144,8 @@ generation_load_hosts(struct generation *g, struct findings *f)
 		error = hosts_new(&g->hosts, text, len);
 	if (error != 0)
 		findings_add_at(f, LOG_LEVEL_ERROR, g->conf,
-		    &g->conf->dns.hosts_file, "%s: %s", file, strerror(-error));
+		    &g->conf->dns.hosts_file, "%s: %s", file,
+		    fd_slurp_text(error));
 	free(text);
 	return (error);
 }

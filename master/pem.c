@@ -51,7 +51,7 @@ pem_slurp(const struct pem_file *file, size_t max, char **data, size_t *len)
 	if (error == 0)
 		return (0);
 	pem_finding(
-	    file, LOG_LEVEL_ERROR, "cannot be read: %s", strerror(-error));
+	    file, LOG_LEVEL_ERROR, "cannot be read: %s", fd_slurp_text(error));
 	return (-EINVAL);
 }
 

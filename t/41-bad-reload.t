@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use IO::Socket::INET;
+use POSIX ();
 
 use Sniport::Client;
 use Sniport::Daemon;
@@ -210,6 +211,16 @@ fails_ok($daemon, 'a directory in its place', says =>
 	first => sub { unlink "$dir/sniport.conf"; mkdir "$dir/sniport.conf" or
 		die $! },
 	last => sub { rmdir "$dir/sniport.conf" or die $! });
+for my $what (qw(sniport.conf hosts)) {
+	my %change = $what eq 'hosts' ?
+	    (change => { dns => qq(hosts_file = "$dir/hosts";) }) : ();
+	fails_ok($daemon, "a pipe in the place of $what", %change,
+		says => "(?:LINE: dns\\.hosts_file: )?%DIR%/$what:.*Not a regular file",
+		$what eq 'hosts' ? (at => qr/hosts_file/) : (),
+		first => sub { unlink "$dir/$what"; POSIX::mkfifo("$dir/$what", 0600)
+			or die $! },
+		last => sub { unlink "$dir/$what" or die $! });
+}
 fails_ok($daemon, 'missing include', change => { top =>
 	qq(workers = 2;\n\@include "nothing.conf") },
 	at => qr/\@include/, says => 'LINE: .*nothing\.conf.*');

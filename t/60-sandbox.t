@@ -388,6 +388,13 @@ SKIP: {
 	$used_ok->(0, 'by a reload it is read there');
 	replace("$dir/two/resolv.conf", $conf->(1));
 	$used_ok->(1, 'and when it is replaced there');
+	POSIX::mkfifo("$dir/etc/pipe", 0644) or die "mkfifo: $!";
+	rename '/etc/pipe', '/etc/resolv.conf' or die;
+	ok(poll(sub {
+		$reason->(1);
+		return $daemon->log =~ /resolv\.conf: Not a regular file; its former name servers stay in use/;
+	}), 'a pipe takes its place: the log says what it is');
+	$used_ok->(1, 'a pipe: nobody waits for it, the former name server stays in use');
 	$daemon->stop_ok;
 }
 

@@ -26,7 +26,7 @@ static int
 identify(struct dns_file_id *id, const char *path)
 {
 	struct stat st;
-	int error = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error = 0, fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd == -1)
 		return (-errno);
@@ -227,8 +227,7 @@ begin(struct dns_channel *ch)
 	if (error == 0 || error == -ENOMEM)
 		return (error);
 	log_write(ch->log, LOG_LEVEL_WARNING,
-	    "resolver: %s: %s; 127.0.0.1 is asked", path,
-	    strerrordesc_np(-error));
+	    "resolver: %s: %s; 127.0.0.1 is asked", path, fd_slurp_text(error));
 	return (use_loopback(ch));
 }
 
@@ -252,7 +251,7 @@ follow_resolv_conf(struct dns_channel *ch)
 	else
 		log_write_rate(ch->log, &ch->conf_rate, LOG_LEVEL_WARNING,
 		    "resolver: %s: %s; its former name servers stay in use",
-		    ch->terms->resolv_conf, strerrordesc_np(-error));
+		    ch->terms->resolv_conf, fd_slurp_text(error));
 }
 
 void

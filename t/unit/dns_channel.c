@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -227,6 +228,35 @@ test_seldom(struct test *t)
 	test_run(t, steps);
 }
 
+/* no file to be read, while there are servers */
+
+static void
+kept_change(struct test *t)
+{
+	is_int(t->askers[0].n, 2, "the servers of the file answer");
+	(void)unlink(path);
+	is_int(mkfifo(path, 0600), 0, "a pipe takes its place");
+	ask(t, 1, "a.test", AF_INET);
+}
+
+static void
+kept_pipe(struct test *t)
+{
+	is_int(t->askers[1].n, 2,
+	    "nobody waits for the pipe: the former servers answer");
+}
+
+static void
+test_kept(struct test *t)
+{
+	static void (*const steps[])(
+	    struct test *) = { missing_ask, kept_change, kept_pipe, NULL };
+
+	test_open(t);
+	write_resolv_conf("nameserver 127.0.0.1\n");
+	test_run(t, steps);
+}
+
 /* servers of the configuration */
 
 static void
@@ -300,6 +330,7 @@ main(void)
 	test_file(&t);
 	test_missing(&t);
 	test_seldom(&t);
+	test_kept(&t);
 	test_configured(&t);
 	test_full(&t);
 	(void)unlink(path);
