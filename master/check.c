@@ -88,25 +88,26 @@ int
 check_run(const char *file)
 {
 	struct generation *g = NULL;
-	char user[SERVICE_USER_SIZE];
+	struct service service;
 	struct findings f;
 	bool valid;
 
 	findings_init(&f);
-	if (service_become(user, &f) == 0 &&
+	if (service_become(&service, &f) == 0 &&
 	    generation_read(&g, file, &f) == 0) {
+		g->service = &service;
 		(void)generation_complete(g, NULL, &f);
 		check_listeners(g->conf, &f);
 	}
 	findings_print(&f, stderr);
 	valid = f.nerrors == 0;
-	if (!valid && user[0] != '\0')
+	if (!valid && service.user[0] != '\0')
 		fprintf(stderr,
 		    "sniport: checked as user %s, the user of " SERVICE_UNIT
 		    "\n",
-		    user);
+		    service.user);
 	if (valid)
-		tell(file, user);
+		tell(file, service.user);
 	generation_free(g);
 	findings_fini(&f);
 	return (valid ? EXIT_SUCCESS : EXIT_FAILURE);

@@ -151,13 +151,13 @@ generation_load_hosts(struct generation *g, struct findings *f)
 }
 
 static int
-check_log(const char *target)
+check_log(const char *target, const struct service *service)
 {
 	struct sink *sink;
 	int error;
 
 	if (target[0] == '/')
-		return (log_file_check(target));
+		return (log_file_check(target, service));
 	error = sink_open(&sink, target);
 	if (error == 0)
 		sink_close(sink);
@@ -174,7 +174,7 @@ open_log(struct generation *g, struct logs *logs, enum logs_role role,
 	int error;
 
 	if (logs == NULL)
-		error = check_log(*setting);
+		error = check_log(*setting, g->service);
 	else
 		error = logs_open(logs, role, *setting, &g->run_as,
 		    role == LOGS_ERROR ? &g->error_log : &g->audit_log);

@@ -24,6 +24,7 @@ struct log;
 struct policy;
 struct logs;
 struct logs_entry;
+struct service;
 struct ssl_ctx_st;
 
 enum child_state {
@@ -78,6 +79,7 @@ struct generation {
 	struct guard *guard;
 	struct hosts *hosts;
 	struct ssl_ctx_st *tls;
+	const struct service *service; /* of a check; borrowed, or NULL */
 	struct run_as run_as;
 	struct logs_entry *error_log, *audit_log;
 	struct log *log;

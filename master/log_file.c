@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,10 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "master/service.h"
+
+/* As many as the kernel follows. */
+#define LINKS_MAX 40
 
 /* O_NONBLOCK is for a FIFO, whose reader nobody waits for. */
 #define FLAGS (O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
@@ -74,27 +79,60 @@ log_file_open(const char *target)
 
 /* Could this file be made? */
 static int
-check_folder(const char *file)
+check_folder(const char *file, const struct service *service)
 {
-	char *copy = strdup(file);
+	char *copy = strdup(file), *folder;
 	int error = 0;
 
 	if (copy == NULL)
 		return (-ENOMEM);
-	if (access(dirname(copy), W_OK | X_OK) != 0)
+	folder = dirname(copy);
+	if (access(folder, W_OK | X_OK) != 0)
 		error = -errno;
+	if (error == -ENOENT && service != NULL &&
+	    service_makes(service, folder))
+		error = 0;
 	free(copy);
 	return (error);
 }
 
-int
-log_file_check(const char *target)
+/* To where a chain of links leads, though nothing be there: a file is made at
+ * its end. */
+static int
+follow(char path[PATH_MAX])
 {
-	int fd;
+	char link[PATH_MAX], *slash;
+	size_t room;
+	ssize_t len;
+
+	for (int i = 0; i < LINKS_MAX; i++) {
+		len = readlink(path, link, sizeof(link) - 1);
+		if (len < 0)
+			return (0);
+		link[len] = '\0';
+		slash = link[0] == '/' ? NULL : strrchr(path, '/');
+		room = slash == NULL ? 0 : (size_t)(slash + 1 - path);
+		if (room + (size_t)len >= PATH_MAX)
+			return (-ENAMETOOLONG);
+		memcpy(path + room, link, (size_t)len + 1);
+	}
+	return (-ELOOP);
+}
+
+int
+log_file_check(const char *target, const struct service *service)
+{
+	char path[PATH_MAX];
+	int error, fd;
 
 	/* Made by root for a check, it would be in the service's way. */
-	if (access(target, F_OK) != 0)
-		return (check_folder(target));
+	if (access(target, F_OK) != 0) {
+		if (strlen(target) >= sizeof(path))
+			return (-ENAMETOOLONG);
+		memcpy(path, target, strlen(target) + 1);
+		error = follow(path);
+		return (error != 0 ? error : check_folder(path, service));
+	}
 	fd = open(target, FLAGS);
 	if (fd < 0)
 		return (-errno);

@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -24,6 +25,18 @@ struct unit {
 	char group[SERVICE_USER_SIZE];
 	char groups[1024];
 	char capabilities[1024];
+	char load[16], files[32];
+	char folders[4][1024];
+};
+
+/* Whose names are below these. */
+static const struct {
+	const char *property, *base;
+} folders[] = {
+	{ "LogsDirectory", "/var/log/" },
+	{ "RuntimeDirectory", "/run/" },
+	{ "StateDirectory", "/var/lib/" },
+	{ "CacheDirectory", "/var/cache/" },
 };
 
 /* Where there is no systemd, or systemctl has no answer, it says nothing. */
@@ -37,7 +50,10 @@ ask(int out)
 	dup2(out, STDOUT_FILENO);
 	execlp("systemctl", "systemctl", "show", "--property=User",
 	    "--property=Group", "--property=SupplementaryGroups",
-	    "--property=AmbientCapabilities", SERVICE_UNIT, (char *)NULL);
+	    "--property=AmbientCapabilities", "--property=LoadState",
+	    "--property=LimitNOFILE", "--property=LogsDirectory",
+	    "--property=RuntimeDirectory", "--property=StateDirectory",
+	    "--property=CacheDirectory", SERVICE_UNIT, (char *)NULL);
 	_exit(127);
 }
 
@@ -63,6 +79,11 @@ read_unit(struct unit *unit, FILE *in)
 		    sizeof(unit->groups));
 		take(line, "AmbientCapabilities", unit->capabilities,
 		    sizeof(unit->capabilities));
+		take(line, "LoadState", unit->load, sizeof(unit->load));
+		take(line, "LimitNOFILE", unit->files, sizeof(unit->files));
+		for (size_t i = 0; i < 4; i++)
+			take(line, folders[i].property, unit->folders[i],
+			    sizeof(unit->folders[i]));
 	}
 }
 
@@ -131,15 +152,57 @@ become(const struct unit *unit, const struct passwd *pw)
 	return (capability_limit(capability_named(unit->capabilities)));
 }
 
+static void
+note_folders(struct service *s, const char *base, char *names)
+{
+	char *next, *word;
+	size_t len;
+
+	for (word = strtok_r(names, " ", &next); word != NULL;
+	     word = strtok_r(NULL, " ", &next)) {
+		len = strlen(s->folders);
+		snprintf(s->folders + len, sizeof(s->folders) - len, "%s%s ",
+		    base, word);
+	}
+}
+
+/* Of a unit that is not there, systemctl prints what would be. */
+static void
+note_unit(struct service *s, struct unit *unit)
+{
+	if (strcmp(unit->load, "not-found") == 0)
+		return;
+	for (size_t i = 0; i < 4; i++)
+		note_folders(s, folders[i].base, unit->folders[i]);
+	s->files = strcmp(unit->files, "infinity") == 0
+		       ? UINT64_MAX
+		       : strtoull(unit->files, NULL, 10);
+}
+
+bool
+service_makes(const struct service *s, const char *folder)
+{
+	size_t len = strlen(folder);
+	const char *at = s->folders;
+
+	for (; *at != '\0'; at += strcspn(at, " "), at += *at != '\0')
+		if (strncmp(at, folder, len) == 0 && at[len] == ' ')
+			return (true);
+	return (false);
+}
+
 int
-service_become(char user[SERVICE_USER_SIZE], struct findings *f)
+service_become(struct service *s, struct findings *f)
 {
 	const struct passwd *pw;
 	struct unit unit;
 	int error;
 
-	user[0] = '\0';
-	if (geteuid() != 0 || !find_unit(&unit) || unit.user[0] == '\0')
+	*s = (struct service){ .user = "" };
+	if (geteuid() != 0 || !find_unit(&unit))
+		return (0);
+	note_unit(s, &unit);
+	if (unit.user[0] == '\0')
 		return (0);
 	pw = getpwnam(unit.user);
 	if (pw == NULL) {
@@ -158,6 +221,6 @@ service_become(char user[SERVICE_USER_SIZE], struct findings *f)
 		    strerror(-error));
 		return (-EINVAL);
 	}
-	snprintf(user, SERVICE_USER_SIZE, "%s", unit.user);
+	snprintf(s->user, sizeof(s->user), "%s", unit.user);
 	return (0);
 }

@@ -2,17 +2,30 @@
 #ifndef MASTER_SERVICE_H
 #define MASTER_SERVICE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define SERVICE_UNIT	  "sniport.service"
 #define SERVICE_USER_SIZE 64
 
 struct findings;
 
+/* What a check must know of the service to judge as it would. */
+struct service {
+	char user[SERVICE_USER_SIZE]; /* "": all stays as it is */
+	char folders[4096]; /* paths that systemd makes, each before a blank */
+	uint64_t files;	    /* limit on open files; 0: not known */
+};
+
 /*
  * Where this process is root's, and the unit has another user: becomes that
  * user for good, with the groups and the ambient capabilities that the unit
- * gives. user is set to the name, or to "" where all stays as it is. A user
- * that does not exist is a warning. 0, or -EINVAL with the cause in findings.
+ * gives. Sets all of service. A user that does not exist is a warning. 0, or
+ * -EINVAL with the cause in findings.
  */
-int service_become(char user[SERVICE_USER_SIZE], struct findings *);
+int service_become(struct service *, struct findings *);
+
+/* Does systemd make that folder before it starts the service? */
+bool service_makes(const struct service *, const char *folder);
 
 #endif

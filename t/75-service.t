@@ -197,6 +197,50 @@ subtest '-t as root judges as the service would run' => sub {
 	$daemon->stop_ok;
 };
 
+# Judged before the first start of the service.
+subtest '-t and what is not there yet' => sub {
+	plan skip_all => 'SKIPPED LOUDLY: only root can become another' if $>;
+	my $daemon = unprivileged();
+	my $name = "sniport-$$-none";
+	my %base = (LogsDirectory => '/var/log', RuntimeDirectory => '/run',
+		StateDirectory => '/var/lib');
+	for (sort keys %base) {
+		my $file = "$base{$_}/$name/access.log";
+		$daemon->configure(top => 'user = "daemon";',
+			log => qq(access = "$file"; error = "stderr";));
+		like(checked_as($daemon, [], User => 'daemon', $_ => "a $name b"),
+			qr/\A0 .*: configuration is valid for user daemon /s,
+			"a folder that the unit makes: $_");
+		for my $other ("$name-b a$name", "$name/a") {
+			like(checked_as($daemon, [], User => 'daemon',
+				$_ => $other),
+				qr/\A1 .*\Q$file\E cannot be opened: No such file or directory/,
+				"$other is another");
+		}
+		like(checked_as($daemon, [], User => 'daemon', $_ => $name,
+			LoadState => 'not-found'),
+			qr/\A1 .*\Q$file\E cannot be opened/,
+			'a unit that is not there makes none');
+	}
+
+	my $dir = temporary();
+	chmod 0755, $dir;
+	mkdir "$dir/here";
+	chmod 0777, "$dir/here";
+	symlink "$dir/gone/access.log", "$dir/dangling";
+	$daemon->configure(top => 'user = "daemon";',
+		log => qq(access = "$dir/dangling"; error = "stderr";));
+	like(checked_as($daemon, [], User => 'daemon'),
+		qr/\A1 .*\Q$dir\E\/dangling cannot be opened: No such file or directory/,
+		'a link into a folder that is not there');
+	unlink "$dir/dangling";
+	symlink 'here/access.log', "$dir/dangling";
+	like(checked_as($daemon, [], User => 'daemon'), qr/\A0 /,
+		'one to a file that can be made is none');
+	ok(!-e "$dir/here/access.log", 'which is not made');
+	$daemon->stop_ok;
+};
+
 subtest '-t binds what the running service does not hold' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts);
 	my $valid = qr/^0 (?:sniport: warning: .*\n)*\S+: configuration is valid$/;
