@@ -68,6 +68,53 @@ subtest 'a first server that is silent is remembered, and tried again' => sub {
 	$daemon->stop_ok;
 };
 
+# Two questions for a name, by one socket; a time-out would be too late. Between
+# names all is quiet, so that no old refusal is told to a new question.
+subtest 'a first server whose port is closed' => sub {
+	my $closed = Sniport::DNS->new;
+	my $other = Sniport::DNS->new(zone => { '*.test' => $good });
+	my ($at, $number) = ($closed->server, $closed->port);
+	my %late = (family => '"any"', timeout => '"30s"');
+	$closed->stop;
+	$daemon = Sniport::Daemon->new(dns([ $at, $other ], %late));
+	ended_ok($daemon, name(), "name $_ does not wait for it", @done)
+	    for 1 .. 6;
+	like($daemon->log, qr/name server \Q$at\E is not there \(Connection refused\); the others are asked first$/m,
+		'the log says so');
+	unlike($daemon->log, qr/answers again/, 'and not that it answers');
+	$closed = Sniport::DNS->new(port => $number, zone => { '*.test' => $good });
+	ok(poll(sub {
+		die 'no echo' if echoes(dial($daemon, name())) ne 'echo';
+		return $daemon->log =~ /name server \Q$at\E answers again/;
+	}), 'until it does');
+	my $before = $other->questions;
+	ended_ok($daemon, name(), 'a name', @done);
+	is($other->questions - $before, 0, 'is asked of the first again');
+	$closed->stop;
+	$daemon->reload(dns([$at], %late));
+	for (1 .. 3) {
+		my $line = ended_ok($daemon, name(), 'it is the only one',
+			reason => 'dns_failed', tried => undef);
+		is($line->{detail}, "$at: nobody listens there (Connection refused)",
+			'it is named once');
+	}
+	$daemon->stop_ok;
+};
+
+subtest 'more servers failed than there is room for' => sub {
+	my @servers = map { Sniport::DNS->new } 1 .. 9;
+	$_->all('REFUSED') for @servers;
+	$daemon = Sniport::Daemon->new(dns(\@servers));
+	my $line = ended_ok($daemon, name(), 'nine', reason => 'dns_failed',
+		tried => undef);
+	my @named = $line->{detail} =~ /([\d.:]+): REFUSED/g;
+	is_deeply(\@named, [ map { $_->server } @servers[ 0 .. $#named ] ],
+		'the first ones are named, each once');
+	like($line->{detail}, qr/; and @{[ 9 - @named ]} more$/,
+		'and how many more there are');
+	$daemon->stop_ok;
+};
+
 # A front such as kube-proxy: what comes from a source port goes where the
 # first packet from it went: to the first server until it is told otherwise.
 sub front {

@@ -56,7 +56,7 @@ struct dns_question {
 	int64_t until;			/* no answer before: a time-out */
 	bool failed; /* a server said so; else all timed out */
 	bool no_memory;
-	char said[DNS_SAID_SIZE];
+	const char *words[NAMESERVERS_MAX]; /* of each, as in order; static */
 	STAILQ_ENTRY(dns_question) due;
 };
 

@@ -226,6 +226,8 @@ dns_line_new(struct dns_line **out, struct dns_server *server, bool again)
 	line->timeout = server->set->channel->conf->timeout;
 	if (again)
 		line->timeout *= 2;
+	line->refused = -1;
+	line->refused_task.cb = dns_socket_refused_task;
 	timer_init(&line->timer, line_timer_cb);
 	LIST_INIT(&line->sockets);
 	error = line_init(line);
@@ -246,6 +248,7 @@ dns_line_free(struct dns_line *line)
 	if (line == NULL)
 		return;
 	timer_cancel(loop_timers(channel_of(line)->loop), &line->timer);
+	loop_undefer(channel_of(line)->loop, &line->refused_task);
 	ares_destroy(line->ares);
 	while ((s = LIST_FIRST(&line->sockets)) != NULL)
 		socket_drop(s);
@@ -305,8 +308,11 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 		return;
 	}
 	q->no_memory = q->no_memory || status == ARES_ENOMEM;
-	if (status != ARES_ENOMEM)
+	if (bytes != NULL)
 		dns_server_heard(line->server);
+	else if (status == ARES_ECONNREFUSED && line->error == ECONNREFUSED &&
+		 !line->former)
+		dns_server_refused(line->server);
 	if (bytes != NULL)
 		dns_question_answered(
 		    q, line->message, line->message_len, false);

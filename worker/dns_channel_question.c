@@ -6,6 +6,11 @@
 #include "common/clock.h"
 #include "worker/dns_channel_state.h"
 
+static const char no_answer[] = "no answer";
+
+/* With a NUL. */
+#define MORE_SIZE sizeof("; and 255 more")
+
 static struct dns_channel *
 channel_of(const struct dns_question *q)
 {
@@ -17,6 +22,13 @@ static struct dns_server *
 server_of(const struct dns_question *q, unsigned tries)
 {
 	return (&q->set->servers[q->order[tries % q->set->n]]);
+}
+
+/* What it said first; any word is truer than that it was silent. */
+static const char **
+word_of(struct dns_question *q)
+{
+	return (&q->words[(q->tries - 1) % q->set->n]);
 }
 
 /* Not at once: we may be within c-ares. */
@@ -38,41 +50,55 @@ dns_question_end(struct dns_question *q, const struct dns_result *result)
 	q->cb(q, result);
 }
 
+/* As many of the servers as there is room for, in the order in which they were
+ * asked, and how many more there are. */
+static void
+write_said(const struct dns_question *q, char said[DNS_SAID_SIZE])
+{
+	char text[DNS_SAID_SIZE];
+	size_t len = 0, i, told = 0;
+	int n;
+
+	said[0] = '\0';
+	for (i = 0; i < q->set->n && q->words[i] != NULL; i++) {
+		n = snprintf(text, sizeof(text), "%s%s: %s", i == 0 ? "" : "; ",
+		    server_of(q, (unsigned)i)->text, q->words[i]);
+		if (n < 0 || len + (size_t)n + MORE_SIZE > DNS_SAID_SIZE)
+			continue;
+		memcpy(said + len, text, (size_t)n + 1);
+		len += (size_t)n;
+		told++;
+	}
+	if (told < i)
+		snprintf(said + len, MORE_SIZE, "; and %u more",
+		    (unsigned)(i - told) & 0xff);
+}
+
 /* All tries are over. One server that says that it fails tells more than all
  * that are silent. */
 static void
 give_up(struct dns_question *q)
 {
+	char said[DNS_SAID_SIZE];
 	struct dns_result result = {
 		.reason = q->failed ? REASON_DNS_FAILED : REASON_DNS_TIMEOUT,
-		.detail = q->said,
+		.detail = said,
 	};
 
+	write_said(q, said);
 	if (q->no_memory)
 		result = (struct dns_result){ .reason = REASON_NO_MEMORY };
 	dns_question_end(q, &result);
 }
 
-/* Each thing that a server says is noted once, as far as there is room. */
-static void
-note(struct dns_question *q, const char *server, const char *said)
-{
-	char text[DNS_SAID_SIZE];
-	size_t len = strlen(q->said), gap = len == 0 ? 0 : 2;
-	int n = snprintf(text, sizeof(text), "%s: %s", server, said);
-
-	if (n < 0 || len + gap + (size_t)n >= sizeof(q->said) ||
-	    strstr(q->said, text) != NULL)
-		return;
-	memcpy(q->said + len, "; ", gap);
-	memcpy(q->said + len + gap, text, (size_t)n + 1);
-}
-
 void
 dns_question_failed(struct dns_question *q, const char *said)
 {
+	const char **word = word_of(q);
+
 	q->failed = true;
-	note(q, server_of(q, q->tries - 1)->text, said);
+	if (*word == NULL || *word == no_answer)
+		*word = said;
 	go_on_later(q);
 }
 
@@ -80,10 +106,12 @@ dns_question_failed(struct dns_question *q, const char *said)
 void
 dns_question_timed_out(struct dns_question *q)
 {
+	const char **word = word_of(q);
+
 	if (loop_now(channel_of(q)->loop) < q->until)
 		q->tries--;
-	else
-		note(q, server_of(q, q->tries - 1)->text, "no answer");
+	else if (*word == NULL)
+		*word = no_answer;
 	go_on_later(q);
 }
 
@@ -169,7 +197,7 @@ dns_question_begin(struct dns_question *q)
 	q->tries = 0;
 	q->until = 0;
 	q->failed = q->no_memory = false;
-	q->said[0] = '\0';
+	memset(q->words, 0, sizeof(q->words));
 	q->line = NULL;
 	dns_server_order(q);
 	try(q);

@@ -59,13 +59,13 @@ dns_server_heard(struct dns_server *server)
 	server->told = false;
 }
 
-void
-dns_server_unheard(struct dns_server *server)
+static void
+count_against(struct dns_server *server, unsigned n, const char *how)
 {
 	struct dns_channel *ch = channel_of(server);
 	int64_t now = loop_now(ch->loop);
 
-	server->silent++;
+	server->silent += n;
 	if (!is_silent(server))
 		return;
 	if (now >= server->renewed_at + RENEW_INTERVAL)
@@ -74,10 +74,23 @@ dns_server_unheard(struct dns_server *server)
 		return;
 	server->told = true;
 	server->probe_at = now + ch->terms->again;
-	log_write(ch->log, LOG_LEVEL_WARNING,
-	    "resolver: name server %s does not answer; %s", server->text,
+	log_write(ch->log, LOG_LEVEL_WARNING, "resolver: name server %s %s; %s",
+	    server->text, how,
 	    server->set->n > 1 ? "the others are asked first"
 			       : "it is asked by new sockets");
+}
+
+void
+dns_server_unheard(struct dns_server *server)
+{
+	count_against(server, 1, "does not answer");
+}
+
+void
+dns_server_refused(struct dns_server *server)
+{
+	count_against(
+	    server, SILENT_AFTER, "is not there (Connection refused)");
 }
 
 struct dns_line *

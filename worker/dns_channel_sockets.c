@@ -37,6 +37,10 @@ open_cb(int family, int type, int protocol, void *arg)
 static int
 close_cb(ares_socket_t fd, void *arg)
 {
+	struct dns_line *line = arg;
+
+	if (line->refused == fd)
+		line->refused = -1;
 	return (close(fd));
 }
 
@@ -90,6 +94,11 @@ receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
 	size_t n = 0;
 	ssize_t got;
 
+	if (line->refused == fd) {
+		line->refused = -1;
+		errno = ECONNREFUSED;
+		return (note(line, -1));
+	}
 	if (line->may_read) {
 		got = recv(fd, line->message, sizeof(line->message), flags);
 		if (got == -1)
@@ -107,10 +116,35 @@ receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
 	return ((ares_ssize_t)n);
 }
 
+/* Has all questions of the socket end: their server is not there. */
+void
+dns_socket_refused_task(struct loop_task *task)
+{
+	struct dns_line *line =
+	    container_of(task, struct dns_line, refused_task);
+
+	if (line->refused != -1)
+		ares_process_fd(line->ares, line->refused, ARES_SOCKET_BAD);
+}
+
+/*
+ * A refusal that a send tells of is that of an earlier question. The kernel
+ * tells it once, and 1.18 has only the question that was to be sent end by it,
+ * so that the earlier one would wait for its time-out.
+ */
 static ares_ssize_t
 send_cb(ares_socket_t fd, const struct iovec *parts, int n, void *arg)
 {
-	return (note(arg, writev(fd, parts, n)));
+	struct dns_line *line = arg;
+	ssize_t sent = note(line, writev(fd, parts, n));
+
+	if (sent == -1 && errno == ECONNREFUSED) {
+		line->refused = fd;
+		loop_defer(
+		    line->server->set->channel->loop, &line->refused_task);
+		errno = ECONNREFUSED;
+	}
+	return (sent);
 }
 
 const struct ares_socket_functions dns_socket_functions = {

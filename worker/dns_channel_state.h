@@ -66,6 +66,9 @@ struct dns_line {
 	struct timer timer;
 	int64_t timeout; /* of a question by this line, ns */
 	int error;	 /* of the last call on a socket that failed */
+	/* The socket by which all questions are refused; -1: none. */
+	int refused;
+	struct loop_task refused_task;
 	/* The answer that c-ares was given the head of, while it may be. */
 	uint8_t message[DNS_UDP_MAX];
 	size_t message_len;
@@ -84,7 +87,7 @@ struct dns_server {
 	struct nameserver where;
 	char text[NAMESERVER_TEXT_SIZE];
 	struct dns_line *lines[DNS_LINES]; /* NULL: made when it is needed */
-	unsigned silent; /* time-outs since it last answered */
+	unsigned silent; /* time-outs since it last answered, or more */
 	bool told;	 /* the log says that it is silent */
 	int64_t probe_at, renewed_at;
 	bool probing;
@@ -109,8 +112,8 @@ void dns_question_task(struct loop_task *);
 /* A server answered. by_tcp: as much of the answer as is wanted. */
 void dns_question_answered(
     struct dns_question *, const uint8_t *, size_t len, bool by_tcp);
-/* The server that it was put to failed in these words. May be called from
- * within c-ares. */
+/* The server that it was put to failed in these words, which are static. May
+ * be called from within c-ares. */
 void dns_question_failed(struct dns_question *, const char *said);
 /* It did not answer. */
 void dns_question_timed_out(struct dns_question *);
@@ -121,10 +124,11 @@ void dns_question_end(struct dns_question *, const struct dns_result *);
 /* The order in which a question is put to the servers of a set, and which
  * asks those that are silent, from time to time. */
 void dns_server_order(struct dns_question *);
-/* It said something; it did not answer. Not to be told by who asked a former
- * line. */
+/* It said something; it did not answer; its port is closed, so that no more of
+ * them need to be seen. Not to be told by who asked a former line. */
 void dns_server_heard(struct dns_server *);
 void dns_server_unheard(struct dns_server *);
+void dns_server_refused(struct dns_server *);
 void dns_server_fini(struct dns_server *);
 /* The line for a first try or another one; NULL with *error. */
 struct dns_line *dns_server_line(struct dns_server *, bool again, int *error);
@@ -140,6 +144,8 @@ void dns_line_probe(struct dns_line *, const struct dns_key *);
 
 /* dns_channel_sockets.c; the argument is the line. */
 extern const struct ares_socket_functions dns_socket_functions;
+/* What the line's task for refusals does. */
+void dns_socket_refused_task(struct loop_task *);
 
 /* dns_channel_stream.c */
 /* Puts the question to the server by a TCP connection of its own. 0, or
