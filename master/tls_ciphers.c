@@ -1,4 +1,7 @@
-/* Looks for ciphers of TLS 1.2 that must not, or cannot, be agreed upon. */
+/*
+ * Looks for ciphers of TLS 1.2 that must not, or cannot, be agreed upon, and
+ * for words that stand for none.
+ */
 #include "master/tls_ciphers.h"
 
 #include <errno.h>
@@ -10,6 +13,9 @@
 #include "common/piece.h"
 #include "master/findings.h"
 #include "master/pem.h"
+
+/* Words without a meaning that are told: to see what is wrong, not to list. */
+#define WORDS_MAX 10
 
 struct ciphers {
 	STACK_OF(SSL_CIPHER) * listed;	/* borrowed: all of tls.ciphers */
@@ -121,6 +127,66 @@ is_named(const char *list, const SSL_CIPHER *cipher)
 	return (false);
 }
 
+/* Words that lists of ciphers exclude from of old, although OpenSSL has none
+ * of the kind any more. */
+static bool
+is_gone(struct piece word)
+{
+	static const char *const words[] = { "RC2", "RC4", "DES", "3DES",
+		"IDEA", "SEED", "MD5", "LOW", "MEDIUM", "EXP", "EXPORT",
+		"EXPORT40", "EXPORT56", "SSLv2", "DSS", "aDSS", "KRB5", "ADH",
+		"AECDH", "DH", "kDH", "kDHd", "kDHr", "aDH", "ECDH", "kECDH",
+		"kECDHe", "kECDHr", "aECDH", "PSK", "SRP", "CAMELLIA", "ARIA" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (piece_is(word, words[i]))
+			return (true);
+	return (false);
+}
+
+/* OpenSSL passes over what it does not know, beside what it knows. */
+static bool
+is_known(SSL_CTX *any, struct piece word)
+{
+	bool excluded =
+	    piece_cut_text(&word, "!") || piece_cut_text(&word, "-");
+	char text[64];
+
+	if (!excluded)
+		piece_cut_text(&word, "+");
+	if (word.len == 0 || word.s[0] == '@' || (excluded && is_gone(word)))
+		return (true);
+	if (word.len >= sizeof(text))
+		return (false);
+	memcpy(text, word.s, word.len);
+	text[word.len] = '\0';
+	return (SSL_CTX_set_cipher_list(any, text) == 1);
+}
+
+static void
+check_words(const struct conf *conf, struct findings *f)
+{
+	SSL_CTX *any = SSL_CTX_new(TLS_server_method());
+	const char *list = conf->tls.ciphers;
+	int told = 0;
+	size_t len;
+
+	for (; *list != '\0' && any != NULL && told < WORDS_MAX;
+	     list += len + (list[len] != '\0')) {
+		len = strcspn(list, ":, ;");
+		if (is_known(any, (struct piece){ list, len }))
+			continue;
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->tls.ciphers,
+		    "\"%.*s\" stands for no cipher of TLS 1.2 that OpenSSL "
+		    "has: it is passed over",
+		    (int)(len < 64 ? len : 64), list);
+		told++;
+	}
+	SSL_CTX_free(any);
+	ERR_clear_error();
+}
+
 static void
 some_add(struct some *s, const SSL_CIPHER *cipher)
 {
@@ -214,6 +280,7 @@ tls_ciphers_check(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 		    "means nothing where tls.min_version is \"1.3\"");
 		return (0);
 	}
+	check_words(conf, f);
 	error = ciphers_init(&c, ctx);
 	if (error != 0) {
 		findings_add(

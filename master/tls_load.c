@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include "common/conf.h"
+#include "common/piece.h"
 #include "master/certificate.h"
 #include "master/client_ca.h"
 #include "master/findings.h"
@@ -45,6 +46,41 @@ set_behaviour(SSL_CTX *ctx)
 	SSL_CTX_set_max_early_data(ctx, 0);
 }
 
+/* The first group that OpenSSL does not know, "" where it is not one alone.
+ * OpenSSL 3.5 also takes marks in front of a name, and / between groups. */
+static struct piece
+unknown_group(SSL_CTX *ctx, const char *list)
+{
+	char text[64];
+	size_t len;
+
+	for (; *list != '\0'; list += len + (list[len] != '\0')) {
+		list += strspn(list, "?*-");
+		len = strcspn(list, ":/");
+		snprintf(text, sizeof(text), "%.*s", (int)len, list);
+		if (len > 0 && SSL_CTX_set1_groups_list(ctx, text) != 1)
+			return ((struct piece){ list, len });
+	}
+	return ((struct piece){ list, 0 });
+}
+
+static void
+refuse_groups(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
+{
+	const char *list = conf->tls.groups;
+	struct piece group = unknown_group(ctx, list);
+
+	/* OpenSSL 3.0 leaves no reason behind for an unknown group. */
+	ERR_clear_error();
+	if (group.len > 0)
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->tls.groups,
+		    "\"%.*s\" is not a group that OpenSSL knows",
+		    (int)group.len, group.s);
+	else
+		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->tls.groups,
+		    "\"%s\" is not a list of groups that OpenSSL knows", list);
+}
+
 static int
 set_parameters(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 {
@@ -62,11 +98,7 @@ set_parameters(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 		result = -EINVAL;
 	}
 	if (SSL_CTX_set1_groups_list(ctx, tls->groups) != 1) {
-		/* OpenSSL 3.0 leaves no reason behind for an unknown group. */
-		ERR_clear_error();
-		findings_add_at(f, LOG_LEVEL_ERROR, conf, &tls->groups,
-		    "%s is not a list of groups that OpenSSL knows",
-		    tls->groups);
+		refuse_groups(ctx, conf, f);
 		result = -EINVAL;
 	}
 	return (result);

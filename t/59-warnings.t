@@ -241,6 +241,10 @@ my ($EC, $RSA) = map { "ECDHE-$_-AES128-GCM-SHA256" } qw(ECDSA RSA);
 my $NONE = 'tls.ciphers: none of them can be used with the certificates ' .
     'that there are: clients that do not speak TLS 1.3 are refused';
 my $CANNOT = 'cannot be used with the certificates that there are';
+sub nothing_for {
+	return qq(tls.ciphers: "$_[0]" stands for no cipher of TLS 1.2 that ) .
+	    'OpenSSL has: it is passed over';
+}
 my $NEVER = 'would not protect anybody and %s never used; add ' .
     '":!eNULL:!aNULL"';
 for (
@@ -252,6 +256,12 @@ for (
 	[ 'ec', "$EC:$RSA", "tls.ciphers: $RSA $CANNOT" ],
 	[ 'ec', "$RSA,$EC AES128-GCM-SHA256",
 	    "tls.ciphers: $RSA and 1 more $CANNOT" ],
+	[ 'ec', "$EC:ECDHE-ECDSA-AES256-GCM-SHA383", nothing_for(
+	    'ECDHE-ECDSA-AES256-GCM-SHA383') ],
+	[ 'ec', "HIGHT,!aNUL $EC:!RC4:!MD5:ECDHE+AESGMC:-EXP:\@SECLEVEL=1:+SHA:" .
+	    'TLS_AES_128_GCM_SHA256', map { nothing_for($_) } 'HIGHT', '!aNUL',
+	    'ECDHE+AESGMC', 'TLS_AES_128_GCM_SHA256' ],
+	[ 'ec', "ECDHE+AESGCM:DEFAULT:!eNULL:!aNULL:!DES:\@STRENGTH" ],
 	[ 'ec', "$EC:NULL-SHA256", 'tls.ciphers: NULL-SHA256 ' .
 	    sprintf $NEVER, 'is' ],
 ) {
@@ -275,6 +285,17 @@ for (
 	is($status, 1, "tls.ciphers: $ciphers: an error");
 	like($text, qr/^sniport: \S+:\d+: tls\.ciphers: $says; add ":!eNULL:!aNULL"$/m,
 		'that says why');
+}
+for (
+	[ 'X25519:P-265', '"P-265" is not a group that OpenSSL knows' ],
+	[ 'prime256v2', '"prime256v2" is not a group that OpenSSL knows' ],
+) {
+	my ($groups, $says) = @$_;
+	$daemon->configure(tls('ec', qq(groups = "$groups";)));
+	my ($status, $text) = $daemon->once('-t');
+	is($status, 1, "tls.groups: $groups: an error");
+	like($text, qr/^sniport: \S+:\d+: tls\.groups: \Q$says\E$/m,
+		'that names the group');
 }
 # What is printed brings no warnings of its own.
 $daemon->configure(tls('ec', 'min_version = "1.3";'));

@@ -270,7 +270,7 @@ settings(void)
 	ok(load_as(files, "ECDHE-ECDSA-AES128-GCM-SHA256", "nonsense") == NULL,
 	    "groups that do not exist are refused");
 	is_str(said,
-	    "test.conf:3: tls.groups: nonsense is not a list of groups that "
+	    "test.conf:3: tls.groups: \"nonsense\" is not a group that "
 	    "OpenSSL knows",
 	    "where and why");
 }
