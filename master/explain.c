@@ -53,12 +53,12 @@ explain_names_target(const struct rule *r, const struct target *t)
 }
 
 bool
-explain_names_identities(const struct rule *r)
+explain_names_clients(const struct rule *r, enum rule_client_kind kind)
 {
 	size_t i;
 
 	for (i = 0; i < r->nclients; i++)
-		if (r->clients[i].kind == RULE_CLIENT_IDENTITY)
+		if (r->clients[i].kind == kind)
 			return (true);
 	return (false);
 }
@@ -76,13 +76,38 @@ client_matches(const struct rule_client *c, const struct policy_question *q)
 	return (false);
 }
 
+/* The rule has clients, of which none is this one. */
+static const char *
+why_not_client(const struct rule *r, const struct policy_question *q)
+{
+	bool address = q->client->family != 0, identity = q->nidentities > 0;
+
+	if (!explain_names_clients(r, RULE_CLIENT_IDENTITY))
+		return (address ? "the client's address is not in clients"
+				: "clients has addresses, and the client's is "
+				  "unknown");
+	if (!explain_names_clients(r, RULE_CLIENT_NETWORK))
+		return (identity
+			    ? "none of the client's identities is in clients"
+			    : "clients has identities, and the client has "
+			      "none");
+	if (!address)
+		return (identity
+			    ? "none of the client's identities is in clients, "
+			      "and its address is unknown"
+			    : "the client's address is unknown, and it has no "
+			      "identity");
+	return (identity ? "neither the client's address nor any of its "
+			   "identities is in clients"
+			 : "the client's address is not in clients, and it "
+			   "has no identity");
+}
+
 /* NULL: the rule matches. */
 static const char *
 why_not(const struct rule *r, const struct policy_question *q)
 {
 	enum match match = match_target(r, q->target);
-	bool networks = false, identities = explain_names_identities(r);
-	bool address = q->client->family != 0;
 	size_t i;
 
 	if (match == MATCH_NO_HOST)
@@ -91,27 +116,10 @@ why_not(const struct rule *r, const struct policy_question *q)
 			    : "no destination has the name");
 	if (match == MATCH_NO_PORT)
 		return ("no destination of that host has the port");
-	for (i = 0; i < r->nclients; i++) {
+	for (i = 0; i < r->nclients; i++)
 		if (client_matches(&r->clients[i], q))
 			return (NULL);
-		networks |= r->clients[i].kind == RULE_CLIENT_NETWORK;
-	}
-	if (r->nclients == 0)
-		return (NULL);
-	if (!identities)
-		return (address ? "the client's address is not in clients"
-				: "clients has addresses, and the client's is "
-				  "unknown");
-	if (!networks)
-		return (q->nidentities > 0
-			    ? "none of the client's identities is in clients"
-			    : "clients has identities, and the client has "
-			      "none");
-	return (q->nidentities > 0
-		    ? "neither the client's address nor any of its "
-		      "identities is in clients"
-		    : "the client's address is not in clients, and it has no "
-		      "identity");
+	return (r->nclients > 0 ? why_not_client(r, q) : NULL);
 }
 
 void

@@ -13,8 +13,8 @@
 void explain_rules(FILE *, const struct policy_question *,
     const struct rule *rules, size_t n, const struct rule *decides);
 
-/* Does the rule name identities? And the target? */
-bool explain_names_identities(const struct rule *);
+/* Does the rule name clients of that kind? And the target? */
+bool explain_names_clients(const struct rule *, enum rule_client_kind);
 bool explain_names_target(const struct rule *, const struct target *);
 
 #endif

@@ -96,11 +96,13 @@ tell_decision(const struct generation *g, const struct asked *a,
     const struct rule *rule, FILE *out)
 {
 	struct verdict v = verdict_of(rule, g->conf->default_action);
-	char text[TARGET_TEXT_SIZE], by[128] = "no rule names it";
+	char text[TARGET_TEXT_SIZE], by[128];
 
 	target_format(&a->target, text);
 	if (rule != NULL)
 		snprintf(by, sizeof(by), "rule \"%s\"", rule->name);
+	else
+		snprintf(by, sizeof(by), "%s", reason_text(REASON_NO_RULE));
 	if (v.denied != REASON_NONE) {
 		fprintf(out, "%s: deny%s %s\n", text,
 		    rule != NULL ? " by" : ":", by);
@@ -116,39 +118,45 @@ tell_decision(const struct generation *g, const struct asked *a,
 	return (tell_addresses(g, &a->target, v.terms, out));
 }
 
-/* Rules before the one that decides that another client would meet. */
-static void
-tell_identities(const struct generation *g, const struct asked *a,
-    const struct rule *decides, FILE *out)
+/* The first rule before the one that decides that another client would meet,
+ * by what kind of clients it has; NULL: there is none. */
+static const struct rule *
+passed_over(const struct generation *g, const struct asked *a,
+    const struct rule *decides, enum rule_client_kind kind)
 {
 	const struct conf *conf = g->conf;
 	const struct rule *r;
 
 	for (r = conf->rules; r < conf->rules + conf->nrules; r++) {
 		if (r == decides)
-			return;
-		if (!explain_names_identities(r) ||
-		    !explain_names_target(r, &a->target))
-			continue;
+			return (NULL);
+		if (explain_names_clients(r, kind) &&
+		    explain_names_target(r, &a->target))
+			return (r);
+	}
+	return (NULL);
+}
+
+/* What was not given, and could have changed the answer. */
+static void
+tell_unknown(const struct generation *g, const struct asked *a,
+    const struct rule *decides, FILE *out)
+{
+	const struct rule *r;
+
+	r = passed_over(g, a, decides, RULE_CLIENT_NETWORK);
+	if (a->client.family == 0 && r != NULL)
+		fprintf(out,
+		    "the client's address is unknown: rule \"%s\", for clients "
+		    "with certain addresses, is passed over; give one with "
+		    "-s\n",
+		    r->name);
+	r = passed_over(g, a, decides, RULE_CLIENT_IDENTITY);
+	if (a->question.nidentities == 0 && r != NULL)
 		fprintf(out,
 		    "rule \"%s\" is for clients with an identity; give one "
 		    "with -s\n",
 		    r->name);
-		return;
-	}
-}
-
-static bool
-names_clients(const struct conf *conf)
-{
-	size_t i, j;
-
-	for (i = 0; i < conf->nrules; i++)
-		for (j = 0; j < conf->rules[i].nclients; j++)
-			if (conf->rules[i].clients[j].kind ==
-			    RULE_CLIENT_NETWORK)
-				return (true);
-	return (false);
 }
 
 static enum query_result
@@ -163,18 +171,13 @@ decide(const struct generation *g, const struct query *query, struct asked *a,
 	q->identities = a->identities;
 	q->identities_known = true;
 	rule = policy_decide(g->policy, q).rule;
-	if (a->client.family == 0 && names_clients(g->conf))
-		fprintf(out, "the client is unknown: rules with client "
-			     "addresses are passed "
-			     "over; give one with -s\n");
 	if (q->nidentities == 0 &&
 	    g->conf->tls.client_auth == CONF_CLIENT_AUTH_REQUIRED)
 		fprintf(out, "client: without a certificate it is refused: "
 			     "tls.client_auth is \"required\"\n");
 	if (query->explain)
 		explain_rules(out, q, g->conf->rules, g->conf->nrules, rule);
-	if (q->nidentities == 0)
-		tell_identities(g, a, rule, out);
+	tell_unknown(g, a, rule, out);
 	return (tell_decision(g, a, rule, out));
 }
 

@@ -162,12 +162,12 @@ for (
 for (
 	[ 0, 'db.example.com:5432', undef, 'db.example.com:5432: allow by rule "db"' ],
 	[ 0, 'DB.Example.COM.:5432', undef, 'db.example.com:5432: allow by rule "db"' ],
-	[ 1, 'db.example.com:5433', undef, 'db.example.com:5433: deny: no rule names it' ],
+	[ 1, 'db.example.com:5433', undef, 'db.example.com:5433: deny: no rule allows this target to this client' ],
 	[ 1, 'mail.test:25', undef, 'mail.test:25: deny by rule "no"' ],
 	[ 0, 'www.example.org:443', '10.1.2.3', 'allow by rule "team"' ],
-	[ 1, 'www.example.org:443', '10.2.0.1', 'deny: no rule names it' ],
-	[ 1, 'www.example.org:443', '2001:db8::1', 'deny: no rule names it' ],
-	[ 1, 'www.example.org:443', undef, 'the client is unknown: .* -s\n.*deny: no rule' ],
+	[ 1, 'www.example.org:443', '10.2.0.1', 'deny: no rule allows this target to this client' ],
+	[ 1, 'www.example.org:443', '2001:db8::1', 'deny: no rule allows this target to this client' ],
+	[ 1, 'www.example.org:443', undef, '\Athe client\'s address is unknown: rule "team", .* -s\n.*deny: no rule' ],
 	[ 1, '10.1.1.1:22', undef, 'allow by rule "lan"\nguard: .* is refused: ' ],
 	[ 0, '192.0.2.1:22', undef, 'allow by rule "own"\nguard: .* may be dialled' ],
 ) {
@@ -176,6 +176,16 @@ for (
 		[ @config, '-q', $target, $client ? ('-s', $client) : () ],
 		$status, qr/$says/, $NOTHING);
 }
+# What is said is true.
+run_ok('-q: an address that no rule asks for is not missed', [ @config, '-q',
+	'db.example.com:5432', '-s', 'client.example.com' ], 0,
+	qr/\Adb\.example\.com:5432: allow by rule "db"\n\z/, $NOTHING);
+run_ok('-q: an identity is not an address', [ @config, '-q',
+	'www.example.org:443', '-s', 'client.example.com' ], 1,
+	qr/\Athe client's address is unknown: rule "team"/, $NOTHING);
+run_ok('-q: a configuration that cannot be used', [ '-c',
+	write_file('broken.conf', "workers = ;\n"), '-q', 'a.test:1' ], 2, $NOTHING,
+	qr/\Asniport: .*broken\.conf:1: workers: /);
 for (
 	[ [ 'db.example.com' ], 'the server name has no port \(sni_no_port\)' ],
 	[ [ 'db.example.com:0443' ], '.*not a number from 1 to 65535 \(sni_bad_port\)' ],

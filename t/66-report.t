@@ -248,8 +248,8 @@ is_deeply([ sort keys %seen ], [ 'allow', 'allow (report)', 'deny' ],
 	'all decisions were among them');
 
 # The text, and what it does not know. The default action is "report" here.
-my $UNKNOWN = 'the client is unknown: rules with client addresses are passed ' .
-    "over; give one with -s\n";
+my $UNKNOWN = 'the client\'s address is unknown: rule "net-deny", for clients ' .
+    "with certain addresses, is passed over; give one with -s\n";
 sub identity_hint {
 	my ($rule) = @_;
 
@@ -267,7 +267,7 @@ for (
 	[ 'a report rule', 'watch.test', [], 0, $UNKNOWN .
 	    identity_hint('id-deny') . reported('watch.test', 'rule "watch"') .
 	    $PERMITTED ],
-	[ 'an identity that is reported', 'id.test', [$BILLING], 0, $UNKNOWN .
+	[ 'an identity that is reported', 'id.test', [$BILLING], 0,
 	    reported('id.test', 'rule "id-report"') . $PERMITTED ],
 	[ 'an identity that is denied', 'watch.test', [$OTHER], 1, $UNKNOWN .
 	    "watch.test:$port: deny by rule \"id-deny\"\n" ],
@@ -278,12 +278,12 @@ for (
 	[ 'a DNS name', 'mixed.test', ['127.0.0.2', 'CLIENT.example.com'], 0,
 	    "mixed.test:$port: allow by rule \"mixed\"\n$PERMITTED" ],
 	[ 'the default action', 'nobody.example', ['127.0.0.2'], 1,
-	    reported('nobody.example', 'no rule names it') . $LOOPBACK ],
+	    reported('nobody.example', 'no rule allows this target to this client') . $LOOPBACK ],
 	[ 'the default action and the guard', '10.0.0.1', ['127.0.0.2'], 1,
-	    reported('10.0.0.1', 'no rule names it') . "guard: 10.0.0.1:$port " .
+	    reported('10.0.0.1', 'no rule allows this target to this client') . "guard: 10.0.0.1:$port " .
 	    "is refused: Private-Use\n" ],
 	[ 'the default action and a public address', $FAR, ['127.0.0.2'], 0,
-	    reported($FAR, 'no rule names it') .
+	    reported($FAR, 'no rule allows this target to this client') .
 	    "guard: $FAR:$port may be dialled\n" ],
 	[ 'an explanation', 'mixed.test', ['127.0.0.2', $OTHER, '--explain'], 1,
 	    "rule \"early\": no match: no destination has the name\n" .
@@ -297,7 +297,7 @@ for (
 	    "rule \"block\": no match: no destination has the name\n" .
 	    join('', map { "rule \"$_\": no match: no destination has the " .
 	    "name\n" } 'shut', 'fixed', 'fixed-open') .
-	    reported('mixed.test', 'no rule names it') . $LOOPBACK ],
+	    reported('mixed.test', 'no rule allows this target to this client') . $LOOPBACK ],
 	[ 'an explanation for an identity', 'id.test',
 	    ['127.0.0.3', $BILLING, '--explain'], 0,
 	    "rule \"early\": no match: no destination has the name\n" .

@@ -87,10 +87,28 @@ test_lines(void)
 	    "rule \"identity\": no match: none of the client's identities is "
 	    "in "
 	    "clients\n"
+	    "rule \"both\": no match: none of the client's identities is in "
+	    "clients, and its address is unknown\n"
+	    "rule \"block\": no match: no destination has the name\n",
+	    "a client by its identity, and no rule");
+	says(explain("b.example:2", "10.0.0.1", &other, 0),
+	    "rule \"name\": no match: no destination has the name\n"
+	    "rule \"suffix\": no match: no destination has the name\n"
+	    "rule \"identity\": no match: none of the client's identities is "
+	    "in clients\n"
 	    "rule \"both\": no match: neither the client's address nor any "
 	    "of its identities is in clients\n"
 	    "rule \"block\": no match: no destination has the name\n",
-	    "a client by its identity, and no rule");
+	    "a client by both, and no rule");
+	says(explain("b.example:2", NULL, NULL, 0),
+	    "rule \"name\": no match: no destination has the name\n"
+	    "rule \"suffix\": no match: no destination has the name\n"
+	    "rule \"identity\": no match: clients has identities, and the "
+	    "client has none\n"
+	    "rule \"both\": no match: the client's address is unknown, and it "
+	    "has no identity\n"
+	    "rule \"block\": no match: no destination has the name\n",
+	    "an unknown client, and no rule");
 	says(explain("b.test:2", NULL, &dns, 4),
 	    "rule \"name\": no match: no destination has the name\n"
 	    "rule \"suffix\": no match: clients has addresses, and the "
@@ -136,8 +154,11 @@ main(void)
 	}
 	conf = c;
 	test_lines();
-	ok(!explain_names_identities(&conf->rules[1]), "addresses alone");
-	ok(explain_names_identities(&conf->rules[3]), "identities, too");
+	ok(!explain_names_clients(&conf->rules[1], RULE_CLIENT_IDENTITY),
+	    "addresses alone");
+	ok(explain_names_clients(&conf->rules[3], RULE_CLIENT_IDENTITY) &&
+		explain_names_clients(&conf->rules[3], RULE_CLIENT_NETWORK),
+	    "identities, too");
 	conf_free(c);
 	return (done_testing());
 }
