@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <libconfig.h>
+
+#include "common/conf_table.h"
+
 #define SHOWN 48 /* bytes of a token */
 
 static void __attribute__((format(printf, 4, 0))) fill(struct conf_fault *fault,
@@ -55,12 +59,65 @@ conf_fault_glued(const struct conf_spot *a, const struct conf_spot *b)
 		a->token.at + a->token.len == b->token.at);
 }
 
+static bool
+is_digit(char c)
+{
+	return (c >= '0' && c <= '9');
+}
+
 bool
 conf_fault_is_number(const struct conf_spot *t)
 {
 	return (t->token.kind == CONF_TOKEN_INT ||
 		t->token.kind == CONF_TOKEN_INT64 ||
 		t->token.kind == CONF_TOKEN_FLOAT);
+}
+
+static bool
+takes_number(const struct conf_syntax *s)
+{
+	char path[CONF_SYNTAX_PATH], *name = path, *dot;
+	const struct conf_directive *d = NULL;
+	const char *section = "";
+	int i;
+
+	conf_syntax_path(s, path);
+	dot = strrchr(path, '.');
+	if (dot != NULL) {
+		*dot = '\0';
+		section = path;
+		name = dot + 1;
+	}
+	for (i = 0; i < CONF_SECTIONS && d == NULL; i++)
+		if (strcmp(conf_sections[i].path, section) == 0)
+			d = conf_find(i, name);
+	return (d != NULL && d->shape == CONF_ONE &&
+		conf_kind(d)->raw == CONFIG_TYPE_INT);
+}
+
+/* "100k", "100_000": digits, with underscores between them, and thousands. */
+const char *
+conf_fault_number(const struct conf_syntax *s, const struct conf_spot *t,
+    const char *otherwise, char buf[CONF_FAULT_ADVICE])
+{
+	const char *at = t->token.at;
+	char digits[16];
+	size_t n = 0;
+
+	if (!takes_number(s))
+		return (otherwise);
+	for (; n < sizeof(digits) && (is_digit(*at) || *at == '_'); at++)
+		if (*at != '_')
+			digits[n++] = *at;
+	if (n == 0 || n == sizeof(digits) || *at == '.' ||
+	    (digits[0] == '0' && n == 1))
+		return ("write a whole number");
+	snprintf(buf, CONF_FAULT_ADVICE, "write the number alone: %.*s%s",
+	    (int)n, digits,
+	    *at == 'k' || *at == 'K'   ? "000"
+	    : *at == 'm' || *at == 'M' ? "000000"
+				       : "");
+	return (buf);
 }
 
 bool

@@ -19,6 +19,16 @@ bool conf_fault_glued(const struct conf_spot *a, const struct conf_spot *b);
 
 bool conf_fault_is_number(const struct conf_spot *);
 
+/*
+ * What to write instead of a number that goes on as a word, such as 100k, for a
+ * setting that takes a number; otherwise for another one. Returns that, buf or
+ * a static text.
+ */
+#define CONF_FAULT_ADVICE 64
+const char *conf_fault_number(const struct conf_syntax *,
+    const struct conf_spot *, const char *otherwise,
+    char buf[CONF_FAULT_ADVICE]);
+
 /* Is this what the text has there? */
 bool conf_fault_begins(const struct conf_spot *, const char *bytes);
 

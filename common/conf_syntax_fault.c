@@ -143,15 +143,16 @@ refuse_equals(struct conf_syntax *s, const struct conf_spot *t)
 	const struct conf_spot *name = &s->last[0], *before = &s->last[1];
 	unsigned line = conf_fault_line(name, t);
 	const char *setting = frame(s)->name;
-	char what[CONF_FAULT_WORD];
+	char what[CONF_FAULT_WORD], advice[CONF_FAULT_ADVICE];
 	bool same = name->file == t->file;
 
 	if (same && conf_fault_is_number(before) &&
 	    conf_fault_glued(before, name))
-		conf_fault_say(s, line,
-		    "found %s, which is not a number; write it in quotes, such "
-		    "as \"10s\" or \"64KiB\"",
-		    conf_fault_word(before, what));
+		conf_fault_say(s, line, "found %s, which is not a number; %s",
+		    conf_fault_word(before, what),
+		    conf_fault_number(s, before,
+			"write it in quotes, such as \"10s\" or \"64KiB\"",
+			advice));
 	else if (same && strcmp(setting, "include") == 0)
 		conf_fault_say(s, line,
 		    "found \"include\"; write @include \"file\" at the "
@@ -243,15 +244,16 @@ refuse_more(struct conf_syntax *s, const struct conf_spot *t)
 	bool list = frame(s)->bracket == '(' || frame(s)->bracket == '[';
 	const struct conf_spot *last = &s->last[0];
 	enum conf_token_kind kind = t->token.kind;
-	char what[CONF_FAULT_WORD];
+	char what[CONF_FAULT_WORD], advice[CONF_FAULT_ADVICE];
 
 	if (refuse_bracket(s, t))
 		return;
 	if (conf_fault_glued(last, t) && conf_fault_is_number(last) &&
 	    kind != CONF_TOKEN_SEMICOLON && kind != CONF_TOKEN_OPEN)
 		conf_fault_say(s, t->token.line,
-		    "found %s, which is not a number; write it in quotes",
-		    conf_fault_word(last, what));
+		    "found %s, which is not a number; %s",
+		    conf_fault_word(last, what),
+		    conf_fault_number(s, last, "write it in quotes", advice));
 	else if (conf_fault_glued(last, t) &&
 		 last->token.kind == CONF_TOKEN_STRING &&
 		 kind == CONF_TOKEN_NAME)

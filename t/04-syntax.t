@@ -105,6 +105,18 @@ mistake_ok('yes for true', qq(log = { access_connect = yes; };\n), 1,
 	'log.access_connect: found "yes", expected a value; write true or false');
 mistake_ok('a size without quotes', qq(limits = { buffer = 100k; };\n), 1,
 	qq(limits.buffer: found "100k", which is not a number; $UNITS));
+for (
+	[ 'limits = { tunnels = 100k; };', 'limits.tunnels', '100k', ': 100000' ],
+	[ 'limits = { tunnels = 100_000; };', 'limits.tunnels', '100_000', ': 100000' ],
+	[ 'limits = { tunnels = 2M; };', 'limits.tunnels', '2M', ': 2000000' ],
+	[ 'workers = 4x;', 'workers', '4x', ': 4' ],
+	[ 'rules = ( { max_tunnels = 10k; } );', 'rules.max_tunnels', '10k', ': 10000' ],
+) {
+	my ($text, $setting, $found, $number) = @$_;
+	mistake_ok("a plain number with more behind it: $found", "$text\n", 1,
+		"$setting: found \"$found\", which is not a number; " .
+		"write the number alone$number");
+}
 mistake_ok('a byte order mark', "\xef\xbb\xbf# a comment\n$good", 1,
 	'found a byte order mark; save the file as UTF-8 without one', 1);
 mistake_ok('a group that is not closed',
