@@ -10,6 +10,9 @@
 #include "master/order.h"
 #include "master/status.h"
 
+/* How often lent sockets are looked at. */
+#define LOOK_TIME (2 * CLOCK_SEC)
+
 static bool
 serves(const struct seat *seat)
 {
@@ -77,9 +80,27 @@ cover(struct master *m, unsigned worker, int64_t now)
 		return;
 	}
 	seat->cover = helper;
+	helper->lent = true;
+	if (m->lent_at == CLOCK_NEVER)
+		m->lent_at = now + LOOK_TIME;
 	log_write(m->log, LOG_LEVEL_INFO,
 	    "worker %u: worker %u serves what waits for it", worker,
 	    helper->worker);
+}
+
+/* A worker begins to serve on sockets that another had meanwhile. */
+static void
+take_back(struct master *m, int64_t now)
+{
+	const struct generation *g = m->current;
+	bool lent = false;
+	size_t i;
+
+	for (i = 0; i < g->nworkers; i++)
+		lent =
+		    lent || (g->seats[i].cover != NULL && serves(&g->seats[i]));
+	if (lent)
+		cover_heal(m, now);
 }
 
 void
@@ -92,6 +113,7 @@ cover_update(struct master *m, int64_t now)
 
 	if (g == NULL || m->phase != MASTER_RUNNING)
 		return;
+	take_back(m, now);
 	for (i = 0; i < g->nworkers; i++) {
 		if (serves(&g->seats[i])) {
 			g->seats[i].cover = NULL;
@@ -155,4 +177,33 @@ cover_heal(struct master *m, int64_t now)
 		seat->child = NULL;
 		seat->spawn_at = now;
 	}
+}
+
+static bool
+is_lent(const struct master *m)
+{
+	const struct generation *g;
+	const struct child *c;
+
+	TAILQ_FOREACH (g, &m->generations, entry) {
+		TAILQ_FOREACH (c, &g->children, entry) {
+			if (c->lent)
+				return (true);
+		}
+	}
+	return (false);
+}
+
+int64_t
+cover_tick(struct master *m, int64_t now)
+{
+	if (m->lent_at > now)
+		return (m->lent_at);
+	m->lent_at = CLOCK_NEVER;
+	if (m->phase != MASTER_RUNNING || !is_lent(m))
+		return (CLOCK_NEVER);
+	cover_heal(m, now);
+	cover_update(m, now);
+	m->lent_at = now + LOOK_TIME;
+	return (m->lent_at);
 }

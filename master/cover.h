@@ -20,9 +20,18 @@ void cover_forget(struct master *, const struct child *);
 /*
  * To be called when a worker may have done something to its sockets, which is
  * when one has died that was not to, and when a generation begins to serve.
+ * Sockets that another has served are looked at besides: see cover_tick().
  * What does not listen any more is opened anew; workers that are still there
  * with such a socket drain, and others take their seats.
  */
 void cover_heal(struct master *, int64_t now);
+
+/*
+ * Heals what was lent, every now and then: the filter of a worker names the
+ * sockets that it was born with, so that one which was broken into can shut
+ * down another's, and nobody can take it away again. Goes on until all are gone
+ * who ever had one. Returns when it is to be called again.
+ */
+int64_t cover_tick(struct master *, int64_t now);
 
 #endif

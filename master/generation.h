@@ -53,6 +53,7 @@ struct child {
 	int store;	/* what it leaves to others, to be read; -1: nothing */
 	enum child_state state;
 	bool told_ready, told_emptied; /* once is enough */
+	bool lent; /* it was given sockets of another, and may have them yet */
 	int64_t started;
 	int64_t alive;	    /* counts as a sign of life like its heartbeat */
 	int64_t doubted;    /* when it was first found to stand still; NEVER */

@@ -368,6 +368,7 @@ master_run(const char *file)
 		.signal_fd = -1,
 		.reload_wanted = true,
 		.limit_at = CLOCK_NEVER,
+		.lent_at = CLOCK_NEVER,
 		.logs_until = CLOCK_NEVER };
 	struct sink *sink = NULL;
 	struct log *log = NULL;

@@ -45,6 +45,7 @@ struct master {
 	struct log *log;     /* of the current generation, at first stderr */
 	bool reap_wanted;    /* SIGCHLD came */
 	int64_t limit_at;    /* when old generations are counted; NEVER */
+	int64_t lent_at;     /* when lent sockets are looked at; NEVER */
 	int64_t watchdog_at; /* next WATCHDOG=1 */
 	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
 	int64_t stop_until;  /* what the stop may take */

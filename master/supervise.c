@@ -278,7 +278,7 @@ fill(struct master *m, unsigned worker, int64_t now)
 int64_t
 supervise_tick(struct master *m, int64_t now)
 {
-	int64_t due, next = CLOCK_NEVER;
+	int64_t due, next = cover_tick(m, now);
 	struct generation *g;
 	struct child *c;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # What becomes of connections while a worker is down, or when it stood still as
 # its listener was removed, or after it was broken into and has done something to
-# its sockets: they are served.
+# its sockets, or to those that it was lent: they are served.
 
 use strict;
 use warnings;
@@ -264,6 +264,41 @@ if (!slow()) {
 		is(servers($daemon, @clients), '0 1', 'by both');
 		$daemon->stop_ok;
 	};
+
+	# The filter names the sockets that a worker was born with.
+	for my $when ('while it has it', 'when it was given back') {
+		subtest "a worker makes another's socket deaf $when" => sub {
+			my $daemon = Sniport::Daemon->new(@hosts,
+				top => 'workers = 2;', environment => {
+					LD_PRELOAD => build() . '/preload/violate.so' });
+			down($daemon, 0, 4, sub { });
+			ok($daemon->wait_log(qr/worker 0: worker 1 serves what waits for it$/m),
+				'one serves for another');
+			my $ready = ready($daemon, 0);
+			ok(poll(sub { ready($daemon, 0) > $ready }), 'which comes back')
+			    if $when =~ /back/;
+			ok(poll(sub {
+				my $tried = qr/^violate deafen-lent: (\w+)/m;
+				my $n = () = $daemon->log =~ /$tried/g;
+				Sniport::Client->new(port => $daemon->port,
+					name => 'deafen-lent.violate.test:443');
+				poll(sub { $n < (() = $daemon->log =~ /$tried/g) });
+				return $daemon->log =~ /^violate deafen-lent: done/m;
+			}), 'shut down');
+			ok($daemon->wait_log(qr/ error master\[\d+\]: listener 127\.0\.0\.1:\d+: 1 socket no longer listened: opened anew; /),
+				'the log says what was found') or diag($daemon->log);
+			ok(poll(sub { ready($daemon, 0) > $ready }), 'it is there')
+			    if $when !~ /back/;
+			ok($daemon->wait_log(qr/ warning master\[\d+\]: worker 0\[\d+\]: replaced, since it has a listener that was shut down$/m),
+				'it is replaced') if $when =~ /back/;
+			ok(poll(sub {
+				my @clients = waiting($daemon, 20);
+				return served(@clients) == 20 &&
+				    servers($daemon, @clients) eq '0 1';
+			}), 'then all are served by both') or diag($daemon->log);
+			$daemon->stop_ok;
+		};
+	}
 
 	for my $cure ('reload', 'death') {
 		subtest "steer, $cure" => sub {

@@ -609,6 +609,23 @@ try_disconnect(void)
 	return (real(find(is_listener), &sa, sizeof(sa)));
 }
 
+/* The one that we had when the filter was loaded. */
+static int born = -1;
+
+static bool
+is_lent(int fd)
+{
+	return (fd != born && is_listener(fd));
+}
+
+static int
+try_deafen_lent(void)
+{
+	int fd = find(is_lent);
+
+	return (fd < 0 ? -1 : shutdown(fd, SHUT_RDWR));
+}
+
 static int
 try_deafen_stderr(void)
 {
@@ -844,6 +861,7 @@ static const struct {
 	{ "listener-option", try_listener_option },
 	{ "deafen", try_deafen },
 	{ "disconnect", try_disconnect },
+	{ "deafen-lent", try_deafen_lent },
 	{ "deafen-stderr", try_deafen_stderr },
 	{ "interface-down", try_interface_down },
 #ifdef __x86_64__
@@ -984,6 +1002,7 @@ seccomp_load(const void *filter)
 	int (*real)(const void *) =
 	    (int (*)(const void *))dlsym(RTLD_NEXT, "seccomp_load");
 
+	born = find(is_listener);
 	if (getenv("NO_FILTER") != NULL)
 		return (0);
 	return (fails("NO_SECCOMP") ? -EPERM : real(filter));
