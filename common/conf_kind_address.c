@@ -87,11 +87,20 @@ int
 conf_kind_parse_ip(void *field, const struct conf_value *v,
     const struct conf_directive *d, char why[CONF_WHY_SIZE])
 {
-	static const uint8_t any[16];
+	static const uint8_t any[16], broadcast[4] = { 255, 255, 255, 255 };
 	struct addr *addr = field;
+	uint8_t first;
 
 	if (addr_parse_ip(addr, v->text, strlen(v->text)) != 0)
 		return (-EINVAL);
+	first = addr->ip[0];
+	if (addr->family == AF_INET ? first >= 224 && first < 240
+				    : first == 0xff)
+		return (conf_kind_refuse(
+		    why, "is a multicast address, which nothing is sent from"));
+	if (addr->family == AF_INET && memcmp(addr->ip, broadcast, 4) == 0)
+		return (conf_kind_refuse(why,
+		    "is the broadcast address, which nothing is sent from"));
 	return (memcmp(addr->ip, any, sizeof(any)) == 0 ? -EINVAL : 0);
 }
 
@@ -125,12 +134,26 @@ conf_kind_format_server(
 	return (buf);
 }
 
+static bool
+is_unspecified(const struct cidr *c)
+{
+	static const uint8_t any[16];
+
+	return (c->bits == (c->family == AF_INET ? 32 : 128) &&
+		memcmp(c->ip, any, sizeof(any)) == 0);
+}
+
 int
 conf_kind_parse_cidr(void *field, const struct conf_value *v,
     const struct conf_directive *d, char why[CONF_WHY_SIZE])
 {
-	int r = cidr_parse(field, v->text, strlen(v->text));
+	struct cidr *block = field;
+	int r = cidr_parse(block, v->text, strlen(v->text));
 
+	if (r == 0 && is_unspecified(block))
+		return (conf_kind_refuse(why,
+		    "is not the address of a host; write %s for all addresses",
+		    block->family == AF_INET ? "0.0.0.0/0" : "::/0"));
 	if (r == -ERANGE)
 		return (conf_kind_refuse(why,
 		    "has bits set beyond its prefix length; write the first "
@@ -155,6 +178,12 @@ parse_identity(
 
 	if (identity_pattern_parse(&pattern, s, strlen(s), &text) != 0)
 		return (conf_kind_refuse(why, "is not a client: %s", text));
+	if (pattern.kind == IDENTITY_SPIFFE &&
+	    strchr(s + strlen("spiffe://"), '/') == NULL)
+		return (conf_kind_refuse(why,
+		    "names a trust domain, but no client of it; write "
+		    "%.100s/* for all of them",
+		    s));
 	client->identity = malloc(sizeof(pattern));
 	if (client->identity == NULL)
 		return (-ENOMEM);
@@ -176,9 +205,7 @@ conf_kind_parse_client(void *field, const struct conf_value *v,
 	if (strncmp(s, "spiffe:", strlen("spiffe:")) == 0)
 		return (parse_identity(client, s, why));
 	r = cidr_parse(&client->network, s, len);
-	if (r == 0)
-		return (0);
-	if (r == -ERANGE)
+	if (r == 0 || r == -ERANGE)
 		return (conf_kind_parse_cidr(&client->network, v, d, why));
 	if (len == 0 || strpbrk(s, ":/") != NULL)
 		return (-EINVAL);

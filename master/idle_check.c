@@ -37,6 +37,21 @@ check_limit(const struct conf *conf, const int64_t *limit, struct findings *f)
 		    (long long)conf->limits.tunnels);
 }
 
+/* A tunnel with a limit on idleness that is shorter ends by that. */
+static void
+check_half_close(const struct conf *conf, struct findings *f)
+{
+	const struct conf_timeouts *t = &conf->timeouts;
+	const struct rule *r;
+
+	if (t->idle == 0 || t->idle >= t->half_close)
+		return;
+	for (r = conf->rules; r < conf->rules + conf->nrules; r++)
+		if (r->idle_timeout == 0 || r->idle_timeout >= t->half_close)
+			return;
+	check(conf, &t->half_close, "timeouts.idle is shorter", f);
+}
+
 static void
 check_rules(const struct conf *conf, struct findings *f)
 {
@@ -63,6 +78,7 @@ idle_check(const struct conf *conf, struct findings *f)
 		check(conf, &tls->authentication_lifetime,
 		    "tls.client_auth is \"none\"", f);
 	check_cache(conf, f);
+	check_half_close(conf, f);
 	check_limit(conf, &conf->limits.tunnels_per_client, f);
 	check_rules(conf, f);
 }

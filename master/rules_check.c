@@ -5,6 +5,7 @@
 
 #include "common/conf.h"
 #include "common/guard.h"
+#include "common/piece.h"
 #include "common/policy_shadow.h"
 #include "master/findings.h"
 
@@ -101,6 +102,41 @@ check_networks(
 		    n - TOLD_MAX);
 }
 
+/* "all" is the DNS name of a client, which is hardly what was meant. */
+static bool
+is_everybody(const struct rule_client *c)
+{
+	static const char *const words[] = { "all", "any" };
+	size_t i;
+
+	if (c->kind != RULE_CLIENT_IDENTITY)
+		return (false);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (piece_is(
+			(struct piece){ c->identity->text, c->identity->len },
+			words[i]))
+			return (true);
+	return (false);
+}
+
+static void
+check_clients(
+    const struct conf *conf, const struct rule *rule, struct findings *f)
+{
+	const struct rule_client *c;
+
+	for (c = rule->clients; c < rule->clients + rule->nclients; c++) {
+		if (!is_everybody(c))
+			continue;
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, rule,
+		    "\"%s\": clients: \"%.*s\" is a DNS name that a client's "
+		    "certificate must have; for every client, leave clients "
+		    "out",
+		    rule->name, (int)c->identity->len, c->identity->text);
+		return;
+	}
+}
+
 static bool
 has_family(const struct conf_egress *line, int family)
 {
@@ -134,6 +170,48 @@ check_connect_to(const struct conf *conf, const struct rule *rule,
 		    rule->name, rule->line->name, text);
 }
 
+/* Is there a target whose name is looked up? */
+static bool
+resolves(const struct rule *rule)
+{
+	size_t i;
+
+	for (i = 0; i < rule->ndestinations && rule->connect_to.family == 0;
+	     i++)
+		if (rule->destinations[i].kind != RULE_DESTINATION_NETWORK)
+			return (true);
+	return (false);
+}
+
+static void
+check_names(
+    const struct conf *conf, const struct rule *rule, struct findings *f)
+{
+	enum conf_family only = conf->dns.family;
+	bool v4 = only == CONF_FAMILY_IPV4;
+
+	if ((!v4 && only != CONF_FAMILY_IPV6) || rule->line == NULL ||
+	    !resolves(rule) || has_family(rule->line, v4 ? AF_INET : AF_INET6))
+		return;
+	findings_add_at(f, LOG_LEVEL_WARNING, conf, rule,
+	    "\"%s\": egress line \"%s\" has no %s source address, and "
+	    "dns.family is \"%s\": every tunnel to a name fails",
+	    rule->name, rule->line->name, v4 ? "IPv4" : "IPv6",
+	    v4 ? "ipv4" : "ipv6");
+}
+
+static void
+check_idle_line(
+    const struct conf *conf, const struct conf_egress *line, struct findings *f)
+{
+	if (line->nsource == 0 && line->device == NULL && line->mark == 0 &&
+	    line->proxy_protocol == 0)
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &line->name,
+		    "the line \"%s\" changes nothing: it has neither source, "
+		    "device, mark nor proxy_protocol",
+		    line->name);
+}
+
 static void
 check_lines(const struct conf *conf, struct findings *f)
 {
@@ -145,13 +223,15 @@ check_lines(const struct conf *conf, struct findings *f)
 	for (i = 0; i < conf->nrules; i++)
 		if (conf->rules[i].line != NULL)
 			used[conf->rules[i].line - conf->egress] = true;
-	for (i = 0; i < conf->negress; i++)
+	for (i = 0; i < conf->negress; i++) {
+		check_idle_line(conf, &conf->egress[i], f);
 		if (!used[i])
 			findings_add_at(f, LOG_LEVEL_WARNING, conf,
 			    &conf->egress[i].name,
 			    "no rule names the line \"%s\": nothing leaves by "
 			    "it",
 			    conf->egress[i].name);
+	}
 	free(used);
 }
 
@@ -164,7 +244,10 @@ rules_check(const struct conf *conf, const struct policy *policy,
 	check_any(conf, f);
 	check_shadowed(conf, policy, f);
 	check_networks(conf, guard, f);
-	for (i = 0; i < conf->nrules; i++)
+	for (i = 0; i < conf->nrules; i++) {
+		check_clients(conf, &conf->rules[i], f);
 		check_connect_to(conf, &conf->rules[i], guard, f);
+		check_names(conf, &conf->rules[i], f);
+	}
 	check_lines(conf, f);
 }

@@ -196,6 +196,43 @@ warns_ok('egress lines that rules name', { egress => join(', ',
 	map { qq({ name = "$_"; $line }) } qw(a b)),
 	rules('allow egress = "b";', 'report egress = "a";') });
 
+my $bare = 'the line "a" changes nothing: it has neither source, device, ' .
+    'mark nor proxy_protocol';
+my %by_a = rules('allow egress = "a";');
+warns_ok('an egress line with a name and nothing else',
+	{ egress => '{ name = "a"; }', %by_a }, "egress.name: $bare");
+warns_ok('an egress line with a PROXY header alone',
+	{ egress => '{ name = "a"; proxy_protocol = 2; }', %by_a });
+sub unreachable {
+	my ($family) = @_;
+
+	return qq(rules: "r1": egress line "a" has no $family source address, and ) .
+	    'dns.family is "' . lc($family) . '": every tunnel to a name fails';
+}
+for (
+	[ 'ipv4', '::1', '', unreachable('IPv4') ],
+	[ 'ipv6', '127.0.0.1', '', unreachable('IPv6') ],
+	[ 'ipv4', '127.0.0.1', '' ], [ 'ipv6', '::1', '' ],
+	[ 'prefer-ipv4', '::1', '' ],
+	[ 'ipv4', '::1', to('[2606:4700::1]:1') ],
+	[ 'ipv4', '::1', 'connect_to = "[::1]:1";' ],
+) {
+	my ($family, $source, $more, @want) = @$_;
+	warns_ok("an egress line from $source, dns.family $family $more",
+		{ dns => qq(family = "$family";), egress =>
+		    qq({ name = "a"; source = [ "$source" ]; }),
+		    rules(qq(allow egress = "a"; $more)) }, @want);
+}
+
+# Words for everybody that are DNS names.
+for ('all', 'any') {
+	warns_ok("clients: $_", { tls => "client_auth = \"optional\"; client_ca = \"" .
+		$daemon->dir . '/tls.pem";', rules('allow ' . from($_)) },
+	    qq(rules: "r1": clients: "$_" is a DNS name that a client's certificate ) .
+	    'must have; for every client, leave clients out');
+}
+$daemon->configure(tls => '', dns => '', egress => '');
+
 # Settings that do nothing because of another one.
 my $no_cache = 'means nothing where dns.cache_size is 0';
 for (
@@ -212,6 +249,19 @@ for (
 	[ 'a limit of a rule', { limits => 'tunnels = 10;',
 	    rules('allow max_tunnels = 11;') }, 'rules: "r1": max_tunnels ' .
 	    'means nothing where limits.tunnels is 10' ],
+	[ 'a half-close', { timeouts => 'half_close = "2m"; idle = "2m";' } ],
+	[ 'a half-close with a shorter idle', { timeouts =>
+	    'half_close = "2m"; idle = "119s";' },
+	    'timeouts.half_close: means nothing where timeouts.idle is shorter' ],
+	[ 'a half-close without a limit on idle', { timeouts =>
+	    'half_close = "2m"; idle = "0";' } ],
+	[ 'a half-close that one rule needs', { timeouts =>
+	    'half_close = "2m"; idle = "1m";',
+	    rules('allow idle_timeout = "1h";') } ],
+	[ 'a half-close that no rule needs', { timeouts =>
+	    'half_close = "2m"; idle = "1m";',
+	    rules('allow idle_timeout = "30s";') },
+	    'timeouts.half_close: means nothing where timeouts.idle is shorter' ],
 	[ 'authentication', { tls => 'authentication_lifetime = "1h";' },
 	    'tls.authentication_lifetime: means nothing where ' .
 	    'tls.client_auth is "none"' ],
@@ -220,9 +270,9 @@ for (
 ) {
 	my ($title, $option, @want) = @$_;
 	warns_ok("nothing is done: $title", { limits => '', dns => '',
-		tls => '', %allow, %$option }, @want);
+		tls => '', timeouts => '', %allow, %$option }, @want);
 }
-$daemon->configure(limits => '', dns => '', tls => '');
+$daemon->configure(limits => '', dns => '', tls => '', timeouts => '');
 
 # Ciphers of TLS 1.2.
 my $dir = $daemon->dir;

@@ -525,6 +525,24 @@ static const struct bad bads[] = {
 	    ":3: egress.source: \"0.0.0.0\" is not the address of a host; " },
 	{ "egress = ( { name = \"a\"; source = [ \"::\" ]; } );",
 	    ":3: egress.source: \"::\" is not the address of a host; write" },
+	{ "egress = ( { name = \"a\"; source = [ \"239.1.1.1\" ]; } );",
+	    ":3: egress.source: \"239.1.1.1\" is a multicast address, which" },
+	{ "egress = ( { name = \"a\"; source = [ \"ff02::1\" ]; } );",
+	    ":3: egress.source: \"ff02::1\" is a multicast address, which" },
+	{ "egress = ( { name = \"a\"; source = [ \"255.255.255.255\" ]; } );",
+	    ":3: egress.source: \"255.255.255.255\" is the broadcast address" },
+	{ "rules = ( { name = \"a\"; action = \"allow\"; destinations = [ "
+	  "\"*:*\" ]; networks = [ \"0.0.0.0\" ]; } );",
+	    ":3: rules.networks: \"0.0.0.0\" is not the address of a host; "
+	    "write 0.0.0.0/0 for all addresses" },
+	{ "rules = ( { name = \"a\"; action = \"allow\"; destinations = [ "
+	  "\"*:*\" ]; clients = [ \"::\" ]; } );",
+	    ":3: rules.clients: \"::\" is not the address of a host; write "
+	    "::/0 for all addresses" },
+	{ "rules = ( { name = \"a\"; action = \"allow\"; destinations = [ "
+	  "\"*:*\" ]; clients = [ \"spiffe://cluster.local\" ]; } );",
+	    ":3: rules.clients: \"spiffe://cluster.local\" names a trust "
+	    "domain, but no client of it; write spiffe://cluster.local/* for" },
 	{ "default_action = \"allow\";",
 	    ":3: default_action: \"allow\" is not one of the choices; write "
 	    "\"deny\" or \"report\"" },
