@@ -31,20 +31,46 @@
 /* One that does not live longer is not replaced at once. */
 #define RESTART_DELAY (1 * CLOCK_SEC)
 
+static void
+state_free(struct writer_state *s)
+{
+	if (s != NULL)
+		(void)munmap(s, sizeof(*s));
+}
+
+/* Workers, and the writers of other logs, are forked without it: one that was
+ * broken into could change the lines of others. */
 static struct writer_state *
 state_new(void)
 {
 	void *map = mmap(NULL, sizeof(struct writer_state),
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	return (map == MAP_FAILED ? NULL : map);
+	if (map == MAP_FAILED)
+		return (NULL);
+	if (madvise(map, sizeof(struct writer_state), MADV_DONTFORK) == 0)
+		return (map);
+	state_free(map);
+	return (NULL);
 }
 
-static void
-state_free(struct writer_state *s)
+/* Forks with that state. */
+static pid_t
+fork_with(struct writer_state *state)
 {
-	if (s != NULL)
-		(void)munmap(s, sizeof(*s));
+	pid_t pid;
+	int error;
+
+	if (madvise(state, sizeof(*state), MADV_DOFORK) != 0)
+		return (-1);
+	fflush(NULL);
+	pid = fork();
+	error = errno;
+	/* It could be set before; the kernel allocates nothing for it. */
+	if (pid != 0)
+		(void)madvise(state, sizeof(*state), MADV_DONTFORK);
+	errno = error;
+	return (pid);
 }
 
 /* What was read and is not written yet; its length. */
@@ -88,8 +114,7 @@ launch(
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return (-errno);
 	child.state = state;
-	fflush(NULL);
-	*pid = fork();
+	*pid = fork_with(state);
 	if (*pid == 0)
 		writer_run(&child, pair[1]);
 	if (*pid < 0) {

@@ -116,6 +116,30 @@ sub states_ok {
 is(scalar(() = $daemon->log =~ /sandbox: files are restricted by Landlock/g),
 	$landlock ? 2 : 0, 'files are guarded, where the kernel can');
 states_ok('start');
+
+# How many maps the process shares with others that are no file: what a writer
+# has taken and not yet written is in such a one.
+sub buffers {
+	my ($pid) = @_;
+
+	open my $file, '<', "/proc/$pid/maps" or return -1;
+	return scalar grep { m{ rw-s .* /dev/zero} } <$file>;
+}
+
+sub buffers_ok {
+	my ($title) = @_;
+	my @writers = $daemon->writers;
+
+	cmp_ok(scalar(@writers), '>', 1, "$title: logs have writers");
+	is(buffers($daemon->pid), scalar(@writers),
+		"$title: the master has their buffers");
+	is_deeply([ map { buffers($_) } @writers ], [ (1) x @writers ],
+		"$title: a writer has its own");
+	is_deeply([ map { buffers($_) } $daemon->workers ],
+		[ (0) x $daemon->workers ], "$title: a worker has none");
+	return;
+}
+buffers_ok('start');
 # A container has a filter of its own.
 my ($master, $one) = map { status($_)->{Seccomp_filters} // 0 } $daemon->pid,
     $daemon->workers;
@@ -136,6 +160,11 @@ ok(works($old, 1_000_000) && finish($old), 'a tunnel of the first one lives');
 rename $daemon->dir . '/audit.log', $daemon->dir . '/audit.1' or die;
 $daemon->signal('USR1');
 ok(poll(sub { -e $daemon->dir . '/audit.log' }), 'log files are reopened');
+my %old = map { ($_ => 1) } $daemon->workers;
+kill 'KILL', $daemon->workers;
+ok(poll(sub { my @new = grep { !$old{$_} } $daemon->workers; @new == 2 }),
+	'workers are replaced');
+buffers_ok('others');
 my $client;
 ok(poll(sub {
 	$client = tunnel_open($daemon, $upstream);
