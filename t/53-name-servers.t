@@ -101,6 +101,57 @@ subtest 'a first server whose port is closed' => sub {
 	$daemon->stop_ok;
 };
 
+# A time-out would be too late.
+subtest 'a server that does not like EDNS' => sub {
+	my $server = Sniport::DNS->new;
+	my $at = $server->server;
+	my %late = (timeout => '"30s"');
+	$daemon = Sniport::Daemon->new(dns([$server], %late));
+	for my $how (qw(FORMERR bare echo NOTIMP BADVERS)) {
+		$server->zone({ '*.test' => { %$good, edns => $how } });
+		$server->clear;
+		$daemon->reload(dns([$server], %late));
+		ended_ok($daemon, name(), "$how: is asked without", @done);
+		is(scalar($server->questions), 2, "$how: at once");
+		ended_ok($daemon, name(), "$how: and from then on", @done);
+		is(scalar($server->questions), 3, "$how: as it is remembered");
+	}
+	is(scalar(() = $daemon->log =~
+		/name server \Q$at\E does not accept EDNS; it is asked without$/mg),
+		5, 'the log says so, once each time');
+	$server->zone({ '*.test' => { %$good, edns => 'REFUSED' } });
+	$daemon->reload(dns([$server], %late, tries => 1));
+	my $line = ended_ok($daemon, name(), 'REFUSED', reason => 'dns_failed',
+		tried => undef);
+	is($line->{detail}, "$at: REFUSED", 'REFUSED: says nothing of EDNS');
+	$daemon->stop_ok;
+};
+
+subtest 'what tells nothing of the name is a failure' => sub {
+	my $server = Sniport::DNS->new;
+	my $at = $server->server;
+	my $name = name();
+	my %old = (cache_size => 10, stale => '"1h"', max_ttl => '"0"',
+		min_ttl => '"0"');
+	$daemon = Sniport::Daemon->new(dns([$server], tries => 1));
+	my $truncated = { A => [], AAAA => [], truncate => 1, tcp => 'truncate' };
+	for ([ $truncated, 'truncated answer without an address' ],
+		[ 'BADVERS', 'BADVERS' ]) {
+		my ($script, $word) = @$_;
+		$server->all($script);
+		$daemon->reload(dns([$server], tries => 1));
+		my $line = ended_ok($daemon, name(), $word,
+			reason => 'dns_failed', tried => undef);
+		is($line->{detail}, "$at: $word", "$word: the audit line");
+		$server->all({ %$good, ttl => 0 });
+		$daemon->reload(dns([$server], tries => 1, %old));
+		ended_ok($daemon, $name, "$word: before", @done);
+		$server->all($script);
+		ended_ok($daemon, $name, "$word: an old answer is used", @done);
+	}
+	$daemon->stop_ok;
+};
+
 subtest 'more servers failed than there is room for' => sub {
 	my @servers = map { Sniport::DNS->new } 1 .. 9;
 	$_->all('REFUSED') for @servers;

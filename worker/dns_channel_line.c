@@ -186,7 +186,7 @@ line_init(struct dns_line *line)
 	struct ares_options options = {
 		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
 			 ARES_FLAG_IGNTC | ARES_FLAG_NOCHECKRESP |
-			 ARES_FLAG_EDNS,
+			 (line->edns ? ARES_FLAG_EDNS : 0),
 		.timeout = (int)(line->timeout / CLOCK_MSEC),
 		.tries = 1,
 		.ndots = 1,
@@ -226,6 +226,7 @@ dns_line_new(struct dns_line **out, struct dns_server *server, bool again)
 	line->timeout = server->set->channel->conf->timeout;
 	if (again)
 		line->timeout *= 2;
+	line->edns = !server->plain;
 	line->refused = -1;
 	line->refused_task.cb = dns_socket_refused_task;
 	timer_init(&line->timer, line_timer_cb);
@@ -314,8 +315,8 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 		 !line->former)
 		dns_server_refused(line->server);
 	if (bytes != NULL)
-		dns_question_answered(
-		    q, line->message, line->message_len, false);
+		dns_question_answered(q, line->message, line->message_len,
+		    line->edns ? DNS_BY_EDNS : DNS_BY_UDP);
 	else
 		dns_question_failed(q, explain(line, status));
 }

@@ -127,46 +127,74 @@ rcode_text(unsigned rcode)
 		return ("NOTIMP");
 	case DNS_RCODE_REFUSED:
 		return ("REFUSED");
+	case DNS_RCODE_BADVERS:
+		return ("BADVERS");
 	default:
 		return ("an error code of DNS that is not known here");
 	}
 }
 
-/*
- * What is truncated and has addresses is as good as a whole answer: nobody
- * dials more than a few of them. One that has none is asked for by TCP.
- */
-static void
-take_answer(struct dns_question *q, const struct dns_message *m, bool by_tcp)
+/* Some say so of a question with EDNS who answer one without. */
+static bool
+dislikes_edns(unsigned rcode)
 {
-	int error;
+	return (rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP ||
+		rcode == DNS_RCODE_BADVERS);
+}
 
-	if (m->rcode != DNS_RCODE_NONE && m->rcode != DNS_RCODE_NXDOMAIN) {
-		dns_question_failed(q, rcode_text(m->rcode));
-		return;
-	}
-	if (by_tcp || !m->truncated || m->result.naddrs != 0) {
-		dns_question_end(q, &m->result);
-		return;
-	}
-	error = dns_stream_ask(q, server_of(q, q->tries - 1));
+static void
+ask_without_edns(struct dns_question *q)
+{
+	dns_server_plain(server_of(q, q->tries - 1));
+	q->tries--;
+	go_on_later(q);
+}
+
+static void
+ask_by_tcp(struct dns_question *q)
+{
+	int error = dns_stream_ask(q, server_of(q, q->tries - 1));
+
 	if (error == -EBUSY)
 		dns_question_failed(q, "too many answers are awaited by TCP");
 	else if (error != 0)
 		dns_question_failed(q, strerrordesc_np(-error));
 }
 
+/*
+ * What is truncated and has addresses is as good as a whole answer: nobody
+ * dials more than a few of them. One that has none is asked for by TCP, and
+ * says nothing of the name if that is no better.
+ */
+static void
+take_answer(struct dns_question *q, const struct dns_message *m, bool cut,
+    enum dns_way way)
+{
+	if (way == DNS_BY_EDNS && dislikes_edns(m->rcode))
+		ask_without_edns(q);
+	else if (m->rcode != DNS_RCODE_NONE && m->rcode != DNS_RCODE_NXDOMAIN)
+		dns_question_failed(q, rcode_text(m->rcode));
+	else if (m->result.naddrs != 0)
+		dns_question_end(q, &m->result);
+	else if (m->truncated && way != DNS_BY_TCP)
+		ask_by_tcp(q);
+	else if ((m->truncated || cut) && m->rcode == DNS_RCODE_NONE)
+		dns_question_failed(q, "truncated answer without an address");
+	else
+		dns_question_end(q, &m->result);
+}
+
 void
 dns_question_answered(
-    struct dns_question *q, const uint8_t *bytes, size_t len, bool by_tcp)
+    struct dns_question *q, const uint8_t *bytes, size_t len, enum dns_way way)
 {
-	bool cut = by_tcp && len >= DNS_TCP_MAX;
+	bool cut = way == DNS_BY_TCP && len >= DNS_TCP_MAX;
 	struct dns_message m;
 
 	if (dns_message_read(&m, bytes, len, &q->key, cut) != 0)
 		dns_question_failed(q, "malformed answer");
 	else
-		take_answer(q, &m, by_tcp);
+		take_answer(q, &m, cut, way);
 }
 
 /* One more try; the first of each server by its first line. */

@@ -93,6 +93,21 @@ dns_server_refused(struct dns_server *server)
 	    server, SILENT_AFTER, "is not there (Connection refused)");
 }
 
+void
+dns_server_plain(struct dns_server *server)
+{
+	struct dns_channel *ch = channel_of(server);
+
+	if (server->plain)
+		return;
+	server->plain = true;
+	renew(server);
+	log_write(ch->log, LOG_LEVEL_NOTICE,
+	    "resolver: name server %s does not accept EDNS; it is asked "
+	    "without",
+	    server->text);
+}
+
 struct dns_line *
 dns_server_line(struct dns_server *server, bool again, int *error)
 {

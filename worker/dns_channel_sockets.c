@@ -78,6 +78,35 @@ put_sender(struct sockaddr *from, ares_socklen_t *len)
 	*len = sizeof(loopback);
 }
 
+static void
+keep_asked(struct dns_line *line, const struct iovec *part)
+{
+	struct dns_asked *asked = &line->asked[line->asked_next];
+
+	if (part->iov_len > sizeof(asked->bytes))
+		return;
+	memcpy(asked->bytes, part->iov_base, part->iov_len);
+	asked->len = part->iov_len;
+	line->asked_next = (line->asked_next + 1) % DNS_ASKED;
+}
+
+/* Puts the question into an answer that has none; returns its length. */
+static size_t
+complete(struct dns_line *line, size_t len)
+{
+	uint8_t whole[DNS_MESSAGE_QUESTION_SIZE];
+	const struct dns_asked *asked = line->asked;
+	size_t n = 0;
+
+	for (; asked < line->asked + DNS_ASKED && n == 0; asked++)
+		n = dns_message_complete(
+		    whole, line->message, len, asked->bytes, asked->len);
+	if (n == 0)
+		return (len);
+	memcpy(line->message, whole, n);
+	return (n);
+}
+
 /*
  * c-ares sees the head of each answer, enough to find the question by. The
  * rest is read by us: 1.34 has the whole socket pay for a malformed one, with
@@ -104,8 +133,8 @@ receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
 		if (got == -1)
 			return (note(line, got));
 		line->may_read = false;
-		line->message_len = (size_t)got;
-		n = dns_message_head(head, line->message, (size_t)got);
+		line->message_len = complete(line, (size_t)got);
+		n = dns_message_head(head, line->message, line->message_len);
 	}
 	if (n == 0 || n > size) {
 		errno = EAGAIN;
@@ -138,6 +167,8 @@ send_cb(ares_socket_t fd, const struct iovec *parts, int n, void *arg)
 	struct dns_line *line = arg;
 	ssize_t sent = note(line, writev(fd, parts, n));
 
+	if (sent != -1 && n == 1)
+		keep_asked(line, parts);
 	if (sent == -1 && errno == ECONNREFUSED) {
 		line->refused = fd;
 		loop_defer(

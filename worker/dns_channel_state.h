@@ -54,6 +54,21 @@ struct dns_channel {
 	struct log_rate conf_rate, socket_rate, server_rate;
 };
 
+/* Far more than are under way at a server that does not like any of them. */
+#define DNS_ASKED 16
+
+struct dns_asked {
+	uint8_t bytes[DNS_MESSAGE_QUESTION_SIZE];
+	size_t len;
+};
+
+/* How a question came to its server. */
+enum dns_way {
+	DNS_BY_EDNS,
+	DNS_BY_UDP,
+	DNS_BY_TCP
+};
+
 /*
  * A c-ares channel for one server, which it takes for 127.0.0.1: its sockets
  * lead elsewhere. In the server's place for it, or in the set's list of former
@@ -73,6 +88,10 @@ struct dns_line {
 	uint8_t message[DNS_UDP_MAX];
 	size_t message_len;
 	bool may_read; /* it has not been given one since it was called */
+	bool edns;
+	/* What it sent last, for answers that leave their question out. */
+	struct dns_asked asked[DNS_ASKED];
+	unsigned asked_next;
 	struct dns_socket_list sockets;
 	bool former;
 	LIST_ENTRY(dns_line) link; /* of a former one */
@@ -89,6 +108,7 @@ struct dns_server {
 	struct dns_line *lines[DNS_LINES]; /* NULL: made when it is needed */
 	unsigned silent; /* time-outs since it last answered, or more */
 	bool told;	 /* the log says that it is silent */
+	bool plain;	 /* it does not like EDNS */
 	int64_t probe_at, renewed_at;
 	bool probing;
 };
@@ -109,9 +129,9 @@ struct dns_set {
 void dns_question_begin(struct dns_question *);
 /* What the channel's task does: goes on with all that are due. */
 void dns_question_task(struct loop_task *);
-/* A server answered. by_tcp: as much of the answer as is wanted. */
+/* A server answered; by TCP: as much of the answer as is wanted. */
 void dns_question_answered(
-    struct dns_question *, const uint8_t *, size_t len, bool by_tcp);
+    struct dns_question *, const uint8_t *, size_t len, enum dns_way);
 /* The server that it was put to failed in these words, which are static. May
  * be called from within c-ares. */
 void dns_question_failed(struct dns_question *, const char *said);
@@ -129,6 +149,8 @@ void dns_server_order(struct dns_question *);
 void dns_server_heard(struct dns_server *);
 void dns_server_unheard(struct dns_server *);
 void dns_server_refused(struct dns_server *);
+/* From now on it is asked without EDNS. */
+void dns_server_plain(struct dns_server *);
 void dns_server_fini(struct dns_server *);
 /* The line for a first try or another one; NULL with *error. */
 struct dns_line *dns_server_line(struct dns_server *, bool again, int *error);

@@ -122,7 +122,7 @@ stream_done(struct dns_stream *s)
 		return;
 	}
 	dns_stream_free(s); /* its memory stays until the end of the turn */
-	dns_question_answered(q, message, len, true);
+	dns_question_answered(q, message, len, DNS_BY_TCP);
 }
 
 static void

@@ -16,6 +16,7 @@
 #define TYPE_A	      1
 #define TYPE_CNAME    5
 #define TYPE_AAAA     28
+#define TYPE_OPT      41
 
 /* Where the reader is in a message. */
 struct cursor {
@@ -152,8 +153,27 @@ dns_message_head(
 	memcpy(out, bytes, c.at);
 	memset(out + 6, 0, HEADER_SIZE - 6);
 	out[2] &= 0x81; /* an answer; recursion was desired */
-	out[3] = (bytes[3] & 0xf) == DNS_RCODE_FORMERR ? DNS_RCODE_FORMERR
-						       : DNS_RCODE_SERVFAIL;
+	out[3] = DNS_RCODE_SERVFAIL;
+	return (c.at);
+}
+
+size_t
+dns_message_complete(uint8_t out[DNS_MESSAGE_QUESTION_SIZE],
+    const uint8_t *bytes, size_t len, const uint8_t *asked, size_t asked_len)
+{
+	struct cursor c = { asked, asked_len, HEADER_SIZE };
+
+	if (len < HEADER_SIZE || (bytes[2] & 0xf8) != 0x80 ||
+	    get16(bytes + 4) != 0 || (bytes[3] & 0xf) == DNS_RCODE_NONE)
+		return (0);
+	if (asked_len < HEADER_SIZE || get16(asked) != get16(bytes) ||
+	    !skip_name(&c) || !has(&c, 4) ||
+	    c.at + 4 > DNS_MESSAGE_QUESTION_SIZE)
+		return (0);
+	c.at += 4;
+	memcpy(out, asked, c.at);
+	memset(out + 6, 0, HEADER_SIZE - 6);
+	memcpy(out + 2, bytes + 2, 2);
 	return (c.at);
 }
 
@@ -256,6 +276,22 @@ take_records(struct dns_message *m, struct cursor *c, unsigned n,
 	return (0);
 }
 
+/* RFC 6891 section 6.1.3. A message has room for few records: each is 11 bytes
+ * long at least. */
+static unsigned
+upper_rcode(const struct cursor *question_end)
+{
+	struct cursor c = *question_end;
+	size_t n = (size_t)get16(c.bytes + 6) + get16(c.bytes + 8) +
+		   get16(c.bytes + 10);
+	struct record r;
+
+	for (; n > 0 && take_record(&c, &r); n--)
+		if (r.type == TYPE_OPT)
+			return (r.ttl >> 24 << 4);
+	return (0);
+}
+
 int
 dns_message_read(struct dns_message *m, const uint8_t *bytes, size_t len,
     const struct dns_key *key, bool cut)
@@ -270,7 +306,7 @@ dns_message_read(struct dns_message *m, const uint8_t *bytes, size_t len,
 		return (-EBADMSG);
 	m->id = (uint16_t)get16(bytes);
 	m->truncated = (bytes[2] & 2) != 0;
-	m->rcode = bytes[3] & 0xf;
+	m->rcode = (bytes[3] & 0xfU) | upper_rcode(&c);
 	if (m->rcode != DNS_RCODE_NONE && m->rcode != DNS_RCODE_NXDOMAIN)
 		return (0);
 	error = take_records(m, &c, get16(bytes + 6), key, cut || m->truncated);

@@ -21,7 +21,8 @@ enum dns_rcode {
 	DNS_RCODE_SERVFAIL = 2,
 	DNS_RCODE_NXDOMAIN = 3,
 	DNS_RCODE_NOTIMP = 4,
-	DNS_RCODE_REFUSED = 5
+	DNS_RCODE_REFUSED = 5,
+	DNS_RCODE_BADVERS = 16 /* RFC 6891 section 9 */
 };
 
 /* The number of the record type of a family's addresses. */
@@ -33,16 +34,24 @@ size_t dns_message_ask(uint8_t out[DNS_MESSAGE_QUESTION_SIZE],
     const struct dns_key *, uint16_t id);
 
 /*
+ * Where a server says to a message that it asked wrongly or in vain and leaves
+ * the question out: its answer, with the question, without any record. Returns
+ * its length, 0: it is not such an answer, or to another question.
+ */
+size_t dns_message_complete(uint8_t out[DNS_MESSAGE_QUESTION_SIZE],
+    const uint8_t *bytes, size_t len, const uint8_t *asked, size_t asked_len);
+
+/*
  * The head of an answer with one question, whatever it is: that question,
- * without any record, with the code SERVFAIL; or FORMERR, where it said so, and
- * so knows nothing of EDNS. Returns its length, 0: it is not such an answer.
+ * without any record, with the code SERVFAIL. Returns its length, 0: it is not
+ * such an answer.
  */
 size_t dns_message_head(
     uint8_t out[DNS_MESSAGE_QUESTION_SIZE], const uint8_t *bytes, size_t len);
 
 struct dns_message {
 	uint16_t id;
-	unsigned rcode;
+	unsigned rcode; /* with what the OPT record has of it */
 	bool truncated; /* it says of itself that it is not whole */
 	/* What the records say; with rcode NONE and NXDOMAIN alone. */
 	struct dns_result result;

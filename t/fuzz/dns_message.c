@@ -22,6 +22,10 @@ check(const uint8_t *message, size_t len, const struct dns_key *key, bool cut)
 
 	assert(n <= len && n <= sizeof(head));
 	assert(n == 0 || dns_message_head(head, head, n) == n);
+	n = dns_message_complete(head, message, len, message, len);
+	assert(n <= len && n <= sizeof(head));
+	assert(
+	    n == 0 || dns_message_complete(head, message, len, head, n) == n);
 	if (dns_message_read(&m, message, len, key, cut) != 0)
 		return;
 	assert(m.result.naddrs <= DNS_MESSAGE_ADDRS_MAX);

@@ -185,9 +185,6 @@ test_head(void)
 	is_int(out[3], DNS_RCODE_SERVFAIL, "of a server that failed");
 	is_int(out[7], 0, "without records");
 	ok(memcmp(out + 12, t.bytes + 12, question - 12) == 0, "as it was");
-	t.bytes[3] = DNS_RCODE_FORMERR;
-	(void)dns_message_head(out, t.bytes, t.len);
-	is_int(out[3], DNS_RCODE_FORMERR, "no EDNS");
 	for (i = 0; i < question; i++)
 		heads += dns_message_head(out, t.bytes, i) != 0;
 	is_int(heads, 0, "there is none in fewer bytes");
@@ -212,6 +209,52 @@ test_long(void)
 	is_int(m.result.naddrs, DNS_MESSAGE_ADDRS_MAX, "are taken");
 }
 
+/* The code's upper bits are in the OPT record, behind all others. */
+static void
+test_upper_code(void)
+{
+	static const uint8_t opt[] = { 0, 0, 41, 4, 0xd0, 1, 0, 0, 0, 0, 0 };
+	uint8_t t[DNS_MESSAGE_QUESTION_SIZE];
+	size_t len = dns_message_ask(t, &key, 7), i, upper = 0;
+	struct dns_message m;
+
+	t[2] = 0x81;
+	t[11] = 1; /* ARCOUNT */
+	memcpy(t + len, opt, sizeof(opt));
+	is_int(dns_message_read(&m, t, len + sizeof(opt), &key, false), 0,
+	    "an answer with an OPT record");
+	is_int(m.rcode, DNS_RCODE_BADVERS, "has the code of both");
+	for (i = len; i < len + sizeof(opt); i++)
+		if (dns_message_read(&m, t, i, &key, false) == 0)
+			upper += m.rcode != DNS_RCODE_NONE;
+	is_int(upper, 0, "and of one that is cut nothing is read");
+}
+
+static void
+test_complete(void)
+{
+	uint8_t asked[DNS_MESSAGE_QUESTION_SIZE], out[sizeof(asked)];
+	uint8_t bare[12] = { 0, 7, 0x81, DNS_RCODE_FORMERR };
+	size_t len = dns_message_ask(asked, &key, 7);
+	struct dns_message m;
+
+	is_int(dns_message_complete(out, bare, sizeof(bare), asked, len),
+	    (int64_t)len, "an answer without its question gets it");
+	is_int(dns_message_read(&m, out, len, &key, false), 0, "and is read");
+	is_int(m.rcode, DNS_RCODE_FORMERR, "as what it says");
+	is_int(dns_message_complete(out, bare, sizeof(bare) - 1, asked, len), 0,
+	    "not a part of one");
+	is_int(dns_message_complete(out, bare, sizeof(bare), asked, len - 1), 0,
+	    "nor by a part of a question");
+	bare[1] = 8;
+	is_int(dns_message_complete(out, bare, sizeof(bare), asked, len), 0,
+	    "nor by another question");
+	bare[1] = 7;
+	bare[3] = DNS_RCODE_NONE;
+	is_int(dns_message_complete(out, bare, sizeof(bare), asked, len), 0,
+	    "nor where nothing failed");
+}
+
 int
 main(void)
 {
@@ -220,5 +263,7 @@ main(void)
 	test_malformed();
 	test_long();
 	test_head();
+	test_upper_code();
+	test_complete();
 	return (done_testing());
 }

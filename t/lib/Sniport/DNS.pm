@@ -15,7 +15,7 @@
 #     });
 #
 # A script is a hash or a word. Words: NODATA, NXDOMAIN, SERVFAIL, REFUSED,
-# FORMERR, NOTIMP; drop (no answer), garbage (a record that is not there),
+# FORMERR, NOTIMP, BADVERS; drop (no answer), garbage (a record that is not there),
 # noise (bytes that are no message), wrong_id, wrong_name (another question is
 # answered). In a hash, A and AAAA are lists of addresses or a word for that
 # type alone; CNAME is a name, which is looked up in the zone; ttl is that of
@@ -24,7 +24,9 @@
 # UDP, all over TCP (a number above 1: with so many of the records); raw: bytes to
 # append as they are with the number of records, [count, bytes]; tcp: what is
 # done instead of an answer over TCP: "close", "reset", "drop", or "begin" (it
-# is begun, and never ended). A list of
+# is begun, and never ended), "truncate" (TC and no record); edns: what is said
+# to a question with EDNS: FORMERR, NOTIMP, BADVERS, "bare" (FORMERR without the
+# question), "echo" (FORMERR with the OPT record). A list of
 # scripts is used up one per question of a type; its last stays. A type that a
 # hash has not is NODATA, a name that the zone has not is NXDOMAIN.
 #
@@ -397,13 +399,18 @@ sub answer {
 	} else {
 		fill($s, $reply, $script, lc $name, $type_name);
 	}
-	return ($delay, encode($reply), ref $script ? $script->{tcp} : undef)
-	    if $transport eq 'tcp';
-	my $truncate = ref $script ? $script->{truncate} : 0;
 	# RFC 6891: an OPT record, whose class is the size, is all there may be.
-	my $max = $UDP_MAX;
-	(my $root, my $opt, $max) = unpack "x$at x4 C n n", $query
+	my ($max, $root, $opt) = ($UDP_MAX, 0, 0);
+	($root, $opt, $max) = unpack "x$at x4 C n n", $query
 	    if length $query >= $at + 4 + 11;
+	my $dislike = $word eq 'BADVERS' ? $word :
+	    ref $script && $opt ? $script->{edns} : undef;
+	return ($delay, refuse_edns($reply, $dislike)) if $dislike;
+	my $instead = ref $script ? $script->{tcp} : undef;
+	return ($delay, shorten($reply, 1, 0))
+	    if $transport eq 'tcp' && ($instead // '') eq 'truncate';
+	return ($delay, encode($reply), $instead) if $transport eq 'tcp';
+	my $truncate = ref $script ? $script->{truncate} : 0;
 	return ($delay, shorten($reply, $truncate, $max));
 }
 
@@ -469,6 +476,20 @@ sub encode {
 
 	return pack('n6', $reply->{id}, $reply->{flags} | $reply->{rcode}, 1,
 		$reply->{count}, 0, 0) . $reply->{question} . $reply->{records};
+}
+
+# What those say that know nothing of EDNS, or of its version.
+sub refuse_edns {
+	my ($reply, $how) = @_;
+	my $flags = $reply->{flags} | ($RCODE{$how} // 0);
+	my $opt = sub { return pack 'C n n N n', 0, 41, 1232, $_[0], 0 };
+
+	return pack 'n6', $reply->{id}, $flags | 1, 0, 0, 0, 0 if $how eq 'bare';
+	return pack('n6', $reply->{id}, $flags | 1, 1, 0, 0, 1) .
+	    $reply->{question} . $opt->(0) if $how eq 'echo';
+	return pack('n6', $reply->{id}, $flags, 1, 0, 0, 1) .
+	    $reply->{question} . $opt->(1 << 24) if $how eq 'BADVERS';
+	return pack('n6', $reply->{id}, $flags, 1, 0, 0, 0) . $reply->{question};
 }
 
 # As much of it as may go by UDP: all, none, or so many records of one size.
