@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
+use Net::SSLeay ();
 use Time::HiRes ();
 
 use Sniport::Client;
@@ -93,6 +94,29 @@ for my $length (3, 9, 200) {
 	line_ok($port, "$length bytes of a hello, and the end",
 		reason => 'client_abandoned', closed_first => 'client');
 }
+
+# A reset that comes together with the last bytes of the handshake.
+my ($worker) = $daemon->workers;
+for my $version ('1.2', '1.3') {
+	my $client = Sniport::Client->open(port => $daemon->port,
+		name => "reset-$version.held.test:9", version => $version);
+	my $port = $client->local_port;
+
+	# It reads nothing until the worker is stopped.
+	pipe(my $nothing, my $writer) or die "pipe: $!";
+	$nothing->blocking(0);
+	$client->start_tls;
+	Net::SSLeay::set_rfd($client->{ssl}, fileno $nothing);
+	Net::SSLeay::connect($client->{ssl});
+	Net::SSLeay::set_rfd($client->{ssl}, fileno $client->socket);
+	ok(readable($client->socket, deadline()), "TLS $version: the answer");
+	kill 'STOP', $worker or die "kill: $!";
+	Net::SSLeay::connect($client->{ssl});
+	$client->reset;
+	kill 'CONT', $worker or die "kill: $!";
+	line_ok($port, "TLS $version: a reset with the end of the handshake",
+		reason => 'client_abandoned', closed_first => 'client');
+}
 $bystander->close;
 $daemon->stop_ok;
 
@@ -111,14 +135,13 @@ for my $first ('client', 'upstream') {
 		setsockopt($socket, SOL_SOCKET, SO_RCVBUF, 16384);
 		CORE::shutdown($socket, 1) if $first eq 'upstream';
 		while ($got < $PIECES * $PIECE) {
-			my $n = sysread $socket, my $bytes, $PIECE;
+			my $n = sysread($socket, my $bytes, $PIECE);
 			return (got => $got, end => defined $n ? 'fin' : 'reset')
 			    if !$n;
 			$got += $n;
 			Time::HiRes::sleep(0.25 * $n / $PIECE);
 		}
-		my ($bytes, $n);
-		$n = sysread $socket, $bytes, 1;
+		my $n = sysread($socket, my $bytes, 1);
 		return (got => $got, end => defined $n ? 'fin' : 'reset');
 	});
 	my $client = Sniport::Client->new(port => $daemon->port,

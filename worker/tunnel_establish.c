@@ -161,6 +161,10 @@ handshake_done(struct tunnel *t)
 	tunnel_watch(t);
 	if (t->dial == NULL)
 		start_dial(t);
+	/* epoll tells once of a reset that came with the last of the handshake,
+	 * and has. */
+	if (t->phase == PHASE_CONNECT)
+		tunnel_connect_run(t);
 }
 
 void
