@@ -24,6 +24,7 @@
 #include "master/logs.h"
 #include "master/own_addrs.h"
 #include "master/rules_check.h"
+#include "master/service.h"
 #include "master/tls_load.h"
 
 /* Far more than any hosts file that blocks advertisers. */
@@ -214,6 +215,8 @@ generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 	if (g->seats == NULL)
 		findings_add(
 		    f, LOG_LEVEL_ERROR, "workers: %s", strerror(ENOMEM));
+	(void)privilege_check_files(g->conf, g->nworkers,
+	    g->service != NULL ? g->service->files : 0, f);
 	for (i = 0; g->seats != NULL && i < g->nworkers; i++)
 		g->seats[i].store = -1;
 	(void)tls_load(&g->tls, g->conf, f);

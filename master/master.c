@@ -347,6 +347,11 @@ init(struct master *m, const char **step)
 	error = privilege_limits();
 	if (error != 0)
 		return (error);
+	/* Else it would be the first to fail that is told. */
+	*step = NULL;
+	error = privilege_check_least(&m->findings);
+	if (error != 0)
+		return (error);
 	*step = "signals";
 	error = open_signals(m);
 	if (error != 0)
@@ -394,7 +399,8 @@ master_run(const char *file)
 		step = "epoll_wait";
 		error = loop(&m);
 	}
-	if (error != 0)
+	findings_print(&m.findings, stderr);
+	if (error != 0 && step != NULL)
 		fprintf(stderr, "%ssniport: %s: %s\n",
 		    sink_is_journal(STDERR_FILENO) ? "<3>" : "", step,
 		    strerror(-error));

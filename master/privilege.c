@@ -21,6 +21,12 @@
 /* Files of the master beside its listeners and the control sockets. */
 #define FILES_MASTER 32
 
+/* So many, and the configuration can be read and the limit judged by it. */
+#define FILES_START 16
+
+#define FILES_ADVICE \
+	": raise it with ulimit -n, or with LimitNOFILE in the unit"
+
 /* A number instead of a name, as in chown(1). (uid_t)-1 and (gid_t)-1 mean
  * "as it was" to the kernel. */
 static bool
@@ -148,7 +154,8 @@ try_to_become(const struct run_as *id)
 	pid_t pid;
 	int status;
 
-	pid = fork();
+	/* Without the handlers of fork(3): it is no worker. */
+	pid = _Fork();
 	if (pid == 0)
 		_exit(-privilege_drop(id, &step));
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -249,8 +256,23 @@ privilege_limits(void)
 }
 
 int
-privilege_check_files(
-    const struct conf *conf, size_t nworkers, struct findings *f)
+privilege_check_least(struct findings *f)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+	    files.rlim_max >= FILES_START)
+		return (0);
+	findings_add(f, LOG_LEVEL_ERROR,
+	    "too few open files: 1 worker and 1 listener need %d, "
+	    "RLIMIT_NOFILE is %llu" FILES_ADVICE,
+	    BOOT_FILES_OTHER + 3, (unsigned long long)files.rlim_max);
+	return (-EMFILE);
+}
+
+int
+privilege_check_files(const struct conf *conf, size_t nworkers, uint64_t limit,
+    struct findings *f)
 {
 	uint64_t share =
 	    ((uint64_t)conf->limits.tunnels + nworkers - 1) / nworkers;
@@ -260,25 +282,27 @@ privilege_check_files(
 	uint64_t master = nworkers * (conf->nlisteners + 4) + FILES_MASTER;
 	struct rlimit files;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
-	    (files.rlim_cur >= other + 2 * share && files.rlim_cur >= master))
+	if (limit == 0 && getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return (0);
-	if (files.rlim_cur < other + 2 || files.rlim_cur < master) {
+	if (limit == 0)
+		limit = files.rlim_max;
+	if (limit >= other + 2 * share && limit >= master)
+		return (0);
+	if (limit < other + 2 || limit < master) {
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->workers,
 		    "too few open files: %zu worker%s and %zu listener%s need "
 		    "%llu in the master and at least %llu in each worker, "
-		    "RLIMIT_NOFILE is %llu",
+		    "RLIMIT_NOFILE is %llu" FILES_ADVICE,
 		    nworkers, nworkers == 1 ? "" : "s", conf->nlisteners,
 		    conf->nlisteners == 1 ? "" : "s",
 		    (unsigned long long)master, (unsigned long long)other + 2,
-		    (unsigned long long)files.rlim_cur);
+		    (unsigned long long)limit);
 		return (-EMFILE);
 	}
 	findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->limits.tunnels,
 	    "%lld over %zu worker%s need %llu open files each, "
-	    "RLIMIT_NOFILE is %llu",
+	    "RLIMIT_NOFILE is %llu" FILES_ADVICE,
 	    (long long)conf->limits.tunnels, nworkers, nworkers == 1 ? "" : "s",
-	    (unsigned long long)(other + 2 * share),
-	    (unsigned long long)files.rlim_cur);
+	    (unsigned long long)(other + 2 * share), (unsigned long long)limit);
 	return (0);
 }

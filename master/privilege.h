@@ -36,13 +36,17 @@ int privilege_drop(const struct run_as *, const char **step);
  * in memory; as many files as the hard limit allows. 0 or -errno. */
 int privilege_limits(void);
 
+/* -EMFILE, with the cause in findings, where the limit on open files leaves no
+ * room even to read a configuration. */
+int privilege_check_least(struct findings *);
+
 /*
- * -EMFILE where the limit on open files leaves no room for the listeners and a
- * single tunnel, since nobody would be served then: the numbers are in
- * findings. Else 0, with a warning where a worker's share of limits.tunnels
- * has no room.
+ * -EMFILE where that limit on open files (0: that of this process) leaves no
+ * room for the listeners and a single tunnel, since nobody would be served
+ * then: the numbers are in findings. Else 0, with a warning where a worker's
+ * share of limits.tunnels has no room.
  */
 int privilege_check_files(
-    const struct conf *, size_t nworkers, struct findings *);
+    const struct conf *, size_t nworkers, uint64_t limit, struct findings *);
 
 #endif

@@ -69,7 +69,6 @@ reload_begin(struct master *m)
 	/* New workers are not to inherit what an old one has shut down. */
 	cover_heal(m, m->reload_began);
 	if (generation_complete(g, &m->logs, &m->findings) != 0 ||
-	    privilege_check_files(g->conf, g->nworkers, &m->findings) != 0 ||
 	    listener_prepare(
 		&m->listeners, g->conf, g->nworkers, &m->findings) != 0) {
 		generation_free(g);

@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Sniport::Daemon;
-use Sniport::Test qw(under_valgrind);
+use Sniport::Test qw(run under_valgrind);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -18,7 +18,7 @@ plan skip_all => 'SKIPPED: valgrind keeps files for itself' if under_valgrind();
 
 my $upstream = Sniport::Upstream->new('echo');
 my @hosts = (hosts => "127.0.0.1 peer.test\n");
-my $refused = qr/^sniport: .*: workers: too few open files: (\d+) workers? and (\d+) listeners? need (\d+) in the master and at least (\d+) in each worker, RLIMIT_NOFILE is (\d+)$/m;
+my $refused = qr/^sniport: .*: workers: too few open files: (\d+) workers? and (\d+) listeners? need (\d+) in the master and at least (\d+) in each worker, RLIMIT_NOFILE is (\d+): raise it with ulimit -n, or with LimitNOFILE in the unit$/m;
 
 sub serves {
 	my ($daemon) = @_;
@@ -42,6 +42,17 @@ sub refused_ok {
 	return @numbers;
 }
 
+# Too few to read a configuration.
+for my $files (4 .. 15) {
+	my $daemon = Sniport::Daemon->new(@hosts, files => $files,
+		may_fail => 1);
+
+	is($daemon->wait_end, 1, "$files open files: no start");
+	is($daemon->log, "sniport: too few open files: 1 worker and 1 listener need 67, RLIMIT_NOFILE is $files: raise it with ulimit -n, or with LimitNOFILE in the unit\n",
+		'what is wrong is told');
+	$daemon->stop_ok(status => 1);
+}
+refused_ok(16);
 refused_ok(20);
 refused_ok(64);
 my ($workers, $listeners, $master, $worker) = refused_ok(40);
@@ -51,7 +62,7 @@ refused_ok($worker - 1);
 # What is said to be enough is enough.
 my $daemon = Sniport::Daemon->new(@hosts, files => $worker);
 ok(serves($daemon), 'as many as it asks for: it serves');
-like($daemon->log, qr/ warning .*limits\.tunnels: 100000 over 1 worker need \d+ open files each, RLIMIT_NOFILE is $worker$/m,
+like($daemon->log, qr/ warning .*limits\.tunnels: 100000 over 1 worker need \d+ open files each, RLIMIT_NOFILE is $worker: raise it with ulimit -n, or with LimitNOFILE in the unit$/m,
 	'and warns that its tunnels need more');
 # One listener more has no room.
 my $more = '{ address = "127.0.0.1:%PORT%"; }, { address = "127.0.0.2:%PORT%"; }';
@@ -64,6 +75,37 @@ $daemon = Sniport::Daemon->new(@hosts, listeners => $more,
 	files => $worker + 1);
 ok(serves($daemon), 'one file more is enough for that');
 $daemon->stop_ok;
+
+# -t judges by its own limit, or by that of the unit.
+sub checked_with {
+	my ($files, $limit) = @_;
+	my $bin = $daemon->dir . '/bin';
+
+	mkdir $bin;
+	open my $file, '>', "$bin/systemctl" or die "systemctl: $!";
+	print $file "#!/bin/sh\n",
+	    $limit ? "echo User=\necho LimitNOFILE=$limit\n" : "exit 1\n";
+	close $file;
+	chmod 0755, "$bin/systemctl" or die "systemctl: $!";
+	my ($status, $text) = run('sh', '-c', 'ulimit -n $0 && exec "$@"',
+		$files, 'env', "PATH=$bin:$ENV{PATH}",
+		$daemon->command('-t', '-c', $daemon->dir . '/sniport.conf'));
+	return "$status $text";
+}
+$daemon->configure(top => 'workers = 1;');
+like(checked_with(20), qr/\A1 .*: workers: too few open files: .* RLIMIT_NOFILE is 20: raise it /,
+	'-t: too few is an error');
+like(checked_with(1000), qr/^0 (?:.*\n)*sniport: warning: \S*limits\.tunnels: 100000 over 1 worker need \d+ open files each, RLIMIT_NOFILE is 1000: /m,
+	'-t: fewer than the tunnels need is a warning');
+SKIP: {
+	skip 'only root asks of the unit', 3 if $>;
+	like(checked_with(1000, 30), qr/^1 (?:.*\n)*.* RLIMIT_NOFILE is 30: /m,
+		'-t: the unit has less than its own');
+	for ('infinity', 300000) {
+		unlike(checked_with(1000, $_), qr/RLIMIT_NOFILE/,
+			"-t: the unit has enough: $_");
+	}
+}
 
 # The master holds the listening sockets of all workers.
 ($workers, $listeners, $master, $worker) = refused_ok(70,

@@ -36,6 +36,8 @@ sub checked {
 
 	$daemon->configure(%option);
 	my ($status, $text) = $daemon->once('-t');
+	# That depends on who runs the test.
+	$text =~ s/^sniport: warning: \S*\s?limits\.tunnels: .*\n//mg;
 	return "$status $text";
 }
 
@@ -119,6 +121,7 @@ subtest 'dates of a certificate' => sub {
 sub systemctl {
 	my ($daemon, %property) = @_;
 	my $dir = $daemon->dir . '/bin';
+	%property = (LimitNOFILE => 'infinity', %property);
 
 	mkdir $dir;
 	open my $file, '>', "$dir/systemctl" or die "systemctl: $!";
@@ -219,7 +222,7 @@ subtest '-t and what is not there yet' => sub {
 		}
 		like(checked_as($daemon, [], User => 'daemon', $_ => $name,
 			LoadState => 'not-found'),
-			qr/\A1 .*\Q$file\E cannot be opened/,
+			qr/\A1 .*\Q$file\E cannot be opened/s,
 			'a unit that is not there makes none');
 	}
 
