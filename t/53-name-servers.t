@@ -328,6 +328,12 @@ SKIP: {
 		ended_ok($daemon, name(), 'one without interface', @done);
 		like($daemon->log, qr/resolv\.conf:1: is ignored: a link-local address without its interface/,
 			'is left out, and the log says so');
+		$file->("search test\nnameserver fe80::");
+		ok(poll(sub {
+			die 'no echo' if echoes(dial($daemon, name())) ne 'echo';
+			return $daemon->log =~ /resolv\.conf: No name server in it; its former name servers stay in use$/m;
+		}), 'one that is cut names nobody: the former stay in use');
+		ended_ok($daemon, name(), 'and are asked', @done);
 		$file->("# nameserver 127.0.0.1\nsearch test\n");
 		$daemon->reload;
 		ok($daemon->wait_log(qr/resolv\.conf names no name server; 127\.0\.0\.1 is asked/),

@@ -194,9 +194,8 @@ use_loopback(struct dns_channel *ch)
 
 /* 0, or -errno: the file cannot be read, or there is no memory. */
 static int
-use_file(struct dns_channel *ch)
+read_file(struct dns_channel *ch, struct nameserver_list *list)
 {
-	struct nameserver_list list;
 	char *text;
 	size_t len;
 	int error =
@@ -204,18 +203,25 @@ use_file(struct dns_channel *ch)
 
 	if (error != 0)
 		return (error);
-	nameserver_list_parse(&list, text, len, ch->terms->port);
+	nameserver_list_parse(list, text, len, ch->terms->port);
 	free(text);
-	tell_list(ch, &list);
-	if (list.n == 0)
+	return (0);
+}
+
+static int
+use_list(struct dns_channel *ch, const struct nameserver_list *list)
+{
+	tell_list(ch, list);
+	if (list->n == 0)
 		return (use_loopback(ch));
-	return (set_new(ch, list.servers, list.n));
+	return (set_new(ch, list->servers, list->n));
 }
 
 static int
 begin(struct dns_channel *ch)
 {
 	const char *path = ch->terms->resolv_conf;
+	struct nameserver_list list;
 	int error;
 
 	if (ch->conf->nservers != 0)
@@ -223,7 +229,9 @@ begin(struct dns_channel *ch)
 	ch->next_check = loop_now(ch->loop) + ch->terms->interval;
 	error = identify(&ch->file, path);
 	if (error == 0)
-		error = use_file(ch);
+		error = read_file(ch, &list);
+	if (error == 0)
+		error = use_list(ch, &list);
 	if (error == 0 || error == -ENOMEM)
 		return (error);
 	log_write(ch->log, LOG_LEVEL_WARNING,
@@ -231,10 +239,12 @@ begin(struct dns_channel *ch)
 	return (use_loopback(ch));
 }
 
+/* It may be seen while it is written: one that names nobody is like none. */
 static void
 follow_resolv_conf(struct dns_channel *ch)
 {
 	int64_t now = loop_now(ch->loop);
+	struct nameserver_list list;
 	struct dns_file_id id;
 	int error;
 
@@ -245,13 +255,17 @@ follow_resolv_conf(struct dns_channel *ch)
 	if (error == 0 && file_id_equal(&id, &ch->file))
 		return;
 	if (error == 0)
-		error = use_file(ch);
+		error = read_file(ch, &list);
+	if (error == 0)
+		error = list.n == 0 ? -ENODATA : use_list(ch, &list);
 	if (error == 0)
 		ch->file = id;
 	else
 		log_write_rate(ch->log, &ch->conf_rate, LOG_LEVEL_WARNING,
 		    "resolver: %s: %s; its former name servers stay in use",
-		    ch->terms->resolv_conf, fd_slurp_text(error));
+		    ch->terms->resolv_conf,
+		    error == -ENODATA ? "No name server in it"
+				      : fd_slurp_text(error));
 }
 
 void

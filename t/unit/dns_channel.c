@@ -247,10 +247,36 @@ kept_pipe(struct test *t)
 }
 
 static void
+kept_empty(struct test *t)
+{
+	write_resolv_conf("");
+	ask(t, 2, "a.test", AF_INET);
+	write_resolv_conf("search test\nnameserver 127.0.0");
+	ask(t, 3, "a.test", AF_INET);
+}
+
+static void
+kept_other(struct test *t)
+{
+	is_int(t->askers[2].n, 2, "an empty file: they answer");
+	is_int(t->askers[3].n, 2, "a cut one: they answer");
+	write_resolv_conf("nameserver 127.0.0.2\n");
+	ask(t, 4, "a.test", AF_INET);
+}
+
+static void
+kept_end(struct test *t)
+{
+	is_int(t->askers[4].reason, REASON_DNS_FAILED,
+	    "until the file names another");
+}
+
+static void
 test_kept(struct test *t)
 {
-	static void (*const steps[])(
-	    struct test *) = { missing_ask, kept_change, kept_pipe, NULL };
+	static void (*const steps[])(struct test *) = { missing_ask,
+		kept_change, kept_pipe, kept_empty, kept_other, kept_end,
+		NULL };
 
 	test_open(t);
 	write_resolv_conf("nameserver 127.0.0.1\n");
