@@ -205,6 +205,7 @@ check_client_auth(
     const struct conf *conf, config_setting_t *root, struct conf_errors *errors)
 {
 	config_setting_t *tls = conf_member(root, "tls"), *identity;
+	const char *text;
 
 	if (conf->tls.client_auth != CONF_CLIENT_AUTH_NONE ||
 	    !conf_error_free(conf_member(tls, "client_auth")))
@@ -212,10 +213,18 @@ check_client_auth(
 	identity = find_identity(conf, conf_member(root, "rules"));
 	if (identity == NULL || !conf_error_free(identity))
 		return;
-	conf_error_at(errors, identity, "rules.clients",
-	    "\"%.100s\" needs a client's certificate, but tls.client_auth is "
-	    "\"none\"; write tls.client_auth = \"optional\" or \"required\"",
-	    config_setting_get_string(identity));
+	text = config_setting_get_string(identity);
+	if (rule_says_everybody(text, strlen(text)))
+		conf_error_at(errors, identity, "rules.clients",
+		    "\"%s\" is a DNS name that a client's certificate must "
+		    "have; for every client, leave clients out",
+		    text);
+	else
+		conf_error_at(errors, identity, "rules.clients",
+		    "\"%.100s\" needs a client's certificate, but "
+		    "tls.client_auth is \"none\"; write tls.client_auth = "
+		    "\"optional\" or \"required\"",
+		    text);
 }
 
 int

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/piece.h"
 
@@ -228,4 +229,11 @@ rule_destination_format(
 	}
 	buf[len] = '\0';
 	return (len);
+}
+
+bool
+rule_says_everybody(const char *s, size_t len)
+{
+	return (len == 3 && (strncasecmp(s, "all", 3) == 0 ||
+				strncasecmp(s, "any", 3) == 0));
 }

@@ -76,4 +76,7 @@ int rule_destination_parse(
 size_t rule_destination_format(
     const struct rule_destination *, char buf[RULE_DESTINATION_TEXT_SIZE]);
 
+/* Is it "all" or "any"? As a client that is a DNS name, but hardly meant so. */
+bool rule_says_everybody(const char *, size_t len);
+
 #endif

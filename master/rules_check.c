@@ -5,7 +5,6 @@
 
 #include "common/conf.h"
 #include "common/guard.h"
-#include "common/piece.h"
 #include "common/policy_shadow.h"
 #include "master/findings.h"
 
@@ -102,23 +101,6 @@ check_networks(
 		    n - TOLD_MAX);
 }
 
-/* "all" is the DNS name of a client, which is hardly what was meant. */
-static bool
-is_everybody(const struct rule_client *c)
-{
-	static const char *const words[] = { "all", "any" };
-	size_t i;
-
-	if (c->kind != RULE_CLIENT_IDENTITY)
-		return (false);
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (piece_is(
-			(struct piece){ c->identity->text, c->identity->len },
-			words[i]))
-			return (true);
-	return (false);
-}
-
 static void
 check_clients(
     const struct conf *conf, const struct rule *rule, struct findings *f)
@@ -126,7 +108,8 @@ check_clients(
 	const struct rule_client *c;
 
 	for (c = rule->clients; c < rule->clients + rule->nclients; c++) {
-		if (!is_everybody(c))
+		if (c->kind != RULE_CLIENT_IDENTITY ||
+		    !rule_says_everybody(c->identity->text, c->identity->len))
 			continue;
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, rule,
 		    "\"%s\": clients: \"%.*s\" is a DNS name that a client's "

@@ -254,6 +254,9 @@ mistake_ok('KB for KiB', qr/workers = 1;/, 'limits = { buffer = "64KB"; };',
 	'limits\.buffer: "64KB" is not a size; write .* KiB, MiB or GiB.*');
 mistake_ok('yes for true', qr/workers = 1;/, 'log = { access_connect = "yes"; };',
 	'log\.access_connect: .*; write true or false');
+mistake_ok("clients: $_", qr/"10\.1\.0\.0\/16"/, qq("$_"), 'rules\.clients: ' .
+	qq("$_" is a DNS name that a client's certificate must have; ) .
+	'for every client, leave clients out') for 'all', 'ANY';
 mistake_ok('rule without port', qr/:5432/, '',
 	'rules.*\.destinations: "db\.example\.com" is not a destination: it has no port; write host:port.*');
 mistake_ok('rule with a URL', qr/"db\./, '"https://db.',
