@@ -42,8 +42,9 @@ setting(const struct logs_entry *e)
 }
 
 void
-logs_init(struct logs *l, int epoll_fd)
+logs_init(struct logs *l, int epoll_fd, const struct writer_forget *forget)
 {
+	l->forget = *forget;
 	TAILQ_INIT(&l->list);
 	l->epoll_fd = epoll_fd;
 }
@@ -106,7 +107,8 @@ logs_fini(struct logs *l)
 static int
 open_writer(struct logs_entry *e, const struct run_as *run_as)
 {
-	int error = writer_open(&e->writer, e->target, run_as);
+	int error =
+	    writer_open(&e->writer, e->target, run_as, &e->logs->forget);
 
 	if (error != 0)
 		return (error);

@@ -11,6 +11,8 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "master/writer.h"
+
 struct log;
 struct run_as;
 struct sink;
@@ -25,9 +27,10 @@ struct logs_entry;
 struct logs {
 	TAILQ_HEAD(logs_list, logs_entry) list;
 	int epoll_fd; /* tells of writers: data.ptr is the entry; borrowed */
+	struct writer_forget forget;
 };
 
-void logs_init(struct logs *, int epoll_fd);
+void logs_init(struct logs *, int epoll_fd, const struct writer_forget *);
 
 /* Closes all, as it stands. No entry may be in use. */
 void logs_fini(struct logs *);

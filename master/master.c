@@ -365,6 +365,19 @@ init(struct master *m, const char **step)
 	return (stats_new(&m->stats));
 }
 
+/* A writer needs no keys, whoever's they are. */
+static void
+forget_keys(void *arg)
+{
+	struct master *m = arg;
+	struct generation *g;
+
+	TAILQ_FOREACH (g, &m->generations, entry)
+		generation_forget_keys(g);
+	if (m->loading != NULL)
+		generation_forget_keys(m->loading);
+}
+
 int
 master_run(const char *file)
 {
@@ -375,6 +388,7 @@ master_run(const char *file)
 		.limit_at = CLOCK_NEVER,
 		.lent_at = CLOCK_NEVER,
 		.logs_until = CLOCK_NEVER };
+	const struct writer_forget forget = { forget_keys, &m };
 	struct sink *sink = NULL;
 	struct log *log = NULL;
 	const char *step;
@@ -383,7 +397,7 @@ master_run(const char *file)
 	TAILQ_INIT(&m.generations);
 	listener_init(&m.listeners);
 	findings_init(&m.findings);
-	logs_init(&m.logs, -1);
+	logs_init(&m.logs, -1, &forget);
 	notify_open(&m.notify);
 	/* Of all whose keys are read here, a worker shall have its own alone. */
 	alloc_wipe(true);

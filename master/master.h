@@ -35,6 +35,7 @@ struct master {
 	struct logs logs;
 	struct generation_list generations; /* oldest first */
 	struct generation *current; /* NULL until the start has succeeded */
+	struct generation *loading; /* on no list yet; NULL: none */
 	struct generation *next;    /* being started; NULL: none */
 	unsigned last_number;	    /* of a generation */
 	size_t serving;	   /* workers of the current one, as was told */

@@ -55,6 +55,7 @@ void
 reload_begin(struct master *m)
 {
 	struct generation *g;
+	int error;
 
 	m->reload_began = clock_now();
 	findings_init(&m->findings);
@@ -68,9 +69,11 @@ reload_begin(struct master *m)
 		return;
 	/* New workers are not to inherit what an old one has shut down. */
 	cover_heal(m, m->reload_began);
-	if (generation_complete(g, &m->logs, &m->findings) != 0 ||
-	    listener_prepare(
-		&m->listeners, g->conf, g->nworkers, &m->findings) != 0) {
+	m->loading = g;
+	error = generation_complete(g, &m->logs, &m->findings);
+	m->loading = NULL;
+	if (error != 0 || listener_prepare(&m->listeners, g->conf, g->nworkers,
+			      &m->findings) != 0) {
 		generation_free(g);
 		return;
 	}

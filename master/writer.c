@@ -196,12 +196,14 @@ open_pipe(struct writer *w)
 }
 
 int
-writer_open(struct writer *w, const char *target, const struct run_as *run_as)
+writer_open(struct writer *w, const char *target, const struct run_as *run_as,
+    const struct writer_forget *forget)
 {
 	int error;
 
 	*w = (struct writer){ .target = target,
 		.run_as = *run_as,
+		.forget = *forget,
 		.lines = -1,
 		.source = -1,
 		.status = -1,

@@ -19,9 +19,16 @@
 
 struct writer_state;
 
+/* To be called in each writer: it forgets what it need not know. */
+struct writer_forget {
+	void (*call)(void *arg);
+	void *arg;
+};
+
 struct writer {
 	const char *target; /* borrowed: see log_file_open() */
 	struct run_as run_as;
+	struct writer_forget forget;
 	int lines;  /* where lines are written to; -1: the caller took it */
 	int source; /* where the writer reads them */
 	int status; /* messages with the writer; -1: there is none */
@@ -41,7 +48,8 @@ struct writer {
  * becomes run_as; waits until the target is open, or WRITER_OPEN_PATIENCE. 0,
  * or -errno: -ETIMEDOUT for a disk that hangs, -EPIPE for a writer that died.
  */
-int writer_open(struct writer *, const char *target, const struct run_as *);
+int writer_open(struct writer *, const char *target, const struct run_as *,
+    const struct writer_forget *);
 
 /* Gives up what is left, and all resources. */
 void writer_close(struct writer *);

@@ -234,6 +234,7 @@ prepare(struct run *r, const struct writer *w)
 	struct stat st;
 	int error;
 
+	w->forget.call(w->forget.arg);
 	set_signals();
 	(void)prctl(PR_SET_NAME, "sniport-log", 0, 0, 0);
 	error = close_others(r->source, r->status);

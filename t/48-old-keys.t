@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # A worker has the keys of its own generation in its memory, and none of any
 # other: neither private keys, as numbers or as the text they were read from, nor
-# those of tickets.
+# those of tickets. Those who write the logs have none.
 
 use strict;
 use warnings;
@@ -104,6 +104,17 @@ for my $type ('ec', 'rsa') {
 	is_deeply([ found($memory, %{ ($tickets->())[0] }) ],
 		[ 'ticket key 0', 'ticket key 1' ], "$type: and the keys of its tickets");
 
+	my $writers_ok = sub {
+		my ($title) = @_;
+		my @tickets = $tickets->();
+		my @writers = $daemon->writers;
+		cmp_ok(scalar(@writers), '>', 1, "$type, $title: logs have writers");
+		is_deeply([ map { my $all = memory($_);
+			length $all ? map { found($all, %$_) } @signs, @tickets : 'unread' }
+			@writers ], [], "$type, $title: which have no key");
+	};
+	$writers_ok->('start');
+
 	# A tunnel keeps the first generation alive.
 	my $tunnel = tunnel_open($daemon, $upstream);
 	for my $generation (2, 3) {
@@ -123,6 +134,12 @@ for my $type ('ec', 'rsa') {
 			}
 		}
 	}
+	$writers_ok->('reload');
+	my @before = $daemon->writers;
+	kill 'KILL', @before;
+	ok(poll(sub { my @now = grep { my $pid = $_; !grep { $_ == $pid } @before }
+		$daemon->writers; @now == @before }), "$type: they are replaced");
+	$writers_ok->('replaced');
 	# One that is started later, and one while another generation is loaded.
 	my $pids = () = $daemon->log =~ /worker 0\[\d+\]: ready/g;
 	kill 'KILL', $daemon->worker(0);
