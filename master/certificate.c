@@ -108,14 +108,17 @@ read_key(const struct pem_file *file)
 static void
 check_mode(const struct pem_file *file)
 {
+	mode_t both = S_IROTH | S_IWOTH;
 	struct stat st;
 
-	if (stat(*file->setting, &st) == 0 &&
-	    (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+	if (stat(*file->setting, &st) == 0 && (st.st_mode & both) != 0)
 		pem_finding(file, LOG_LEVEL_WARNING,
-		    "its mode %04o lets every user read or write it; take that "
-		    "away with chmod o-rw",
-		    (unsigned)(st.st_mode & 07777));
+		    "its mode %04o lets every user %s it; take that away with "
+		    "chmod o-rw",
+		    (unsigned)(st.st_mode & 07777),
+		    (st.st_mode & both) == both	  ? "read and write"
+		    : (st.st_mode & S_IROTH) != 0 ? "read"
+						  : "write");
 }
 
 /* Clients build their path from the order that the server sends. */

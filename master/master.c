@@ -107,6 +107,7 @@ stop_gently(struct master *m)
 	int64_t drain, deadline;
 	struct generation *g;
 	uint64_t tunnels;
+	bool whole;
 
 	if (m->current == NULL) {
 		stop_at_once(m);
@@ -124,10 +125,12 @@ stop_gently(struct master *m)
 	keep_fill(m, m->current, clock_now());
 	listener_fini(&m->listeners);
 	tunnels = stats_tunnels(m->stats);
+	whole = drain % CLOCK_SEC == 0;
 	log_write(m->log, LOG_LEVEL_NOTICE,
-	    "stop: draining %llu tunnel%s for at most %lld ms",
+	    "stop: draining %llu tunnel%s for at most %lld%s",
 	    (unsigned long long)tunnels, tunnels == 1 ? "" : "s",
-	    (long long)(drain / CLOCK_MSEC));
+	    (long long)(drain / (whole ? CLOCK_SEC : CLOCK_MSEC)),
+	    whole ? "s" : "ms");
 	notify_send(&m->notify, "STOPPING=1\nSTATUS=Draining\n");
 }
 

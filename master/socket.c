@@ -142,6 +142,8 @@ socket_advice(const struct addr *addr, const char *step, int error)
 {
 	if (error == -EACCES && strcmp(step, "bind") == 0 && addr->port < 1024)
 		return ("; a port below 1024 needs CAP_NET_BIND_SERVICE");
+	if (error == -EADDRNOTAVAIL && strcmp(step, "bind") == 0)
+		return ("; this host does not have this address");
 	return ("");
 }
 

@@ -259,7 +259,7 @@ subtest '-t binds what the running service does not hold' => sub {
 	close $taken;
 	like(checked($daemon, @both), $valid, 'when it is gone it is not');
 	like(checked($daemon, listeners => '{ address = "192.0.2.1:4443"; }'),
-		qr/^1 .*sniport: \S+:3: listeners\.address: 192\.0\.2\.1:4443: bind: Cannot assign requested address$/ms,
+		qr/^1 .*sniport: \S+:3: listeners\.address: 192\.0\.2\.1:4443: bind: Cannot assign requested address; this host does not have this address$/ms,
 		'an address that is not of this host');
 	$daemon->stop_ok;
 };
@@ -300,6 +300,20 @@ subtest 'HUP while sniport is stopping' => sub {
 	ok($daemon->wait_log(qr/ warning master\S+ reload: ignored: sniport is stopping$/m),
 		'the error log says that there will be no reload');
 	ok(works($client) && finish($client), 'the tunnel goes on to its end');
+	$daemon->stop_ok;
+};
+
+subtest 'words of a stop' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts);
+	$daemon->signal('TERM');
+	ok($daemon->wait_log(qr/ stop: draining 0 tunnels for at most 30s$/m),
+		'the time is written as in the configuration');
+	$daemon->stop_ok;
+	$daemon = Sniport::Daemon->new(@hosts);
+	$daemon->signal('QUIT');
+	ok($daemon->wait_log(qr/ worker \S+ ending at once: 0 tunnels open$/m),
+		'workers that end at once do not say that they drain');
+	unlike($daemon->log, qr/draining/, 'nor does anybody');
 	$daemon->stop_ok;
 };
 

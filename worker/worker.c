@@ -176,12 +176,12 @@ deadline_cb(struct timer *t)
 /* What is queued on those listeners is accepted, and what comes there until
  * accept_stop(). */
 static void
-drain(struct worker *w, uint64_t listeners)
+drain(struct worker *w, uint64_t listeners, const char *how)
 {
 	if (w->draining)
 		return;
 	w->draining = true;
-	log_write(w->boot->log, LOG_LEVEL_INFO, "draining: %llu tunnel%s open",
+	log_write(w->boot->log, LOG_LEVEL_INFO, "%s: %llu tunnel%s open", how,
 	    (unsigned long long)w->tunnels.count,
 	    w->tunnels.count == 1 ? "" : "s");
 	accept_empty(w->acceptor, listeners);
@@ -199,7 +199,7 @@ obey_drain(struct worker *w, const struct control_msg *msg)
 	const struct control_msg emptied = { .type = CONTROL_EMPTIED };
 	bool was_draining = w->draining;
 
-	drain(w, msg->listeners);
+	drain(w, msg->listeners, "draining");
 	w->end_reason = sane_reason(msg->reason);
 	w->logs_until = msg->deadline;
 	if (msg->deadline != CLOCK_NEVER)
@@ -223,7 +223,7 @@ obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 		accept_stop(w->acceptor, UINT64_MAX);
 		break;
 	case CONTROL_END:
-		drain(w, 0);
+		drain(w, 0, "ending at once");
 		accept_stop(w->acceptor, 0);
 		w->hurried = true;
 		w->logs_until = msg->deadline;
@@ -247,7 +247,7 @@ orphaned(struct worker *w)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
-	drain(w, UINT64_MAX);
+	drain(w, UINT64_MAX, "draining");
 	accept_stop(w->acceptor, UINT64_MAX);
 }
 

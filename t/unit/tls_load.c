@@ -342,7 +342,7 @@ main(void)
 	chmod(path("ec.key"), 0644);
 	taken("ec.pem", "ec.key", NULL, NULL,
 	    "warning: test.conf:5: tls.certificates.key: ec.key: its mode "
-	    "0644 lets every user read or write it; take that away with chmod "
+	    "0644 lets every user read it; take that away with chmod "
 	    "o-rw");
 	settings();
 	remove_files();
