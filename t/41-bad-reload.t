@@ -263,7 +263,7 @@ for (
 fails_ok($daemon, 'unknown ciphers', change => { tls => 'ciphers = "ROT13";' },
 	at => qr/ROT13/, says => 'LINE: tls\.ciphers: ROT13: .*');
 fails_ok($daemon, 'unknown groups', change => { tls => 'groups = "P-1";' },
-	at => qr/P-1/, says => 'LINE: tls\.groups: P-1 .*');
+	at => qr/P-1/, says => 'LINE: tls\.groups: "P-1" .*');
 
 # Authorities of clients.
 for (
