@@ -150,7 +150,7 @@ $here->set('ipv4.ip_nonlocal_bind', 0);
 
 # What networks name is open, and nothing else; an own listener is not.
 $daemon->reload(rules => "$rule networks = [ \"198.41.1.2\", \"198.41.78.0/24\",
-	\"2606:4700:57::/64\", \"0.0.0.0/32\" ]; }");
+	\"2606:4700:57::/64\", \"0.0.0.0/31\" ]; }");
 works_ok($_, 'open by networks') for qw(second new-block six far);
 refused_ok($_, $OURS, 'beside networks') for qw(first block new-six);
 refused_ok('any', 'This host on this network', 'unspecified, in networks');
