@@ -57,14 +57,14 @@ struct boot {
 };
 
 /*
- * The worker's whole life; never returns to the master's code. The value is
- * the exit status.
+ * The worker's whole life; never returns to the master's code. The value is the
+ * exit status.
  *
  * On entry: the user is the final one, there are no capabilities, no_new_privs
  * is set. The signal mask is empty; HUP, INT, USR1, USR2 and PIPE are ignored,
- * all else is at its default.
- * Open descriptors are 0, 1, 2, those of this struct, of stats and of the two sinks. The
- * log already bears the worker's name.
+ * all else is at its default. Open descriptors are 0, 1, 2, those of this
+ * struct, of stats and of the two sinks. The log already bears the worker's
+ * name.
  */
 int worker_main(const struct boot *);
 

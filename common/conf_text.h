@@ -24,12 +24,12 @@ struct conf_text {
 };
 
 /*
- * Reads the text, and what it includes, for what libconfig 1.5 does not
- * report: numbers that it would wrap, NUL bytes that it would drop, comments
- * and strings that do not end, strings of a list that no comma parts, includes
- * that would make it exit(3); and notes where the syntax is wrong. 0, also where errors were reported; -EINVAL:
- * reported, and libconfig must not read the text; -ENOMEM. Whatever it is,
- * conf_text_fini() frees what the struct holds.
+ * Reads the text, and what it includes, for what libconfig 1.5 does not report:
+ * numbers that it would wrap, NUL bytes that it would drop, comments and
+ * strings that do not end, strings of a list that no comma parts, includes that
+ * would make it exit(3); and notes where the syntax is wrong. 0, also where
+ * errors were reported; -EINVAL: reported, and libconfig must not read the
+ * text; -ENOMEM. Whatever it is, conf_text_fini() frees what the struct holds.
  */
 int conf_text_check(struct conf_text *, struct conf_errors *, const char *text);
 void conf_text_fini(struct conf_text *);

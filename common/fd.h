@@ -44,9 +44,10 @@ const char *fd_slurp_text(int error);
 /*
  * What every TCP socket of a tunnel has, and every listener hands down to the
  * sockets that it accepts (Linux clones them): no delay, keep-alive, urgent
- * bytes in their place, where they are not lost, and SO_LINGER of 0 seconds, so that the end is a reset unless somebody says that
- * all went well: a worker that crashes must not make a cut stream look whole.
- * 0, or -errno with *step (may be NULL) set to the option's name, static.
+ * bytes in their place, where they are not lost, and SO_LINGER of 0 seconds, so
+ * that the end is a reset unless somebody says that all went well: a worker
+ * that crashes must not make a cut stream look whole. 0, or -errno with *step
+ * (may be NULL) set to the option's name, static.
  */
 int fd_tunnel_options(int fd, const char **step);
 

@@ -63,9 +63,9 @@ bool sink_is_journal(int fd);
 
 /*
  * Writes or queues one line (with its newline; severity as in syslog(3), which
- * syslog and the journal are told). 0; -EAGAIN: dropped since the queue is full; other
- * -errno: dropped since the write failed (no reader). Takes no memory, and does
- * not block unless sink_may_block().
+ * syslog and the journal are told). 0; -EAGAIN: dropped since the queue is
+ * full; other -errno: dropped since the write failed (no reader). Takes no
+ * memory, and does not block unless sink_may_block().
  */
 int sink_write(struct sink *, int severity, const char *line, size_t len);
 

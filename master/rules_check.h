@@ -9,8 +9,9 @@ struct policy;
 
 /*
  * Warns of what does nothing: rules that can never decide, networks that open
- * nothing, egress lines that no rule names; and of what fails each tunnel: connect_to an own listener, or by a line that
- * has no address of that family. The rules' destinations must be there still.
+ * nothing, egress lines that no rule names; and of what fails each tunnel:
+ * connect_to an own listener, or by a line that has no address of that family.
+ * The rules' destinations must be there still.
  */
 void rules_check(const struct conf *, const struct policy *,
     const struct guard *, struct findings *);

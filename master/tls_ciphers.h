@@ -10,8 +10,8 @@ struct ssl_ctx_st;
  * To be called when the context has all certificates. 0, or -EINVAL where a
  * cipher that does not encrypt, or does not show who the server is, could be
  * agreed upon; the cause is in findings. Warns of ciphers that cannot be, by
- * their nature, by these certificates or since tls.min_version is "1.3"; and of words
- * that stand for none.
+ * their nature, by these certificates or since tls.min_version is "1.3"; and of
+ * words that stand for none.
  */
 int tls_ciphers_check(
     struct ssl_ctx_st *, const struct conf *, struct findings *);

@@ -108,11 +108,11 @@ complete(struct dns_line *line, size_t len)
 }
 
 /*
- * c-ares sees the head of each answer, enough to find the question by. The
- * rest is read by us: 1.34 has the whole socket pay for a malformed one, with
- * all that is asked by it, and lowers its time-outs after quick answers that
- * are good ones, which it is not told that they are. One answer at a time, so that it is known whose it
- * is; what is longer than a server may send is cut.
+ * c-ares sees the head of each answer, enough to find the question by. The rest
+ * is read by us: 1.34 has the whole socket pay for a malformed one, with all
+ * that is asked by it, and lowers its time-outs after quick answers that are
+ * good ones, which it is not told that they are. One answer at a time, so that
+ * it is known whose it is; what is longer than a server may send is cut.
  */
 static ares_ssize_t
 receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,

@@ -91,14 +91,14 @@ enum reason tls_failure(const struct tls *);
 bool tls_alerted(const struct tls *);
 
 /*
- * One receive of at most a chunk; all records that it completes are opened
- * into buf, which holds size bytes, at least a block's. > 0: bytes; 0: the
- * client's close_notify; -EAGAIN; -EPIPE: end of the stream without
- * close_notify, never an error of the socket; -ECONNABORTED: the same in the
- * middle of a record, so that something is missing for certain; -EPROTO: tls_error() says what,
- * and no alert is sent, which some clients take for a clean end; -EOVERFLOW:
- * too many records without data; -EDQUOT: too many answers that the client does
- * not read; other -errno: the socket's.
+ * One receive of at most a chunk; all records that it completes are opened into
+ * buf, which holds size bytes, at least a block's. > 0: bytes; 0: the client's
+ * close_notify; -EAGAIN; -EPIPE: end of the stream without close_notify, never
+ * an error of the socket; -ECONNABORTED: the same in the middle of a record, so
+ * that something is missing for certain; -EPROTO: tls_error() says what, and no
+ * alert is sent, which some clients take for a clean end; -EOVERFLOW: too many
+ * records without data; -EDQUOT: too many answers that the client does not
+ * read; other -errno: the socket's.
  */
 ssize_t tls_receive(struct tls *, uint8_t *buf, size_t size);
 
@@ -145,9 +145,10 @@ const uint8_t *tls_server_name(const struct tls *, size_t *len);
 
 /*
  * The names of the client's certificate, verified in this handshake or in the
- * one that is resumed, and no worse since: its SPIFFE id, then its DNS names. To be called once the handshake is done. 0 with *n names, borrowed
- * until tls_free(), none where there is no such certificate; -ENOMEM; -EINVAL:
- * it must not pass for anybody's.
+ * one that is resumed, and no worse since: its SPIFFE id, then its DNS names.
+ * To be called once the handshake is done. 0 with *n names, borrowed until
+ * tls_free(), none where there is no such certificate; -ENOMEM; -EINVAL: it
+ * must not pass for anybody's.
  */
 int tls_identities(struct tls *, const struct identity **, size_t *n);
 
