@@ -335,6 +335,7 @@ fini(struct master *m)
 		generation_free(g);
 	}
 	logs_fini(&m->logs);
+	findings_fini(&m->findings);
 	stats_free(m->stats);
 	notify_close(&m->notify);
 	fd_close(&m->epoll_fd);
