@@ -160,7 +160,7 @@ for my $case ([ 'allocation', $ALLOCATION, 'known' ],
 	ok(!$reasons{internal} || $kind == $CALL, "$title: a reason that says why");
 	ok($reasons{done}, "$title: the last tunnel is whole");
 	is_deeply([ $daemon->workers ], [$worker], "$title: the worker lives");
-	cmp_ok($live - $first, '<', $n / 10 + 50, "$title: nothing leaks");
+	cmp_ok($live - $first, '<', $n / 10 + 70, "$title: nothing leaks");
 }
 is(tunnel('known'), 'done', 'all is well afterwards');
 $daemon->stop_ok;
