@@ -118,9 +118,11 @@ for my $reads (0, 1) {
 		ends_ok($owing, 'ask', version => '1.3', @u);
 		ends_ok($owing, 'split', version => '1.3', @u, data => 8192,
 			count => $MANY / 3) if alone || $upstream eq 'sending';
-		# OpenSSL 3.5 answers so seldom that the kernel may hold it all.
-		ends_ok($reads ? $owing : "$owing|client_reset", 'renegotiate',
-			version => '1.2', @u);
+		# With OpenSSL 3.5 (Debian 13) the client was once through before
+		# it owed so much; why is not known.
+		my $through = !$reads && Net::SSLeay::SSLeay() >= 0x30500000 ?
+		    '|client_reset' : '';
+		ends_ok("$owing$through", 'renegotiate', version => '1.2', @u);
 		# Nobody is owed an answer to these.
 		push @u, count => 3000;
 		ends_ok($end, 'update', version => '1.3', @u);

@@ -160,7 +160,9 @@ for my $case ([ 'allocation', $ALLOCATION, 'known' ],
 	ok(!$reasons{internal} || $kind == $CALL, "$title: a reason that says why");
 	ok($reasons{done}, "$title: the last tunnel is whole");
 	is_deeply([ $daemon->workers ], [$worker], "$title: the worker lives");
-	cmp_ok($live - $first, '<', $n / 10 + 70, "$title: nothing leaks");
+	# Debian 13 was seen to keep 55 once, of which it is not known what.
+	my $kept = Net::SSLeay::SSLeay() >= 0x30500000 ? 70 : 50;
+	cmp_ok($live - $first, '<', $n / 10 + $kept, "$title: nothing leaks");
 }
 is(tunnel('known'), 'done', 'all is well afterwards');
 $daemon->stop_ok;
