@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "common/clock.h"
-#include "common/conf.h"
+#include "common/base/clock.h"
+#include "common/conf/conf.h"
 
 struct guard;
 struct hosts;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 #define BACKOFF_FIRST (1 * CLOCK_SEC)
 #define BACKOFF_MAX   (30 * CLOCK_SEC)

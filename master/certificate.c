@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "master/pem.h"
 
 #define FILE_MAX (1024 * 1024)

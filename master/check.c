@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "master/findings.h"
 #include "master/generation.h"
 #include "master/service.h"

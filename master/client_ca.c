@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "master/client_ca_check.h"
 #include "master/findings.h"
 #include "master/pem.h"

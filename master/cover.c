@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "common/control.h"
-#include "common/log.h"
+#include "common/log/log.h"
 #include "master/master.h"
 #include "master/order.h"
 #include "master/status.h"

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/conf.h"
-#include "common/fd.h"
+#include "common/conf/conf.h"
+#include "common/base/fd.h"
 #include "master/findings.h"
 
-/* Binds as a tunnel will (worker/dial_egress.c), which takes no port yet. */
+/* Binds as a tunnel will (worker/dial/egress.c), which takes no port yet. */
 static int
 try_source(const struct addr *source)
 {

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "common/policy.h"
+#include "common/policy/policy.h"
 
 /*
  * Writes a line for each of n rules, in their order, up to the one that

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
-#include "common/sink.h"
+#include "common/conf/conf.h"
+#include "common/log/sink.h"
 
 void
 findings_init(struct findings *f)

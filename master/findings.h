@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/queue.h>
 
-#include "common/log.h"
+#include "common/log/log.h"
 
 struct conf;
 

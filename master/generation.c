@@ -8,14 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/alloc.h"
-#include "common/conf.h"
-#include "common/fd.h"
-#include "common/guard.h"
-#include "common/hosts.h"
-#include "common/log.h"
-#include "common/policy.h"
-#include "common/sink.h"
+#include "common/base/alloc.h"
+#include "common/conf/conf.h"
+#include "common/base/fd.h"
+#include "common/net/guard.h"
+#include "common/net/hosts.h"
+#include "common/log/log.h"
+#include "common/policy/policy.h"
+#include "common/log/sink.h"
 #include "master/egress_check.h"
 #include "master/findings.h"
 #include "master/idle_check.h"

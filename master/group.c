@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "common/clock.h"
-#include "common/conf.h"
-#include "common/fd.h"
+#include "common/base/clock.h"
+#include "common/conf/conf.h"
+#include "common/base/fd.h"
 #include "master/socket.h"
 
 /* Of a socket that does not listen. */

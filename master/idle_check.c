@@ -1,7 +1,7 @@
 /* Looks for settings that do nothing because of the value of another one. */
 #include "master/idle_check.h"
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "master/findings.h"
 
 static void

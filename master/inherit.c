@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
-#include "common/fd.h"
-#include "common/log.h"
-#include "common/store.h"
+#include "common/conf/conf.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
+#include "common/shm/store.h"
 #include "master/generation.h"
 
 static void

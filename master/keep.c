@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "common/control.h"
-#include "common/fd.h"
-#include "common/log.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
 #include "master/master.h"
 #include "master/order.h"
 #include "master/supervise.h"

@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/fd.h"
-#include "common/log.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
 #include "master/findings.h"
 #include "master/socket.h"
 

@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 
 #include "common/boot.h"
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "master/group.h"
 
 struct findings;

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "master/listener.h"
 
 /* Writes the sockets of one listener to out; returns how many. */

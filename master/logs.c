@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "common/audit.h"
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/sink.h"
+#include "common/log/audit.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
 #include "master/writer.h"
 
 /* How often a stalled reader is tried again. */

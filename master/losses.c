@@ -1,10 +1,10 @@
 /* Counts and tells of lines that nobody else can tell of any more. */
 #include "master/losses.h"
 
-#include "common/audit.h"
-#include "common/conf.h"
-#include "common/log.h"
-#include "common/stats.h"
+#include "common/log/audit.h"
+#include "common/conf/conf.h"
+#include "common/log/log.h"
+#include "common/shm/stats.h"
 #include "master/logs.h"
 #include "master/master.h"
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/alloc.h"
-#include "common/conf.h"
+#include "common/base/alloc.h"
+#include "common/conf/conf.h"
 #include "master/check.h"
 #include "master/findings.h"
 #include "master/generation.h"

@@ -8,13 +8,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "common/alloc.h"
-#include "common/clock.h"
-#include "common/conf.h"
-#include "common/fd.h"
-#include "common/log.h"
-#include "common/sink.h"
-#include "common/stats.h"
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/conf/conf.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
+#include "common/shm/stats.h"
 #include "master/keep.h"
 #include "master/losses.h"
 #include "master/order.h"

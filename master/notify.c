@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/fd.h"
+#include "common/base/clock.h"
+#include "common/base/fd.h"
 
 /* A positive decimal, or 0. */
 static int64_t

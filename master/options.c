@@ -4,7 +4,7 @@
 #include <getopt.h>
 #include <unistd.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 
 static int
 set_mode(struct options *o, int *last, int opt, char *error, size_t size)

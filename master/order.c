@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "common/control.h"
-#include "common/log.h"
+#include "common/log/log.h"
 #include "master/master.h"
 
 /* What a worker may take beyond its deadline before it is killed. */

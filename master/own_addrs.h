@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "common/addr.h"
+#include "common/net/addr.h"
 
 /*
  * All of them: those of interfaces with their broadcast addresses, and what

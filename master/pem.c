@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/fd.h"
+#include "common/base/fd.h"
 #include "master/findings.h"
 
 void

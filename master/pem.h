@@ -7,7 +7,7 @@
 
 #include <openssl/asn1.h>
 
-#include "common/log.h"
+#include "common/log/log.h"
 
 struct conf;
 struct findings;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "common/boot.h"
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "master/capability.h"
 #include "master/findings.h"
 

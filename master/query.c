@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-#include "common/addr.h"
-#include "common/conf.h"
-#include "common/guard.h"
-#include "common/hosts.h"
-#include "common/policy.h"
-#include "common/target.h"
-#include "common/verdict.h"
+#include "common/net/addr.h"
+#include "common/conf/conf.h"
+#include "common/net/guard.h"
+#include "common/net/hosts.h"
+#include "common/policy/policy.h"
+#include "common/net/target.h"
+#include "common/policy/verdict.h"
 #include "master/explain.h"
 #include "master/generation.h"
 #include "master/options.h"

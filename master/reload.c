@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/conf.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/conf/conf.h"
+#include "common/log/log.h"
 #include "master/inherit.h"
 #include "master/master.h"
 #include "master/cover.h"

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "common/conf.h"
-#include "common/guard.h"
-#include "common/policy_shadow.h"
+#include "common/conf/conf.h"
+#include "common/net/guard.h"
+#include "common/policy/shadow.h"
 #include "master/findings.h"
 
 /* More of one kind are counted, not told one by one. */
@@ -170,10 +170,10 @@ static void
 check_names(
     const struct conf *conf, const struct rule *rule, struct findings *f)
 {
-	enum conf_family only = conf->dns.family;
-	bool v4 = only == CONF_FAMILY_IPV4;
+	enum addr_family only = conf->dns.family;
+	bool v4 = only == ADDR_FAMILY_IPV4;
 
-	if ((!v4 && only != CONF_FAMILY_IPV6) || rule->line == NULL ||
+	if ((!v4 && only != ADDR_FAMILY_IPV6) || rule->line == NULL ||
 	    !resolves(rule) || has_family(rule->line, v4 ? AF_INET : AF_INET6))
 		return;
 	findings_add_at(f, LOG_LEVEL_WARNING, conf, rule,

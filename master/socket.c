@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/fd.h"
+#include "common/base/fd.h"
 
 /* The kernel clamps it to net.core.somaxconn. */
 #define BACKLOG 4096

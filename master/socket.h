@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/addr.h"
+#include "common/net/addr.h"
 
 /*
  * Opens a listening socket in the SO_REUSEPORT group of the address: non-

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/alloc.h"
+#include "common/base/alloc.h"
 #include "common/boot.h"
 #include "common/control.h"
-#include "common/fd.h"
-#include "common/log.h"
-#include "common/sink.h"
-#include "common/stats.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
+#include "common/shm/stats.h"
 #include "master/inherit.h"
 #include "master/listener.h"
 #include "master/logs.h"

@@ -13,7 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "common/fd.h"
+#include "common/base/fd.h"
 
 /* Takes fd. */
 static int

@@ -8,11 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "common/control.h"
-#include "common/fd.h"
-#include "common/log.h"
-#include "common/stats.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
+#include "common/shm/stats.h"
 #include "master/cover.h"
 #include "master/inherit.h"
 #include "master/keep.h"

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "common/log.h"
-#include "common/sink.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
 
 /* What the log puts before the text: time, level, who it is. */
 #define HEAD_MAX 128

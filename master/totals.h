@@ -3,7 +3,7 @@
 #define MASTER_TOTALS_H
 
 #include "common/reason.h"
-#include "common/stats.h"
+#include "common/shm/stats.h"
 
 struct log;
 
@@ -12,7 +12,7 @@ struct log;
 enum {
 	TOTALS_TEXT_SIZE =
 #define STAT(id, name, text) sizeof(", " name " 18446744073709551615") - 1 +
-#include "common/stats.def"
+#include "common/shm/stats.def"
 #undef STAT
 #define REASON(id, name, class, text, advice) \
 	sizeof(", " name " 18446744073709551615") - 1 +

@@ -10,7 +10,7 @@
 #include <seccomp.h>
 
 #include <commit.h> /* made by etc/commit */
-#include "common/alloc.h"
+#include "common/base/alloc.h"
 
 #define SIZE	       64
 

@@ -1,9 +1,9 @@
 /* Looks whether workers are alive, and ends those who are not. */
 #include "master/watch.h"
 
-#include "common/clock.h"
-#include "common/conf.h"
-#include "common/stats.h"
+#include "common/base/clock.h"
+#include "common/conf/conf.h"
+#include "common/shm/stats.h"
 #include "master/keep.h"
 #include "master/master.h"
 #include "master/supervise.h"

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/fd.h"
+#include "common/base/fd.h"
 #include "master/writer_state.h"
 
 /* What waits in the pipe at most, besides what workers keep themselves. Where

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "master/privilege.h"
 
 struct writer_state;

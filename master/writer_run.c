@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fd.h"
+#include "common/base/fd.h"
 #include "master/log_file.h"
 #include "master/writer_sandbox.h"
 #include "master/writer_state.h"

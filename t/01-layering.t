@@ -5,33 +5,26 @@
 use strict;
 use warnings;
 
+use File::Basename qw(dirname);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Sniport::Test qw(build run top);
 
-# A module of worker/ includes only what stands before it here, and common/.
-# The files NAME_*.c and NAME_*.h are parts of module NAME, and their headers
-# are for NAME alone.
-my @WORKER = (
-	[ qw(timer buffer loop silence memory) ],
-	[ qw(client_hello dns_cache dns_memory dns_message dns_store dns_channel tls) ],
-	[ qw(resolver half) ],
-	[ qw(dial splice relay limits) ],
-	[ qw(tunnel) ],
-	[ qw(sandbox accept admin worker) ],
-);
+# A part of the source may have rooms, which its README lists from the bottom
+# up: "NAME/" is a folder, "NAME" the files NAME.* and NAME_* beside the README.
+my @ROOMED = qw(common worker);
 
 # OpenSSL's sessions and contexts, and who may know of them.
 my %TLS = map { $_ => 1 } qw(
-	worker/tls.c master/tls_load.c master/tls_ciphers.c
+	worker/tls/tls.c master/tls_load.c master/tls_ciphers.c
 	master/certificate.h master/certificate.c
-	master/generation.c master/client_ca.c worker/tls_resume.c worker/tls_state.h
+	master/generation.c master/client_ca.c worker/tls/resume.c worker/tls/state.h
 );
 
 chdir top() or die;
-my @files = sort grep { -f } glob '{common,master,worker}/*.{c,h,def}';
+my @files = sort grep { -f } glob '{common,master,worker}/{,*/}*.{c,h,def}';
 my %text = map { $_ => slurp($_) } @files, glob 't/{unit,fuzz,bench}/*.[ch]';
 
 sub slurp {
@@ -91,33 +84,58 @@ for my $file (@files) {
 none('common knows neither master nor worker, and they not each other',
 	@against);
 
-my %rank;
-$rank{$_} = keys %rank for map { @$_ } @WORKER;
+# The rooms of each part, and the rank of each.
+my (%rank, @homeless, @empty);
+for my $part (@ROOMED) {
+	my @rooms = slurp("$part/README") =~ m!^\t(\w+/?)\t!mg;
+	$rank{$part}{$_} = keys %{ $rank{$part} } for @rooms;
+	push @empty, map { "$part/$_" } grep {
+		m!/$! ? !-d "$part/$_" : !(() = glob "$part/$_.[ch]") } @rooms;
+	push @homeless, grep { !defined room($_) } grep { m!^$part/! } @files;
+}
+none('every file is in a room that its README lists', @homeless);
+none('and every room of the list is there', @empty);
 
-# The module that a file of worker/ is of, and whether it is a part of it.
-sub module {
-	my ($name) = $_[0] =~ m!/(\w+)\.!;
+# The room of a file, with its part's name in front; or undef.
+sub room {
+	my ($part, $folder, $name) = $_[0] =~ m!^(\w+)/(?:(\w+)/)?(\w+)\.!
+	    or return;
+	my $of = $rank{$part} or return;
 
-	return ($name, 0) if defined $rank{$name};
-	my ($module) = grep { $name =~ /^\Q$_\E_/ } keys %rank;
-	return ($module, 1);
+	return defined $of->{"$folder/"} ? "$part/$folder/" : undef
+	    if defined $folder;
+	for my $room (sort { length $b <=> length $a } keys %$of) {
+		return "$part/$room" if $name =~ /^\Q$room\E(?:_|\z)/;
+	}
+	return;
+}
+
+# May the first room know the second?
+sub may {
+	my ($user, $used) = @_;
+	my ($part, $name) = split m!/!, $user, 2;
+	my ($other, $another) = split m!/!, $used, 2;
+
+	return $part ne $other || $rank{$part}{$another} <= $rank{$part}{$name};
 }
 
 my @upwards;
-for my $file (grep { m!^worker/! } @files) {
-	my ($module) = module($file);
-	if (!defined $module) {
-		push @upwards, "$file has no place in the table of layers";
-		next;
-	}
-	for my $include (grep { m!^worker/! } includes($file)) {
-		my ($other, $part) = module($include);
-		next if defined $other && ($other eq $module ||
-			!$part && $rank{$other} < $rank{$module});
-		push @upwards, "$file includes $include";
+for my $file (grep { defined room($_) } @files) {
+	for my $include (grep { defined room($_) } includes($file)) {
+		push @upwards, "$file includes $include"
+		    if !may(room($file), room($include));
 	}
 }
-none('within worker/ includes go downwards', @upwards);
+none('a room includes only those above it in the list', @upwards);
+
+# What several files of a module share is in a header of that name, NAME_state.h
+# or state.h, which no other room may see.
+none('nobody includes the insides of another room', map {
+	my $file = $_;
+	map { "$file includes $_" } grep {
+		m!(?:/|_)(?:state|part)\.h$! && dirname($_) ne dirname($file)
+	} includes($file);
+} @files);
 
 none('SSL_get_servername is used nowhere: it lies on a resumed session',
 	grep { code($text{$_}) =~ /\bSSL_get_servername\b/ } @files);
@@ -174,6 +192,31 @@ none('worker uses nothing of master', uses('worker', 'master'),
 	uses('worker', 'main'));
 none('common uses nothing of master and worker', uses('common', 'master'),
 	uses('common', 'main'), uses('common', 'worker'));
+
+# Objects by the name of their source, without its ending.
+my %objects = map {
+	my ($name) = m!\.dir/(\w+/.*)\.c\.o$!;
+	($name => symbols($_));
+} map { split /\n/, (run('find', build() . "/CMakeFiles/$_.dir", '-name', '*.o'))[1] }
+    qw(common master worker);
+my %home;
+for my $name (keys %objects) {
+	$home{$_} = $name for keys %{ $objects{$name}{defined} };
+}
+my %needs = map {
+	my $name = $_;
+	my %other = map { $_ => 1 } grep { $_ ne $name }
+	    map { $home{$_} // () } keys %{ $objects{$name}{undefined} };
+	($name => [ sort keys %other ]);
+} keys %objects;
+ok(keys(%needs) > 100, 'objects were found');
+none('a room calls only those above it in the list', map {
+	my $user = $_;
+	map { "$user uses $_" } grep {
+		defined room("$user.c") && defined room("$_.c") &&
+		    !may(room("$user.c"), room("$_.c"))
+	} @{ $needs{$user} };
+} sort keys %needs);
 
 # jemalloc reads its options from that name, OpenSSL hands no argument of ours
 # to the allocator that counts there, nor c-ares to the one with a reserve.

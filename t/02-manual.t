@@ -58,7 +58,7 @@ sub same {
 	return;
 }
 
-my $directives = slurp('common/directives.def');
+my $directives = slurp('common/conf/directives.def');
 my %section = map { $_->[0] => $_->[1] } table($directives, 'SECTION');
 my %default;
 my @settings;
@@ -180,7 +180,7 @@ for my $page (glob 'etc/man/*.[58]') {
 }
 
 my $program = slurp('etc/man/sniport.8');
-my @counters = map { $_->[1] } table(slurp('common/stats.def'), 'STAT');
+my @counters = map { $_->[1] } table(slurp('common/shm/stats.def'), 'STAT');
 cmp_ok(scalar(@counters), '>', 10, 'the table of counters was read');
 same([ $program =~ /^\.It Cm (\w+)$/mg ], \@counters,
 	'sniport(8) has every counter');
@@ -192,7 +192,7 @@ like($program, qr/^\.Sh ISTIO\n(?:(?!^\.Sh).)*\.Ic tls\.require_close_notify\n/m
 	'sniport(8) tells what to set for sidecars that are killed');
 like($entry{'tls.require_close_notify'}, qr/Istio/,
 	'and so does the setting');
-my ($bound) = slurp('common/proxy.h') =~ /^#define PROXY_HEADER_MAX (\d+)$/m;
+my ($bound) = slurp('common/net/proxy.h') =~ /^#define PROXY_HEADER_MAX (\d+)$/m;
 $bound =~ s/(\d)(\d{3})$/$1,$2/;
 like($entry{$_}, qr/\b$bound bytes\b/, "$_ tells how long a header may be")
     for 'listeners.trusted_proxies', 'egress.proxy_protocol';

@@ -38,7 +38,7 @@ sub strings {
 	return @strings;
 }
 
-my @program = map { strings($_) } sort glob '{common,master,worker}/*.{c,h,def}';
+my @program = map { strings($_) } sort glob '{common,master,worker}/{,*/}*.{c,h,def}';
 my @page = map {
 	my $name = $_;
 	my $line = 0;

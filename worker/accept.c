@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 #include "common/boot.h"
-#include "common/clock.h"
-#include "common/fd.h"
-#include "common/log.h"
-#include "common/stats.h"
+#include "common/base/clock.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
+#include "common/shm/stats.h"
 #include "worker/accept.h"
-#include "worker/limits.h"
-#include "worker/loop.h"
-#include "worker/tunnel.h"
+#include "worker/tunnel/limits.h"
+#include "worker/loop/loop.h"
+#include "worker/tunnel/tunnel.h"
 
 /* Accepting is tried again after this, or when a tunnel ends. */
 #define PAUSE (100 * CLOCK_MSEC)

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/boot.h"
-#include "common/log.h"
+#include "common/log/log.h"
 #include "worker/sandbox_files.h"
 #include "worker/sandbox_rule.h"
 #include "worker/sandbox_sockets.h"

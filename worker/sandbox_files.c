@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "common/boot.h"
-#include "common/fd.h"
-#include "common/log.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define LINKS_MAX   8

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "common/boot.h"
-#include "common/log.h"
-#include "common/sink.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
 #include "worker/sandbox_rule.h"
 
 struct option {

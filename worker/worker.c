@@ -7,21 +7,21 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "common/alloc.h"
+#include "common/base/alloc.h"
 #include "common/boot.h"
-#include "common/audit.h"
-#include "common/clock.h"
+#include "common/log/audit.h"
+#include "common/base/clock.h"
 #include "common/control.h"
-#include "common/fd.h"
-#include "common/log.h"
-#include "common/sink.h"
-#include "common/stats.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
+#include "common/shm/stats.h"
 #include "worker/accept.h"
-#include "worker/loop.h"
+#include "worker/loop/loop.h"
 #include "worker/memory.h"
-#include "worker/resolver.h"
+#include "worker/dns/resolver.h"
 #include "worker/sandbox.h"
-#include "worker/tunnel.h"
+#include "worker/tunnel/tunnel.h"
 
 /* How often a log's stalled reader is tried again. */
 #define SINK_RETRY (50 * CLOCK_MSEC)

@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 #define TIME_MAX  120 /* seconds, whatever happens */
 #define EVENTS	  256

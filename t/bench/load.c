@@ -28,7 +28,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 #define TIME_MAX    120 /* seconds, whatever happens */
 #define THREADS_MAX 64

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/policy.h"
+#include "common/base/clock.h"
+#include "common/policy/policy.h"
 
 #define LOOKUPS 2000000
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/audit.h"
-#include "common/sink.h"
+#include "common/log/audit.h"
+#include "common/log/sink.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -225,7 +225,7 @@ parse_text(const char *s)
 }
 
 static void
-check(const struct audit_record *r, enum conf_log_format format, size_t room)
+check(const struct audit_record *r, enum audit_syntax format, size_t room)
 {
 	char line[SINK_LINE_MAX + 1];
 	uint8_t raw[SINK_LINE_MAX];
@@ -238,7 +238,7 @@ check(const struct audit_record *r, enum conf_log_format format, size_t room)
 	for (i = 0; i + 1 < len; i++)
 		if (line[i] < 0x20 || line[i] > 0x7e)
 			abort();
-	f = format == CONF_LOG_JSON ? parse_json(line) : parse_text(line);
+	f = format == AUDIT_JSON ? parse_json(line) : parse_text(line);
 	if (r->server_name == NULL) {
 		if (f.name != NULL)
 			abort();
@@ -249,7 +249,7 @@ check(const struct audit_record *r, enum conf_log_format format, size_t room)
 			abort();
 		return;
 	}
-	n = unescape(f.name, f.end, format == CONF_LOG_JSON, raw);
+	n = unescape(f.name, f.end, format == AUDIT_JSON, raw);
 	len = r->server_name_len;
 	if (n != (len < TARGET_RAW_MAX ? len : TARGET_RAW_MAX) ||
 	    memcmp(raw, r->server_name, n) != 0)
@@ -305,7 +305,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else if (target_parse(&t, r.server_name, r.server_name_len, 443) ==
 		 REASON_NONE)
 		r.target = &t;
-	check(&r, CONF_LOG_JSON, room);
-	check(&r, CONF_LOG_TEXT, room);
+	check(&r, AUDIT_JSON, room);
+	check(&r, AUDIT_TEXT, room);
 	return (0);
 }

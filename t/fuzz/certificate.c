@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "common/hostname.h"
-#include "worker/tls_identity.h"
+#include "common/net/hostname.h"
+#include "worker/tls/identity.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

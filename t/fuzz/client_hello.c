@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "worker/client_hello.h"
+#include "worker/tls/client_hello.h"
 
 #define MAX 512
 

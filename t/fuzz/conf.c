@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf_table.h"
+#include "common/conf/table.h"
 
 #define NAME "fuzz.conf"
 

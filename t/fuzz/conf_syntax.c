@@ -9,7 +9,7 @@
 
 #include <libconfig.h>
 
-#include "common/conf_syntax.h"
+#include "common/conf/syntax.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);

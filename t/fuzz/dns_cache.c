@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "worker/dns_cache.h"
+#include "common/base/clock.h"
+#include "worker/dns/cache.h"
 
 #define KEYS 12
 #define HELD 8

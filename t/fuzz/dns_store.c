@@ -6,8 +6,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "worker/dns_store.h"
+#include "common/base/clock.h"
+#include "worker/dns/store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

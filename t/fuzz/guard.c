@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/guard.h"
+#include "common/net/guard.h"
 
 #define MANY 4
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/hostname.h"
-#include "common/hosts.h"
+#include "common/net/hostname.h"
+#include "common/net/hosts.h"
 
 #define ADDRS 8
 

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "common/hostname.h"
-#include "common/identity.h"
+#include "common/net/hostname.h"
+#include "common/policy/identity.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

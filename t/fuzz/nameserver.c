@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "common/nameserver.h"
+#include "common/net/nameserver.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy.h"
-#include "common/policy_shadow.h"
+#include "common/policy/policy.h"
+#include "common/policy/shadow.h"
 
 #define RULES_MAX   24
 #define CLIENTS_MAX 20

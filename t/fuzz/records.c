@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "worker/buffer.h"
-#include "worker/tls.h"
+#include "worker/loop/buffer.h"
+#include "worker/tls/tls.h"
 
 #define CHUNK 4096
 #define UNIT  173 /* bytes, of what a deed's number counts */

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/rule.h"
+#include "common/policy/rule.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/target.h"
+#include "common/net/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "worker/tls_ticket.h"
+#include "worker/tls/ticket.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

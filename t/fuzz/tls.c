@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "worker/client_hello.h"
-#include "worker/tls.h"
+#include "worker/tls/client_hello.h"
+#include "worker/tls/tls.h"
 
 #define STREAM_MAX (70 * 1024)
 #define RECORD	   22

@@ -1,4 +1,4 @@
-#include "common/addr.h"
+#include "common/net/addr.h"
 
 #include <netinet/in.h>
 

@@ -1,4 +1,4 @@
-#include "common/addr_range.h"
+#include "common/net/addr_range.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "common/alloc.h"
+#include "common/base/alloc.h"
 #include "t/unit/tap.h"
 
 /* More than any address space has. */

@@ -5,9 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/audit.h"
-#include "common/clock.h"
-#include "common/sink.h"
+#include "common/log/audit.h"
+#include "common/base/clock.h"
+#include "common/log/sink.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
@@ -66,7 +66,7 @@ set_name(struct audit_record *r, const char *name)
 
 /* Formats and checks what holds for every line. */
 static const char *
-format(const struct audit_record *r, enum conf_log_format f)
+format(const struct audit_record *r, enum audit_syntax f)
 {
 	size_t i, bad = 0, len = audit_format(r, f, line, SINK_LINE_MAX);
 
@@ -83,7 +83,7 @@ test_fresh(void)
 {
 	struct audit_record r = fresh();
 
-	is_str(format(&r, CONF_LOG_JSON),
+	is_str(format(&r, AUDIT_JSON),
 	    "{\"time\":\"2026-01-02T03:04:05.678Z\",\"event\":\"end\","
 	    "\"reason\":\"client_hello_timeout\","
 	    "\"client\":\"198.51.100.4:40000\",\"closed_first\":\"sniport\","
@@ -91,7 +91,7 @@ test_fresh(void)
 	    "\"listener\":\"0.0.0.0:8443\",\"worker\":3,\"generation\":2,"
 	    "\"client_address\":\"198.51.100.4\",\"client_port\":40000}\n",
 	    "JSON: what is not known is left out");
-	is_str(format(&r, CONF_LOG_TEXT),
+	is_str(format(&r, AUDIT_TEXT),
 	    "2026-01-02T03:04:05.678Z client_hello_timeout "
 	    "198.51.100.4:40000 -> - closed_first=sniport total_ms=10000.000 "
 	    "tunnel=2-3-1234567 listener=0.0.0.0:8443\n",
@@ -173,30 +173,30 @@ test_whole(void)
 	struct audit_record r;
 
 	whole(&r, &t, tried);
-	is_str(format(&r, CONF_LOG_JSON),
+	is_str(format(&r, AUDIT_JSON),
 	    "{\"time\":\"2026-01-02T03:04:05.678Z\",\"event\":\"end\","
 	    "\"reason\":\"client_truncated\"," WHOLE_JSON WHOLE_JSON_END
 		WHOLE_JSON_TAIL,
 	    "JSON: all that is known");
-	is_str(format(&r, CONF_LOG_TEXT),
+	is_str(format(&r, AUDIT_TEXT),
 	    "2026-01-02T03:04:05.678Z client_truncated" WHOLE_TEXT
 	    "bytes_from_client=0 bytes_from_upstream=18446744073709551615 "
 	    "closed_first=client client_truncated=true " WHOLE_TEXT_TAIL,
 	    "text: all that is known");
 	r.event = AUDIT_CONNECT;
 	r.reason = REASON_NONE;
-	is_str(format(&r, CONF_LOG_JSON),
+	is_str(format(&r, AUDIT_JSON),
 	    "{\"time\":\"2026-01-02T03:04:05.678Z\","
 	    "\"event\":\"connect\"," WHOLE_JSON WHOLE_JSON_TAIL,
 	    "JSON: a tunnel that goes on has no end");
-	is_str(format(&r, CONF_LOG_TEXT),
+	is_str(format(&r, AUDIT_TEXT),
 	    "2026-01-02T03:04:05.678Z connect" WHOLE_TEXT WHOLE_TEXT_TAIL,
 	    "text: a tunnel that goes on has no end");
 	r.resumed = 1;
-	ok(strstr(format(&r, CONF_LOG_JSON), "\"resumed\":true"), "resumed");
+	ok(strstr(format(&r, AUDIT_JSON), "\"resumed\":true"), "resumed");
 	r.event = AUDIT_END;
 	r.closed_first = AUDIT_SIDE_UPSTREAM;
-	ok(strstr(format(&r, CONF_LOG_JSON), "\"closed_first\":\"upstream\""),
+	ok(strstr(format(&r, AUDIT_JSON), "\"closed_first\":\"upstream\""),
 	    "the upstream closed first");
 }
 
@@ -214,7 +214,7 @@ test_identity(void)
 	r.identity = "spiffe://cluster.local/ns/a/sa/b";
 	r.proxy = address("[2001:db8::9]:4711");
 	r.line = "line-a";
-	format(&r, CONF_LOG_JSON);
+	format(&r, AUDIT_JSON);
 	ok(strstr(line, "\"decision\":\"report\",\"rule\":\"web\","
 			"\"would_deny\":\"no_rule\","
 			"\"identity\":\"spiffe://cluster.local/ns/a/sa/b\","),
@@ -223,7 +223,7 @@ test_identity(void)
 			"\"proxy\":\"[2001:db8::9]:4711\","
 			"\"egress_line\":\"line-a\","),
 	    "JSON: proxy and egress line");
-	format(&r, CONF_LOG_TEXT);
+	format(&r, AUDIT_TEXT);
 	ok(strstr(line, " decision=report rule=web would_deny=no_rule "
 			"identity=spiffe://cluster.local/ns/a/sa/b "),
 	    "text: identity, and what would have been denied");
@@ -234,17 +234,17 @@ test_identity(void)
 	identity[255] = 'y';
 	identity[256] = 'z';
 	r.identity = identity;
-	ok(strstr(format(&r, CONF_LOG_JSON), "xy\",\"identity_length\":2048,"),
+	ok(strstr(format(&r, AUDIT_JSON), "xy\",\"identity_length\":2048,"),
 	    "JSON: a long identity is cut and its length told");
-	ok(strstr(format(&r, CONF_LOG_TEXT), "xy identity_length=2048 "),
+	ok(strstr(format(&r, AUDIT_TEXT), "xy identity_length=2048 "),
 	    "text: so it is");
 	memset(identity, 0xff, sizeof(identity) - 1);
-	ok(strlen(format(&r, CONF_LOG_JSON)) < SINK_LINE_MAX, "bad bytes fit");
+	ok(strlen(format(&r, AUDIT_JSON)) < SINK_LINE_MAX, "bad bytes fit");
 	r.identity = "a\",\"rule\":\"x b=c\n";
-	ok(strstr(format(&r, CONF_LOG_JSON),
+	ok(strstr(format(&r, AUDIT_JSON),
 	       "\"identity\":\"a\\\",\\\"rule\\\":\\\"x b=c\\\\x0a\","),
 	    "JSON: an identity forges nothing");
-	ok(strstr(format(&r, CONF_LOG_TEXT),
+	ok(strstr(format(&r, AUDIT_TEXT),
 	       " identity=a\\x22,\\x22rule\\x22:\\x22x\\x20b\\x3dc\\x0a "),
 	    "text: an identity forges nothing");
 }
@@ -256,27 +256,27 @@ test_forgery(void)
 	struct audit_record r = fresh();
 
 	set_name(&r, "a\",\"rule\":\"x\"}\r\n{\\ \x1b[2J=b\x80");
-	ok(strstr(format(&r, CONF_LOG_JSON),
+	ok(strstr(format(&r, AUDIT_JSON),
 	       "\"server_name\":\"a\\\",\\\"rule\\\":\\\"x\\\"}"
 	       "\\\\x0d\\\\x0a{\\\\x5c \\\\x1b[2J=b\\\\x80\""),
 	    "JSON: quotes, line ends, escapes");
 	set_name(&r, "a rule=x\treason=done\n\"\\");
-	ok(strstr(format(&r, CONF_LOG_TEXT),
+	ok(strstr(format(&r, AUDIT_TEXT),
 	       " server_name=a\\x20rule\\x3dx\\x09reason\\x3ddone\\x0a\\x22"
 	       "\\x5c\n"),
 	    "text: blanks, equal signs, line ends");
 	r.server_name_len = 0;
-	ok(strstr(format(&r, CONF_LOG_JSON), "\"server_name\":\"\""),
+	ok(strstr(format(&r, AUDIT_JSON), "\"server_name\":\"\""),
 	    "JSON: an empty name is not none");
-	ok(strstr(format(&r, CONF_LOG_TEXT), " server_name=\n"),
+	ok(strstr(format(&r, AUDIT_TEXT), " server_name=\n"),
 	    "text: an empty name is not none");
 	r = fresh();
 	r.rule = "a b=c";
 	r.detail = "x\ny";
-	ok(strstr(format(&r, CONF_LOG_TEXT), " rule=a\\x20b\\x3dc "),
+	ok(strstr(format(&r, AUDIT_TEXT), " rule=a\\x20b\\x3dc "),
 	    "text: an operator's blanks");
 	ok(strstr(line, " detail=x\\x0ay "), "text: an error text's lines");
-	ok(strstr(format(&r, CONF_LOG_JSON), "\"detail\":\"x\\\\x0ay\""),
+	ok(strstr(format(&r, AUDIT_JSON), "\"detail\":\"x\\\\x0ay\""),
 	    "JSON: an error text's lines");
 }
 
@@ -312,7 +312,7 @@ test_longest(void)
 	r.server_name_len = TARGET_RAW_MAX;
 	r.ntried = AUDIT_TRIED_MAX;
 	r.reason = REASON_HANDSHAKE_TIMEOUT;
-	for (f = CONF_LOG_JSON; f <= CONF_LOG_TEXT; f++) {
+	for (f = AUDIT_JSON; f <= AUDIT_TEXT; f++) {
 		format(&r, f);
 		ok(strstr(line, "cut") == NULL, "all of it fits (%zu bytes)",
 		    strlen(line));
@@ -322,11 +322,11 @@ test_longest(void)
 		is_int(whole_tries, AUDIT_TRIED_MAX, "all that was tried");
 	}
 	r.server_name_len = sizeof(raw);
-	ok(strstr(format(&r, CONF_LOG_JSON), "\"server_name_length\":5000"),
+	ok(strstr(format(&r, AUDIT_JSON), "\"server_name_length\":5000"),
 	    "a longer name is cut and its length told");
 	ok(strstr(line, "\"server_name\":\"\\\\xff") != NULL,
 	    "what is left of it is there");
-	ok(strstr(format(&r, CONF_LOG_TEXT), " server_name_length=5000 "),
+	ok(strstr(format(&r, AUDIT_TEXT), " server_name_length=5000 "),
 	    "in both formats");
 }
 
@@ -352,12 +352,12 @@ test_cut(void)
 	r.server_name = raw;
 	r.server_name_len = sizeof(raw);
 	r.rule = r.detail = r.listener = words;
-	format(&r, CONF_LOG_JSON);
+	format(&r, AUDIT_JSON);
 	ok(strstr(line, "\"cut\":true") != NULL, "JSON: cut");
 	ok(strstr(line, "\"tunnel\":\"2-3-1234567\"") != NULL &&
 		strstr(line, "]}\n") == NULL && strstr(line, "}\n") != NULL,
 	    "JSON: well-formed, and what matters is there");
-	format(&r, CONF_LOG_TEXT);
+	format(&r, AUDIT_TEXT);
 	ok(strstr(line, " cut=true ") != NULL &&
 		strstr(line, " tunnel=2-3-1234567 ") != NULL,
 	    "text: cut, and what matters is there");
@@ -374,12 +374,12 @@ test_write(void)
 
 	if (fd < 0 || sink_path(&s, path) != 0)
 		return;
-	is_int(audit_write(s, CONF_LOG_JSON, &r), 0, "written");
-	format(&r, CONF_LOG_JSON);
+	is_int(audit_write(s, AUDIT_JSON, &r), 0, "written");
+	format(&r, AUDIT_JSON);
 	n = read(fd, buf, sizeof(buf) - 1);
 	buf[n < 0 ? 0 : n] = '\0';
 	is_str(buf, line, "as formatted");
-	is_int(audit_write_dropped(s, CONF_LOG_JSON, 3, 2, 17), 0, "dropped");
+	is_int(audit_write_dropped(s, AUDIT_JSON, 3, 2, 17), 0, "dropped");
 	n = read(fd, buf, sizeof(buf) - 1);
 	buf[n < 0 ? 0 : n] = '\0';
 	ok(strncmp(buf, "{\"time\":\"2", 10) == 0, "it has a time");
@@ -387,7 +387,7 @@ test_write(void)
 	    "\",\"event\":\"dropped\",\"count\":17,\"worker\":3,"
 	    "\"generation\":2}\n",
 	    "JSON: lines dropped");
-	audit_write_dropped(s, CONF_LOG_TEXT, 3, 2, 17);
+	audit_write_dropped(s, AUDIT_TEXT, 3, 2, 17);
 	n = read(fd, buf, sizeof(buf) - 1);
 	buf[n < 0 ? 0 : n] = '\0';
 	is_str(buf + CLOCK_TEXT_SIZE - 1,
@@ -397,7 +397,7 @@ test_write(void)
 	unlink(path);
 	if (sink_path(&s, "/dev/full") != 0)
 		return;
-	is_int(audit_write(s, CONF_LOG_JSON, &r), -ENOSPC, "a line is lost");
+	is_int(audit_write(s, AUDIT_JSON, &r), -ENOSPC, "a line is lost");
 	sink_close(s);
 }
 

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "t/unit/tap.h"
-#include "worker/client_hello.h"
+#include "worker/tls/client_hello.h"
 
 #define MAX 16384
 

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/conf_table.h"
-#include "common/fd.h"
+#include "common/conf/table.h"
+#include "common/base/fd.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -104,7 +104,7 @@ test_defaults(void)
 	is_int(c->dns.nservers, 0, "no dns.servers");
 	is_int(c->dns.timeout, CLOCK_SEC, "dns.timeout");
 	is_int(c->dns.tries, 2, "dns.tries");
-	is_int(c->dns.family, CONF_FAMILY_ANY, "dns.family");
+	is_int(c->dns.family, ADDR_FAMILY_ANY, "dns.family");
 	is_int(c->dns.cache_size, 10000, "dns.cache_size");
 	is_int(c->dns.min_ttl, CLOCK_SEC, "dns.min_ttl");
 	is_int(c->dns.max_ttl, 3600 * CLOCK_SEC, "dns.max_ttl");
@@ -128,7 +128,7 @@ test_defaults(void)
 	is_int(c->log.level, LOG_LEVEL_INFO, "log.level");
 	is_str(c->log.error, "stderr", "log.error");
 	is_str(c->log.access, "stdout", "log.access");
-	is_int(c->log.format, CONF_LOG_JSON, "log.format");
+	is_int(c->log.format, AUDIT_JSON, "log.format");
 	ok(!c->log.access_connect, "log.access_connect");
 	conf_free(c);
 }
@@ -269,7 +269,7 @@ test_full(void)
 	is_int(c->dns.servers[1].addr.port, 5353, "another port");
 	is_int(c->dns.timeout, 250 * CLOCK_MSEC, "dns.timeout");
 	is_int(c->dns.tries, 10, "a number that ends with L");
-	is_int(c->dns.family, CONF_FAMILY_PREFER_IPV4, "dns.family");
+	is_int(c->dns.family, ADDR_FAMILY_PREFER_IPV4, "dns.family");
 	is_int(c->dns.max_ttl, 7 * 86400 * CLOCK_SEC, "dns.max_ttl");
 	is_int(c->dns.negative_ttl, 0, "a zero with a unit");
 	is_str(c->dns.hosts_file, "", "no dns.hosts_file");
@@ -281,7 +281,7 @@ test_full(void)
 	is_int(c->limits.generations, 16, "a hexadecimal number");
 	is_int(c->log.level, LOG_LEVEL_DEBUG, "log.level");
 	is_str(c->log.error, "/var/log/e", "log.error");
-	is_int(c->log.format, CONF_LOG_TEXT, "log.format");
+	is_int(c->log.format, AUDIT_TEXT, "log.format");
 	ok(c->log.access_connect, "log.access_connect");
 	conf_drop_destinations(c);
 	ok(c->rules[0].ndestinations == 0 && c->rules[2].destinations == NULL,

@@ -6,7 +6,7 @@
 
 #include <libconfig.h>
 
-#include "common/conf_syntax.h"
+#include "common/conf/syntax.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 

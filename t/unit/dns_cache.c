@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "t/unit/tap.h"
-#include "worker/dns_cache.h"
+#include "worker/dns/cache.h"
 
 #define S CLOCK_SEC
 

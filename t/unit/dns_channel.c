@@ -1,5 +1,5 @@
 /* Questions to a name server that lives on the same loop. */
-#include "worker/dns_channel.h"
+#include "worker/dns/channel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "t/unit/name_server.h"
 #include "t/unit/steps.h"
 #include "t/unit/tap.h"

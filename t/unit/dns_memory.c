@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 
 #include "t/unit/tap.h"
-#include "worker/dns_memory.h"
+#include "worker/dns/memory.h"
 
 /* glibc maps as much on its own, so that it is refused from now on. */
 #define LARGE (200 * 1024)

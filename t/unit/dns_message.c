@@ -1,11 +1,11 @@
 /* Questions and answers, byte by byte. */
-#include "worker/dns_message.h"
+#include "worker/dns/message.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "t/unit/tap.h"
 
 #define A     1

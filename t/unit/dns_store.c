@@ -1,5 +1,5 @@
 /* What a worker leaves to others of what it knows of names. */
-#include "worker/dns_store.h"
+#include "worker/dns/store.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/fd.h"
-#include "common/store.h"
+#include "common/base/fd.h"
+#include "common/shm/store.h"
 #include "t/unit/tap.h"
 
 #define SERVERS 7

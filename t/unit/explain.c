@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "t/unit/tap.h"
 
 static const char text[] =

@@ -1,5 +1,5 @@
 /* What errors of connections mean. */
-#include "common/fd.h"
+#include "common/base/fd.h"
 
 #include <errno.h>
 

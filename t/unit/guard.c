@@ -1,4 +1,4 @@
-#include "common/guard.h"
+#include "common/net/guard.h"
 
 #include <netinet/in.h>
 
@@ -14,7 +14,7 @@ struct range {
 
 static const struct range table[] = {
 #define GUARD(prefix, name) { prefix, name },
-#include "common/guard.def"
+#include "common/net/guard.def"
 #undef GUARD
 };
 

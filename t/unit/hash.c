@@ -1,4 +1,4 @@
-#include "common/hash.h"
+#include "common/base/hash.h"
 
 #include "t/unit/tap.h"
 

@@ -1,4 +1,4 @@
-#include "common/hostname.h"
+#include "common/net/hostname.h"
 
 #include <errno.h>
 

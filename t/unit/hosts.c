@@ -1,4 +1,4 @@
-#include "common/hosts.h"
+#include "common/net/hosts.h"
 
 #include <netinet/in.h>
 

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "common/hostname.h"
-#include "common/identity.h"
+#include "common/net/hostname.h"
+#include "common/policy/identity.h"
 
 static void
 pattern(const char *in, enum identity_kind kind, const char *want)

@@ -5,11 +5,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/stats.h"
+#include "common/base/clock.h"
+#include "common/shm/stats.h"
 #include "t/unit/tap.h"
-#include "worker/limits.h"
-#include "worker/resolver.h"
+#include "worker/tunnel/limits.h"
+#include "worker/dns/resolver.h"
 
 #define WORKERS 2
 #define TURNS	400000

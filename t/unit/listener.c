@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/log.h"
-#include "common/sink.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
 #include "master/findings.h"
 #include "master/socket.h"
 #include "t/unit/sink_path.h"

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/sink.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 

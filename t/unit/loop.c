@@ -4,9 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "t/unit/tap.h"
-#include "worker/loop.h"
+#include "worker/loop/loop.h"
 
 static struct loop *loop;
 static struct loop_fd a, b, moved;

@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/fd.h"
-#include "common/hostname.h"
-#include "worker/loop.h"
+#include "common/base/fd.h"
+#include "common/net/hostname.h"
+#include "worker/loop/loop.h"
 
 #define MESSAGE_MAX 4096
 

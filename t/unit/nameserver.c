@@ -1,5 +1,5 @@
 /* Addresses of name servers, and the list of them in resolv.conf. */
-#include "common/nameserver.h"
+#include "common/net/nameserver.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "t/unit/tap.h"
 
 static struct options parsed;

@@ -1,8 +1,8 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#include "common/policy.h"
-#include "common/policy_shadow.h"
+#include "common/policy/policy.h"
+#include "common/policy/shadow.h"
 #include "t/unit/tap.h"
 
 #define RULES_MAX   48

@@ -1,9 +1,9 @@
 /* Which rules can never decide; t/unit/policy.c tries many at random. */
-#include "common/policy_shadow.h"
+#include "common/policy/shadow.h"
 
 #include <stdlib.h>
 
-#include "common/conf.h"
+#include "common/conf/conf.h"
 #include "t/unit/tap.h"
 
 static const char head[] =

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "common/proxy.h"
+#include "common/net/proxy.h"
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 

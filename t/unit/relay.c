@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "t/unit/tap.h"
-#include "worker/relay.h"
+#include "worker/tunnel/relay.h"
 
 #define CHUNK  1000
 #define BUDGET 10000

@@ -1,17 +1,17 @@
 /* The resolver against a name server that lives on the same loop. */
-#include "worker/resolver.h"
+#include "worker/dns/resolver.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/hosts.h"
+#include "common/base/clock.h"
+#include "common/net/hosts.h"
 #include "t/unit/name_server.h"
 #include "t/unit/steps.h"
 #include "t/unit/tap.h"
-#include "worker/dns_channel.h"
+#include "worker/dns/channel.h"
 
 #define ASKERS 6
 

@@ -1,13 +1,13 @@
 /* What is known of names goes from one worker's store to another's cache. */
-#include "worker/resolver_store.h"
+#include "worker/dns/resolver_store.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
-#include "common/fd.h"
-#include "common/store.h"
+#include "common/base/clock.h"
+#include "common/base/fd.h"
+#include "common/shm/store.h"
 #include "t/unit/tap.h"
 
 #define S	CLOCK_SEC

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/rule.h"
+#include "common/policy/rule.h"
 
 struct good {
 	const char *text, *canonical; /* NULL: the same */

@@ -1,7 +1,7 @@
 /* Who has vanished, and who only takes nothing. */
-#include "worker/silence.h"
+#include "worker/tunnel/silence.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "t/unit/tap.h"
 
 #define LIMIT (120 * CLOCK_SEC)

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/sink.h"
+#include "common/log/sink.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "common/sink.h"
+#include "common/log/sink.h"
 
 /* 0 or -errno. */
 static inline int

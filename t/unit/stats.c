@@ -4,8 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/stats.h"
-#include "common/tally.h"
+#include "common/shm/stats.h"
+#include "common/shm/tally.h"
 #include "t/unit/tap.h"
 
 /* Enough for a reader to meet a master in the middle of one. */

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/log.h"
-#include "common/sink.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
-#include "worker/loop.h"
+#include "worker/loop/loop.h"
 
 struct test; /* of who includes this */
 

@@ -1,5 +1,5 @@
 /* Files in memory that one writes and others read. */
-#include "common/store.h"
+#include "common/shm/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fd.h"
+#include "common/base/fd.h"
 #include "t/unit/tap.h"
 
 static void

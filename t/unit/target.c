@@ -1,4 +1,4 @@
-#include "common/target.h"
+#include "common/net/target.h"
 
 #include <netinet/in.h>
 

@@ -1,9 +1,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "t/unit/tap.h"
-#include "worker/timer.h"
+#include "worker/loop/timer.h"
 
 #define N 2000
 

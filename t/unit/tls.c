@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "t/unit/tap.h"
-#include "worker/buffer.h"
-#include "worker/tls.h"
+#include "worker/loop/buffer.h"
+#include "worker/tls/tls.h"
 
 #define CHUNK 65536
 

@@ -15,13 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/conf.h"
+#include "common/base/clock.h"
+#include "common/conf/conf.h"
 #include "master/findings.h"
 #include "master/tls_load.h"
 #include "t/unit/tap.h"
-#include "worker/tls.h"
-#include "worker/tls_ticket.h"
+#include "worker/tls/tls.h"
+#include "worker/tls/ticket.h"
 
 #define DAY   (24 * 60 * 60)
 #define VALID (100 * DAY)

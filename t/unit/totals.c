@@ -1,8 +1,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/log.h"
-#include "common/sink.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
 #include "master/totals.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"

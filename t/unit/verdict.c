@@ -1,9 +1,9 @@
-#include "common/verdict.h"
+#include "common/policy/verdict.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "common/guard.h"
+#include "common/net/guard.h"
 #include "t/unit/tap.h"
 
 static struct addr
@@ -59,16 +59,16 @@ test_addresses(void)
 	ok(verdict_address(&rule, &name) == &rule.connect_to &&
 		verdict_address(&rule, &literal) == &rule.connect_to,
 	    "but for connect_to");
-	ok(verdict_families(CONF_FAMILY_ANY, families) == 2 &&
+	ok(verdict_families(ADDR_FAMILY_ANY, families) == 2 &&
 		families[0] == AF_INET6 && families[1] == AF_INET,
 	    "any: IPv6 first");
-	ok(verdict_families(CONF_FAMILY_PREFER_IPV4, families) == 2 &&
+	ok(verdict_families(ADDR_FAMILY_PREFER_IPV4, families) == 2 &&
 		families[0] == AF_INET && families[1] == AF_INET6,
 	    "prefer-ipv4");
-	ok(verdict_families(CONF_FAMILY_IPV4, families) == 1 &&
+	ok(verdict_families(ADDR_FAMILY_IPV4, families) == 1 &&
 		families[0] == AF_INET,
 	    "ipv4 alone");
-	ok(verdict_families(CONF_FAMILY_IPV6, families) == 1 &&
+	ok(verdict_families(ADDR_FAMILY_IPV6, families) == 1 &&
 		families[0] == AF_INET6,
 	    "ipv6 alone");
 }

@@ -1,0 +1,72 @@
+/* Helpers for file descriptors. */
+#ifndef COMMON_BASE_FD_H
+#define COMMON_BASE_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Closes *fd if it is not -1 and sets it to -1. errno is kept. */
+void fd_close(int *fd);
+
+/* 0 or -errno. */
+int fd_nonblock(int fd);
+int fd_cloexec(int fd);
+
+/*
+ * Can nothing but be added by it? So for a file that was opened for appending
+ * and not for reading, and a pipe that was not opened for reading. What has
+ * neither contents nor a position (terminal, /dev/null, socket) counts as well.
+ */
+bool fd_only_appends(int fd);
+
+/*
+ * One recv(2) or send(2) on a non-blocking socket, the latter without SIGPIPE.
+ * Size (0 of fd_recv(): the end) or -errno; -EAGAIN where nothing was sent.
+ * An interruption, which Linux has none of for who does not wait, is no
+ * reason to go on for ever: -EINTR after some of them.
+ */
+ssize_t fd_recv(int fd, void *buf, size_t size);
+ssize_t fd_send(int fd, const void *buf, size_t len);
+
+/*
+ * Reads a whole file of at most max bytes. 0 with *data (NUL-terminated,
+ * owned by the caller) and *len, or -errno: -EFBIG beyond max, -EISDIR, or
+ * -EMEDIUMTYPE: it is neither a regular file nor a directory. It never waits,
+ * as for the writer of a pipe.
+ */
+int fd_slurp(const char *path, size_t max, char **data, size_t *len);
+
+/* What such an error says; static. */
+const char *fd_slurp_text(int error);
+
+/*
+ * What every TCP socket of a tunnel has, and every listener hands down to the
+ * sockets that it accepts (Linux clones them): no delay, keep-alive, urgent
+ * bytes in their place, where they are not lost, and SO_LINGER of 0 seconds, so
+ * that the end is a reset unless somebody says that all went well: a worker
+ * that crashes must not make a cut stream look whole. 0, or -errno with *step
+ * (may be NULL) set to the option's name, static.
+ */
+int fd_tunnel_options(int fd, const char **step);
+
+/*
+ * By keep-alive a peer is found to be dead that was silent for so many ns, as
+ * long as nothing is owed to it: probes are sent from half of that time on. The
+ * kernel counts seconds. For listeners, of the sockets accepted from now on. 0
+ * or -errno.
+ */
+int fd_keepalive(int fd, int64_t silence);
+
+/*
+ * What errno says of a TCP connection that was there, as -errno: -ECONNRESET
+ * where somebody ended it; others: it was lost. Never -EPIPE, -EPROTO,
+ * -EOVERFLOW or -ECONNABORTED, by which tunnels tell what TLS found. Pure.
+ */
+int fd_connection_error(int error);
+
+/* All went well: close(2) ends the stream and sends what is unsent. */
+void fd_end_on_close(int fd);
+
+#endif

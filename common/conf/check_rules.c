@@ -1,0 +1,247 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/conf/check.h"
+#include "common/conf/table.h"
+
+/*
+ * Names that must be unique
+ */
+
+struct name {
+	const char *text;
+	size_t at; /* from 0 */
+};
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+	int order = strcmp(x->text, y->text);
+
+	return (order != 0 ? order : x->at < y->at ? -1 : x->at > y->at);
+}
+
+/* Reports those of n names of the groups in list that were given before. */
+static void
+check_unique(struct name *names, size_t n, config_setting_t *list,
+    const char *what, struct conf_errors *errors)
+{
+	config_setting_t *group, *name;
+	char path[CONF_PATH_SIZE];
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s.name", config_setting_name(list));
+	qsort(names, n, sizeof(names[0]), compare_names);
+	for (i = 1; i < n; i++) {
+		if (strcmp(names[i - 1].text, names[i].text) != 0)
+			continue;
+		group = config_setting_get_elem(list, names[i].at);
+		name = conf_member(group, "name");
+		conf_error_at(errors, name != NULL ? name : group, path,
+		    "\"%s\" is also the name of %s %zu; write another",
+		    names[i].text, what, names[i - 1].at + 1);
+	}
+}
+
+static int
+check_names(
+    const struct conf *conf, config_setting_t *root, struct conf_errors *errors)
+{
+	struct name *names;
+	size_t i, n;
+
+	names = calloc(conf->nrules + conf->negress + 1, sizeof(*names));
+	if (names == NULL)
+		return (-ENOMEM);
+	for (i = n = 0; i < conf->nrules; i++)
+		if (conf->rules[i].name != NULL)
+			names[n++] = (struct name){ conf->rules[i].name, i };
+	if (n > 1)
+		check_unique(
+		    names, n, conf_member(root, "rules"), "rule", errors);
+	for (i = n = 0; i < conf->negress; i++)
+		if (conf->egress[i].name != NULL)
+			names[n++] = (struct name){ conf->egress[i].name, i };
+	if (n > 1)
+		check_unique(names, n, conf_member(root, "egress"),
+		    "egress line", errors);
+	free(names);
+	return (0);
+}
+
+/*
+ * Rules
+ */
+
+/* What a rule that denies could never use. */
+static const char *const allow_only[] = { "connect_to", "networks", "egress",
+	"max_tunnels", "idle_timeout" };
+
+static void
+check_action(const struct rule *rule, config_setting_t *group,
+    struct conf_errors *errors)
+{
+	config_setting_t *action = conf_member(group, "action"), *setting;
+	char path[CONF_PATH_SIZE];
+	size_t i;
+
+	if (action == NULL || !conf_error_free(action) ||
+	    rule->action != RULE_DENY)
+		return;
+	for (i = 0; i < sizeof(allow_only) / sizeof(allow_only[0]); i++) {
+		setting = conf_member(group, allow_only[i]);
+		/* Its default is in what sniport -T prints. */
+		if (setting == NULL ||
+		    (strcmp(allow_only[i], "max_tunnels") == 0 &&
+			rule->max_tunnels == 0))
+			continue;
+		snprintf(path, sizeof(path), "rules.%s", allow_only[i]);
+		conf_error_at(errors, setting, path,
+		    "means nothing where action is \"deny\"; leave it out, or "
+		    "write action = \"allow\"");
+	}
+}
+
+/* The guard permits what the operator named as connect_to, and no other address
+ * is dialled. */
+static void
+check_networks(const struct rule *rule, config_setting_t *group,
+    struct conf_errors *errors)
+{
+	config_setting_t *networks = conf_member(group, "networks");
+
+	if (networks == NULL || !conf_error_free(networks) ||
+	    rule->action == RULE_DENY || rule->connect_to.family == 0)
+		return;
+	conf_error_at(errors, networks, "rules.networks",
+	    "means nothing beside connect_to, whose address may be dialled "
+	    "anyway; leave out one of them");
+}
+
+/* Of that name, or NULL with *nearest set to one spelled almost so, or NULL. */
+static const struct conf_egress *
+find_line(const struct conf *conf, const char *name, const char **nearest)
+{
+	const struct conf_egress *line;
+	unsigned d, least = UINT_MAX;
+
+	*nearest = NULL;
+	for (line = conf->egress; line < conf->egress + conf->negress; line++) {
+		if (line->name == NULL)
+			continue;
+		d = conf_misspelled(name, line->name);
+		if (strcmp(line->name, name) == 0)
+			return (line);
+		if (d < least) {
+			least = d;
+			*nearest = line->name;
+		}
+	}
+	return (NULL);
+}
+
+static void
+check_line(const struct conf *conf, struct rule *rule, config_setting_t *group,
+    struct conf_errors *errors)
+{
+	config_setting_t *setting = conf_member(group, "egress");
+	const char *nearest;
+
+	if (rule->egress == NULL || !conf_error_free(setting))
+		return;
+	rule->line = find_line(conf, rule->egress, &nearest);
+	if (rule->line != NULL)
+		return;
+	if (nearest != NULL)
+		conf_error_at(errors, setting, "rules.egress",
+		    "\"%s\" is not the name of an egress line; did you mean "
+		    "\"%s\"?",
+		    rule->egress, nearest);
+	else
+		conf_error_at(errors, setting, "rules.egress",
+		    "\"%s\" is not the name of an egress line; write one of "
+		    "those "
+		    "in egress, or leave it out",
+		    rule->egress);
+}
+
+/* Could the lines that could not be read be what a rule names? */
+static bool
+lines_known(const struct conf *conf, config_setting_t *root)
+{
+	size_t i;
+
+	for (i = 0; i < conf->negress; i++)
+		if (conf->egress[i].name == NULL)
+			return (false);
+	return (conf_error_free(conf_member(root, "egress")));
+}
+
+/* The first client that can never be one; NULL: there is none. */
+static config_setting_t *
+find_identity(const struct conf *conf, config_setting_t *rules)
+{
+	config_setting_t *clients;
+	const struct rule *r;
+	size_t i, j;
+
+	for (i = 0; i < conf->nrules; i++) {
+		r = &conf->rules[i];
+		clients =
+		    conf_member(config_setting_get_elem(rules, i), "clients");
+		for (j = 0; j < r->nclients; j++)
+			if (r->clients[j].kind == RULE_CLIENT_IDENTITY)
+				return (config_setting_get_elem(clients, j));
+	}
+	return (NULL);
+}
+
+/* Said once, since one setting mends it for all rules. */
+static void
+check_client_auth(
+    const struct conf *conf, config_setting_t *root, struct conf_errors *errors)
+{
+	config_setting_t *tls = conf_member(root, "tls"), *identity;
+	const char *text;
+
+	if (conf->tls.client_auth != CONF_CLIENT_AUTH_NONE ||
+	    !conf_error_free(conf_member(tls, "client_auth")))
+		return;
+	identity = find_identity(conf, conf_member(root, "rules"));
+	if (identity == NULL || !conf_error_free(identity))
+		return;
+	text = config_setting_get_string(identity);
+	if (rule_says_everybody(text, strlen(text)))
+		conf_error_at(errors, identity, "rules.clients",
+		    "\"%s\" is a DNS name that a client's certificate must "
+		    "have; for every client, leave clients out",
+		    text);
+	else
+		conf_error_at(errors, identity, "rules.clients",
+		    "\"%.100s\" needs a client's certificate, but "
+		    "tls.client_auth is \"none\"; write tls.client_auth = "
+		    "\"optional\" or \"required\"",
+		    text);
+}
+
+int
+conf_check_rules(
+    struct conf *conf, config_setting_t *root, struct conf_errors *errors)
+{
+	config_setting_t *rules = conf_member(root, "rules"), *group;
+	bool known = lines_known(conf, root);
+	size_t i;
+
+	for (i = 0; i < conf->nrules; i++) {
+		group = config_setting_get_elem(rules, i);
+		check_action(&conf->rules[i], group, errors);
+		check_networks(&conf->rules[i], group, errors);
+		if (known)
+			check_line(conf, &conf->rules[i], group, errors);
+	}
+	check_client_auth(conf, root, errors);
+	return (check_names(conf, root, errors));
+}

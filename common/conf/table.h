@@ -1,0 +1,82 @@
+/* The table of settings, made from directives.def. */
+#ifndef COMMON_CONF_TABLE_H
+#define COMMON_CONF_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/conf/conf.h"
+#include "common/conf/kind.h"
+
+/* Defaults that are none. */
+#define CONF_ABSENT   NULL
+#define CONF_REQUIRED conf_required
+extern const char conf_required[];
+
+enum conf_section_id {
+#define SECTION(id, path, type) CONF_SECTION_##id,
+#include "common/conf/directives.def"
+	CONF_SECTIONS
+};
+
+enum conf_shape {
+	CONF_ONE,
+	CONF_LIST,
+	CONF_GROUP,
+	CONF_GROUPS
+};
+
+struct conf_directive {
+	const char *name;
+	enum conf_shape shape;
+	enum conf_section_id section;
+	enum conf_section_id inner; /* GROUP, GROUPS */
+	enum conf_kind_id kind;	    /* ONE, LIST */
+	size_t offset;		    /* of the field in the section's struct */
+	size_t size;		    /* of the field, or of one element */
+	size_t count_offset;	    /* LIST, GROUPS: of the size_t n<name> */
+	const char *unit;
+	int64_t low, high;
+	const char *initial; /* CONF_ABSENT, CONF_REQUIRED, or a value */
+	const char *text;
+};
+
+struct conf_section {
+	const char *path; /* in messages; "" at the top */
+};
+
+/* The settings of a section stand together, in the order of printing. */
+extern const struct conf_directive conf_directives[];
+extern const size_t conf_ndirectives;
+extern const struct conf_section conf_sections[CONF_SECTIONS];
+
+/* "timeouts.idle". */
+#define CONF_PATH_SIZE 96
+void conf_path(const struct conf_directive *, char buf[CONF_PATH_SIZE]);
+
+/* The setting of that name, or NULL. */
+const struct conf_directive *conf_find(enum conf_section_id, const char *name);
+
+/* How many letters must be changed to make b of a; UINT_MAX: too many to take
+ * one for the other. */
+unsigned conf_misspelled(const char *a, const char *b);
+
+/*
+ * The setting whose name is spelled almost so, or one of just that name in
+ * another section; NULL where there is none to suggest.
+ */
+const struct conf_directive *conf_nearest(
+    enum conf_section_id, const char *name);
+
+/* The array of a LIST or GROUPS in its section's struct; borrowed. */
+struct conf_elements {
+	char *at; /* NULL where n is 0 */
+	size_t n;
+};
+
+struct conf_elements conf_elements(
+    const struct conf_directive *, const void *base);
+void conf_elements_set(
+    const struct conf_directive *, void *base, struct conf_elements);
+
+#endif

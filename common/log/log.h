@@ -1,0 +1,49 @@
+/* The error log: object first, action, cause; one line is one write. */
+#ifndef COMMON_LOG_LOG_H
+#define COMMON_LOG_LOG_H
+
+#include <stdint.h>
+
+enum log_level {
+	LOG_LEVEL_ERROR,   /* somebody must act */
+	LOG_LEVEL_WARNING, /* service goes on, but not as configured */
+	LOG_LEVEL_NOTICE,  /* starts, reloads, stops */
+	LOG_LEVEL_INFO,	   /* workers, listeners, limits reached */
+	LOG_LEVEL_DEBUG	   /* every step of every tunnel */
+};
+
+struct log;
+struct sink;
+
+/*
+ * Borrows the sink, which must outlive the log. who stands in every line:
+ * "master", "worker 3"; copied, may be changed with log_name after a fork.
+ * 0 or -ENOMEM.
+ */
+int log_new(struct log **, struct sink *, enum log_level, const char *who);
+void log_free(struct log *);
+void log_name(struct log *, const char *who);
+struct sink *log_sink(struct log *);
+
+/*
+ * 2026-11-23T06:12:42.123Z warning worker 3[1234]: listener 0.0.0.0:8443: ...
+ * Control bytes are escaped, the line is cut at SINK_LINE_MAX. Never fails.
+ */
+void log_write(struct log *, enum log_level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * For lines that peers can cause: at most one a second per call site; how
+ * many were left out stands at the end of the next. state is zeroed at
+ * first and owned by the caller.
+ */
+struct log_rate {
+	int64_t next;
+	uint64_t left_out;
+};
+void log_write_rate(struct log *, struct log_rate *state, enum log_level,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+const char *log_level_name(enum log_level);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * Where log lines go: a pipe, a standard stream or syslog; one line is one
+ * write, and a reader that stalls never stops the writer.
+ */
+#ifndef COMMON_LOG_SINK_H
+#define COMMON_LOG_SINK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The longest line, newline included: PIPE_BUF, so that lines of several
+ * processes never mingle in a pipe (pipe(7)). */
+#define SINK_LINE_MAX 4096
+
+/* What waits for a stalled reader before lines are dropped; each sink has the
+ * room from its opening on. */
+#define SINK_QUEUE_BYTES (256 * 1024)
+
+struct sink;
+
+/*
+ * Opens "stdout", "stderr", "syslog" (datagrams to /dev/log, RFC 3164 framing)
+ * or "syslog:PATH" (the same to another socket). A standard stream that is a
+ * pipe, a terminal or a file is opened anew through /proc/self/fd, since
+ * O_NONBLOCK on the inherited description would be shared with strangers.
+ * 0 with *sink owned by the caller, or -errno.
+ */
+int sink_open(struct sink **sink, const char *target);
+
+/* A sink for what is open already and does not block, such as a pipe; takes fd.
+ * 0, or -ENOMEM, and fd stays the caller's. */
+int sink_new(struct sink **sink, int fd);
+
+/* Writes what it can and forgets what waits. */
+void sink_close(struct sink *);
+
+/*
+ * May a write block, whatever its flags say? So it is with files and devices,
+ * whose disk may hang, and with streams that could not be opened anew. Such a
+ * sink is for who has nothing else to do.
+ */
+bool sink_may_block(const struct sink *);
+
+/* The kernel object, for another process to inherit; borrowed. */
+int sink_fd(const struct sink *);
+
+/*
+ * After a fork: gives this process a socket of its own to the syslog daemon, or
+ * else whoever connects the one that all share to another place has the lines
+ * of all go there. Other targets are shared as they are. 0 or -errno.
+ */
+int sink_own(struct sink *);
+
+/*
+ * Is this descriptor a stream of the journal, whose lines may begin with their
+ * severity, "<3>" (sd-daemon(3))? By the environment variable JOURNAL_STREAM,
+ * which names the one that a service was given; another stream that the service
+ * was sent to is none.
+ */
+bool sink_is_journal(int fd);
+
+/*
+ * Writes or queues one line (with its newline; severity as in syslog(3), which
+ * syslog and the journal are told). 0; -EAGAIN: dropped since the queue is
+ * full; other -errno: dropped since the write failed (no reader). Takes no
+ * memory, and does not block unless sink_may_block().
+ */
+int sink_write(struct sink *, int severity, const char *line, size_t len);
+
+/* Tries to write what is queued. True: nothing is left. */
+bool sink_flush(struct sink *);
+
+/* Bytes that wait. */
+size_t sink_waiting(const struct sink *);
+
+/* Lines dropped since the last call. */
+uint64_t sink_take_dropped(struct sink *);
+
+/*
+ * From now on *owed, which is borrowed, tells at any time how many lines would
+ * be lost without anybody's knowing if this process died: those that wait, and
+ * those dropped since sink_take_dropped().
+ */
+void sink_publish(struct sink *, _Atomic uint64_t *owed);
+
+#endif

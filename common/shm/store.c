@@ -1,0 +1,70 @@
+/* Files in memory with one writer each. */
+#include "common/shm/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/base/fd.h"
+
+/* What a name takes on average: it has two families, and is short. */
+#define BYTES_PER_NAME 160
+
+#define HALF_MIN       ((int64_t)64 * 1024)
+#define HALF_MAX       ((int64_t)64 * 1024 * 1024)
+
+size_t
+store_size(int64_t names)
+{
+	int64_t half = HALF_MAX;
+
+	if (names <= 0)
+		return (0);
+	if (names < HALF_MAX / BYTES_PER_NAME)
+		half = names * BYTES_PER_NAME;
+	if (half < HALF_MIN)
+		half = HALF_MIN;
+	half = (half + STORE_HEAD_SIZE - 1) / STORE_HEAD_SIZE * STORE_HEAD_SIZE;
+	return (STORE_HEAD_SIZE + 2 * (size_t)half);
+}
+
+/* A mapping of a description that is open for writing can be made writable; of
+ * this one it cannot. */
+static int
+open_reader(int fd)
+{
+	char path[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
+	int reader;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	return (reader == -1 ? -errno : reader);
+}
+
+int
+store_new(size_t size, int *writer, int *reader)
+{
+	int error = 0, fd;
+
+	*writer = *reader = -1;
+	fd = memfd_create("sniport-store", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd == -1)
+		return (-errno);
+	if (ftruncate(fd, (off_t)size) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ==
+		-1)
+		error = -errno;
+	if (error == 0)
+		*reader = open_reader(fd);
+	if (error == 0 && *reader < 0)
+		error = *reader;
+	if (error != 0) {
+		fd_close(&fd);
+		*reader = -1;
+		return (error);
+	}
+	*writer = fd;
+	return (0);
+}

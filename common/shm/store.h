@@ -1,0 +1,27 @@
+/*
+ * What a worker leaves to those after it: a file in memory which that worker
+ * alone writes, and which the master hands on without looking inside.
+ */
+#ifndef COMMON_SHM_STORE_H
+#define COMMON_SHM_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* In front of the store's two halves, each of which is whole pages. */
+#define STORE_HEAD_SIZE 4096
+
+/*
+ * The size of a store for so many names; 0: there is to be none. It takes
+ * memory only where something was written.
+ */
+size_t store_size(int64_t names);
+
+/*
+ * Makes one. 0 with two descriptors owned by the caller, one to write by and
+ * one that cannot be written by, nor ever made to be; or -errno. Nobody can
+ * change the file's size.
+ */
+int store_new(size_t size, int *writer, int *reader);
+
+#endif

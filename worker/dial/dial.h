@@ -1,0 +1,83 @@
+/*
+ * The way to the upstream: resolves the target, asks the guard about every
+ * address, and races connections to those that are permitted (RFC 8305).
+ */
+#ifndef WORKER_DIAL_DIAL_H
+#define WORKER_DIAL_DIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/net/addr.h"
+#include "common/log/audit.h"
+#include "common/conf/conf.h"
+#include "common/net/guard.h"
+#include "common/reason.h"
+#include "common/policy/rule.h"
+#include "common/net/target.h"
+
+struct dial;
+struct loop;
+struct loop_fd;
+struct resolver;
+struct resolver_account;
+
+/* What all dials of a worker share; borrowed. */
+struct dial_context {
+	struct loop *loop;
+	struct resolver *resolver;
+	const struct guard *guard;
+	struct guard_probe probe; /* owned */
+	enum addr_family family;
+	int64_t timeout; /* for resolving and connecting together, ns */
+	int64_t lost;	 /* timeouts.lost */
+	uint64_t random; /* not 0; where to begin in the addresses of a name */
+};
+
+/* What is known so far. Times are -1 where a step was not reached. */
+struct dial_report {
+	enum reason reason; /* NONE: connected */
+	const char *detail; /* borrowed from the dial, may be NULL */
+	struct addr upstream, egress;
+	const struct audit_try *tried; /* borrowed from the dial */
+	size_t ntried;
+	int64_t dns_ns, connect_ns;
+	int error; /* -errno: it was connected, and broken when we looked */
+};
+
+/*
+ * Called once, never from within dial_start(). lfd: the connected socket,
+ * still in the loop and owned by the dial, to be taken with loop_move();
+ * NULL: report->reason says why there is none.
+ */
+typedef void dial_cb(
+    void *arg, const struct dial_report *report, struct loop_fd *lfd);
+
+/* What is to be dialled, for whom. */
+struct dial_order {
+	const struct target *target; /* borrowed until dial_free() */
+	const struct rule *rule;     /* ... */
+	/* On which name servers are asked; NULL: nobody's. The caller holds it
+	 * until dial_start() has returned. */
+	struct resolver_account *account;
+	dial_cb *cb;
+	void *arg;
+};
+
+/* Would a dial ask name servers what nobody has asked them yet? */
+bool dial_asks(
+    struct dial_context *, const struct target *, const struct rule *);
+
+/* Starts. 0 with *dial owned by the caller, or -ENOMEM. */
+int dial_start(
+    struct dial **, struct dial_context *, const struct dial_order *);
+
+/* What has happened until now, for one who gives up. */
+void dial_progress(const struct dial *, struct dial_report *);
+
+/* Gives up what is under way; the callback is not called any more. May be
+ * called from within the callback. No-op for NULL. */
+void dial_free(struct dial *);
+
+#endif

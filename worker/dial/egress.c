@@ -1,0 +1,73 @@
+#include "worker/dial/egress.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/net/addr.h"
+#include "common/conf/conf.h"
+
+size_t
+dial_egress_sources(const struct conf_egress *line, int family)
+{
+	size_t i, n = 0;
+
+	if (line == NULL || line->nsource == 0)
+		return (1);
+	for (i = 0; i < line->nsource; i++)
+		n += line->source[i].family == family;
+	return (n);
+}
+
+static const struct addr *
+find_source(const struct conf_egress *line, int family, size_t k)
+{
+	size_t i;
+
+	for (i = 0; i < line->nsource; i++)
+		if (line->source[i].family == family && k-- == 0)
+			return (&line->source[i]);
+	return (NULL);
+}
+
+/*
+ * The port is left to connect(2), which knows the upstream and so can use one
+ * port towards many of them (ip(7), IP_BIND_ADDRESS_NO_PORT; Linux 4.2; of
+ * level IPPROTO_IP for IPv6 too).
+ */
+static int
+bind_source(int fd, const struct addr *source)
+{
+	static const int on = 1;
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(source, &ss);
+
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
+		sizeof(on)) == -1 ||
+	    bind(fd, (struct sockaddr *)&ss, len) == -1)
+		return (-errno);
+	return (0);
+}
+
+int
+dial_egress_apply(int fd, const struct conf_egress *line, int family, size_t k)
+{
+	const struct addr *source;
+	uint32_t mark;
+
+	if (line == NULL)
+		return (0);
+	if (line->device != NULL &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, line->device,
+		(socklen_t)strlen(line->device)) == -1)
+		return (-errno);
+	mark = (uint32_t)line->mark;
+	if (mark != 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == -1)
+		return (-errno);
+	if (line->nsource == 0)
+		return (0);
+	source = find_source(line, family, k);
+	return (source != NULL ? bind_source(fd, source) : -EAFNOSUPPORT);
+}

@@ -1,0 +1,247 @@
+/* The course of a question: from server to server, until one answers. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "worker/dns/channel_state.h"
+
+static const char no_answer[] = "no answer";
+
+/* With a NUL. */
+#define MORE_SIZE sizeof("; and 255 more")
+
+static struct dns_channel *
+channel_of(const struct dns_question *q)
+{
+	return (q->set->channel);
+}
+
+/* Whom it is put to, or was put to last. */
+static struct dns_server *
+server_of(const struct dns_question *q, unsigned tries)
+{
+	return (&q->set->servers[q->order[tries % q->set->n]]);
+}
+
+/* What it said first; any word is truer than that it was silent. */
+static const char **
+word_of(struct dns_question *q)
+{
+	return (&q->words[(q->tries - 1) % q->set->n]);
+}
+
+/* Not at once: we may be within c-ares. */
+static void
+go_on_later(struct dns_question *q)
+{
+	struct dns_channel *ch = channel_of(q);
+
+	STAILQ_INSERT_TAIL(&ch->due, q, due);
+	loop_defer(ch->loop, &ch->task);
+}
+
+void
+dns_question_end(struct dns_question *q, const struct dns_result *result)
+{
+	q->set->questions--;
+	q->set->channel->questions--;
+	q->set = NULL;
+	q->cb(q, result);
+}
+
+/* As many of the servers as there is room for, in the order in which they were
+ * asked, and how many more there are. */
+static void
+write_said(const struct dns_question *q, char said[DNS_SAID_SIZE])
+{
+	char text[DNS_SAID_SIZE];
+	size_t len = 0, i, told = 0;
+	int n;
+
+	said[0] = '\0';
+	for (i = 0; i < q->set->n && q->words[i] != NULL; i++) {
+		n = snprintf(text, sizeof(text), "%s%s: %s", i == 0 ? "" : "; ",
+		    server_of(q, (unsigned)i)->text, q->words[i]);
+		if (n < 0 || len + (size_t)n + MORE_SIZE > DNS_SAID_SIZE)
+			continue;
+		memcpy(said + len, text, (size_t)n + 1);
+		len += (size_t)n;
+		told++;
+	}
+	if (told < i)
+		snprintf(said + len, MORE_SIZE, "; and %u more",
+		    (unsigned)(i - told) & 0xff);
+}
+
+/* All tries are over. One server that says that it fails tells more than all
+ * that are silent. */
+static void
+give_up(struct dns_question *q)
+{
+	char said[DNS_SAID_SIZE];
+	struct dns_result result = {
+		.reason = q->failed ? REASON_DNS_FAILED : REASON_DNS_TIMEOUT,
+		.detail = said,
+	};
+
+	write_said(q, said);
+	if (q->no_memory)
+		result = (struct dns_result){ .reason = REASON_NO_MEMORY };
+	dns_question_end(q, &result);
+}
+
+void
+dns_question_failed(struct dns_question *q, const char *said)
+{
+	const char **word = word_of(q);
+
+	q->failed = true;
+	if (*word == NULL || *word == no_answer)
+		*word = said;
+	go_on_later(q);
+}
+
+/* A try that c-ares ended early is not over yet. */
+void
+dns_question_timed_out(struct dns_question *q)
+{
+	const char **word = word_of(q);
+
+	if (loop_now(channel_of(q)->loop) < q->until)
+		q->tries--;
+	else if (*word == NULL)
+		*word = no_answer;
+	go_on_later(q);
+}
+
+static const char *
+rcode_text(unsigned rcode)
+{
+	switch (rcode) {
+	case DNS_RCODE_FORMERR:
+		return ("FORMERR");
+	case DNS_RCODE_SERVFAIL:
+		return ("SERVFAIL");
+	case DNS_RCODE_NOTIMP:
+		return ("NOTIMP");
+	case DNS_RCODE_REFUSED:
+		return ("REFUSED");
+	case DNS_RCODE_BADVERS:
+		return ("BADVERS");
+	default:
+		return ("an error code of DNS that is not known here");
+	}
+}
+
+/* Some say so of a question with EDNS who answer one without. */
+static bool
+dislikes_edns(unsigned rcode)
+{
+	return (rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP ||
+		rcode == DNS_RCODE_BADVERS);
+}
+
+static void
+ask_without_edns(struct dns_question *q)
+{
+	dns_server_plain(server_of(q, q->tries - 1));
+	q->tries--;
+	go_on_later(q);
+}
+
+static void
+ask_by_tcp(struct dns_question *q)
+{
+	int error = dns_stream_ask(q, server_of(q, q->tries - 1));
+
+	if (error == -EBUSY)
+		dns_question_failed(q, "too many answers are awaited by TCP");
+	else if (error != 0)
+		dns_question_failed(q, strerrordesc_np(-error));
+}
+
+/*
+ * What is truncated and has addresses is as good as a whole answer: nobody
+ * dials more than a few of them. One that has none is asked for by TCP, and
+ * says nothing of the name if that is no better.
+ */
+static void
+take_answer(struct dns_question *q, const struct dns_message *m, bool cut,
+    enum dns_way way)
+{
+	if (way == DNS_BY_EDNS && dislikes_edns(m->rcode))
+		ask_without_edns(q);
+	else if (m->rcode != DNS_RCODE_NONE && m->rcode != DNS_RCODE_NXDOMAIN)
+		dns_question_failed(q, rcode_text(m->rcode));
+	else if (m->result.naddrs != 0)
+		dns_question_end(q, &m->result);
+	else if (m->truncated && way != DNS_BY_TCP)
+		ask_by_tcp(q);
+	else if ((m->truncated || cut) && m->rcode == DNS_RCODE_NONE)
+		dns_question_failed(q, "truncated answer without an address");
+	else
+		dns_question_end(q, &m->result);
+}
+
+void
+dns_question_answered(
+    struct dns_question *q, const uint8_t *bytes, size_t len, enum dns_way way)
+{
+	bool cut = way == DNS_BY_TCP && len >= DNS_TCP_MAX;
+	struct dns_message m;
+
+	if (dns_message_read(&m, bytes, len, &q->key, cut) != 0)
+		dns_question_failed(q, "malformed answer");
+	else
+		take_answer(q, &m, cut, way);
+}
+
+/* One more try; the first of each server by its first line. */
+static void
+try(struct dns_question *q)
+{
+	size_t n = q->set->n;
+	struct dns_server *server;
+	struct dns_line *line;
+	int error;
+
+	if (q->tries >= n * (size_t)channel_of(q)->conf->tries) {
+		give_up(q);
+		return;
+	}
+	server = server_of(q, q->tries);
+	line = dns_server_line(server, q->tries >= n, &error);
+	q->tries++;
+	if (line != NULL)
+		dns_line_ask(line, q);
+	else
+		dns_question_failed(q, strerrordesc_np(-error));
+}
+
+void
+dns_question_begin(struct dns_question *q)
+{
+	q->tries = 0;
+	q->until = 0;
+	q->failed = q->no_memory = false;
+	memset(q->words, 0, sizeof(q->words));
+	q->line = NULL;
+	dns_server_order(q);
+	try(q);
+}
+
+/* Those that fail at once meanwhile have the next turn. */
+void
+dns_question_task(struct loop_task *task)
+{
+	struct dns_channel *ch = container_of(task, struct dns_channel, task);
+	struct dns_question_queue now = STAILQ_HEAD_INITIALIZER(now);
+	struct dns_question *q;
+
+	STAILQ_CONCAT(&now, &ch->due);
+	while ((q = STAILQ_FIRST(&now)) != NULL) {
+		STAILQ_REMOVE_HEAD(&now, due);
+		try(q);
+	}
+}

@@ -1,0 +1,180 @@
+/*
+ * The state of the channel, for the files that make it up: dns_channel.c (the
+ * sets of name servers, and whose time it is), dns_channel_question.c (the
+ * course of a question from server to server), dns_channel_server.c (what is
+ * known of a server), dns_channel_line.c (c-ares, by UDP),
+ * dns_channel_sockets.c (its sockets), dns_channel_stream.c (TCP).
+ */
+#ifndef WORKER_DNS_CHANNEL_STATE_H
+#define WORKER_DNS_CHANNEL_STATE_H
+
+#include <ares.h>
+#include <stddef.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#include "common/log/log.h"
+#include "common/net/nameserver.h"
+#include "worker/dns/channel.h"
+#include "worker/loop/loop.h"
+
+LIST_HEAD(dns_socket_list, dns_socket);
+LIST_HEAD(dns_set_list, dns_set);
+LIST_HEAD(dns_line_list, dns_line);
+LIST_HEAD(dns_stream_list, dns_stream);
+STAILQ_HEAD(dns_question_queue, dns_question);
+
+/* Bytes of an answer by UDP that do not come in fragments anywhere (DNS flag
+ * day 2020). */
+#define DNS_UDP_MAX 1232
+
+/* Bytes of an answer by TCP that are read: more addresses than are wanted. */
+#define DNS_TCP_MAX 4096
+
+struct dns_file_id {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime;
+};
+
+struct dns_channel {
+	struct loop *loop;
+	const struct conf_dns *conf;
+	const struct dns_terms *terms;
+	struct log *log;
+	struct dns_set_list sets; /* the first: for new questions */
+	size_t questions;	  /* under way, at former sets too */
+	struct dns_stream_list streams;
+	size_t nstreams;
+	struct dns_question_queue due; /* to be asked again, or told */
+	struct loop_task task;
+	struct dns_file_id file; /* resolv.conf; all 0: there was none */
+	int64_t next_check;	 /* whether it is another one */
+	struct log_rate conf_rate, socket_rate, server_rate;
+};
+
+/* Far more than are under way at a server that does not like any of them. */
+#define DNS_ASKED 16
+
+struct dns_asked {
+	uint8_t bytes[DNS_MESSAGE_QUESTION_SIZE];
+	size_t len;
+};
+
+/* How a question came to its server. */
+enum dns_way {
+	DNS_BY_EDNS,
+	DNS_BY_UDP,
+	DNS_BY_TCP
+};
+
+/*
+ * A c-ares channel for one server, which it takes for 127.0.0.1: its sockets
+ * lead elsewhere. In the server's place for it, or in the set's list of former
+ * ones, which go when they are idle.
+ */
+struct dns_line {
+	struct dns_server *server;
+	ares_channel ares;
+	size_t questions; /* under way, a probe included */
+	struct timer timer;
+	int64_t timeout; /* of a question by this line, ns */
+	int error;	 /* of the last call on a socket that failed */
+	/* The socket by which all questions are refused; -1: none. */
+	int refused;
+	struct loop_task refused_task;
+	/* The answer that c-ares was given the head of, while it may be. */
+	uint8_t message[DNS_UDP_MAX];
+	size_t message_len;
+	bool may_read; /* it has not been given one since it was called */
+	bool edns;
+	/* What it sent last, for answers that leave their question out. */
+	struct dns_asked asked[DNS_ASKED];
+	unsigned asked_next;
+	struct dns_socket_list sockets;
+	bool former;
+	LIST_ENTRY(dns_line) link; /* of a former one */
+};
+
+/* First tries, and all others: these go by another source port, and may take
+ * twice as long. */
+#define DNS_LINES 2
+
+struct dns_server {
+	struct dns_set *set;
+	struct nameserver where;
+	char text[NAMESERVER_TEXT_SIZE];
+	struct dns_line *lines[DNS_LINES]; /* NULL: made when it is needed */
+	unsigned silent; /* time-outs since it last answered, or more */
+	bool told;	 /* the log says that it is silent */
+	bool plain;	 /* it does not like EDNS */
+	int64_t probe_at, renewed_at;
+	bool probing;
+};
+
+/* The name servers of one time. */
+struct dns_set {
+	struct dns_channel *channel;
+	LIST_ENTRY(dns_set) link;
+	size_t questions; /* under way */
+	struct dns_line_list former;
+	uint64_t number; /* the same for the same servers */
+	size_t n;
+	struct dns_server servers[];
+};
+
+/* dns_channel_question.c */
+/* Begins; and goes on where it has to be asked again. */
+void dns_question_begin(struct dns_question *);
+/* What the channel's task does: goes on with all that are due. */
+void dns_question_task(struct loop_task *);
+/* A server answered; by TCP: as much of the answer as is wanted. */
+void dns_question_answered(
+    struct dns_question *, const uint8_t *, size_t len, enum dns_way);
+/* The server that it was put to failed in these words, which are static. May
+ * be called from within c-ares. */
+void dns_question_failed(struct dns_question *, const char *said);
+/* It did not answer. */
+void dns_question_timed_out(struct dns_question *);
+/* The last of it: cb. NULL: the channel is being freed. */
+void dns_question_end(struct dns_question *, const struct dns_result *);
+
+/* dns_channel_server.c */
+/* The order in which a question is put to the servers of a set, and which
+ * asks those that are silent, from time to time. */
+void dns_server_order(struct dns_question *);
+/* It said something; it did not answer; its port is closed, so that no more of
+ * them need to be seen. Not to be told by who asked a former line. */
+void dns_server_heard(struct dns_server *);
+void dns_server_unheard(struct dns_server *);
+void dns_server_refused(struct dns_server *);
+/* From now on it is asked without EDNS. */
+void dns_server_plain(struct dns_server *);
+void dns_server_fini(struct dns_server *);
+/* The line for a first try or another one; NULL with *error. */
+struct dns_line *dns_server_line(struct dns_server *, bool again, int *error);
+
+/* dns_channel_line.c */
+int dns_line_new(struct dns_line **, struct dns_server *, bool again);
+/* Ends its questions. Not to be called from within c-ares. */
+void dns_line_free(struct dns_line *);
+/* Asks the question, whose line it is then; or merely whether the server
+ * answers at all. */
+void dns_line_ask(struct dns_line *, struct dns_question *);
+void dns_line_probe(struct dns_line *, const struct dns_key *);
+
+/* dns_channel_sockets.c; the argument is the line. */
+extern const struct ares_socket_functions dns_socket_functions;
+/* What the line's task for refusals does. */
+void dns_socket_refused_task(struct loop_task *);
+
+/* dns_channel_stream.c */
+/* Puts the question to the server by a TCP connection of its own. 0, or
+ * -errno, -EBUSY where there are too many. */
+int dns_stream_ask(struct dns_question *, struct dns_server *);
+/* Ends without a word to its question. */
+void dns_stream_free(struct dns_stream *);
+void dns_stream_abort(struct dns_stream *);
+
+#endif

@@ -1,0 +1,246 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/base/fd.h"
+#include "worker/tls/state.h"
+
+/* Type, version and length of the body (RFC 8446 section 5.1). */
+#define RECORD_HEADER 5
+
+/* Receives, and keeps in mind what became of it. > 0, or 0: see flags. */
+static size_t
+receive(struct tls *tls, uint8_t *buf, size_t size)
+{
+	ssize_t n = fd_recv(tls->fd, buf, size);
+
+	if (n == 0) {
+		tls->eof = true;
+		return (0);
+	}
+	if (n < 0) {
+		if (n == -EAGAIN)
+			tls->drained = tls->empty = true;
+		else
+			tls->io_error = fd_connection_error((int)-n);
+		return (0);
+	}
+	tls->drained = (size_t)n < size;
+	tls->empty = false;
+	return ((size_t)n);
+}
+
+/* Is what the client sends now no hello? A second one can only follow a
+ * HelloRetryRequest of TLS 1.3, and then our Finished is not yet out. */
+static bool
+behind_hello(const struct tls *tls)
+{
+	return (tls->hello->seen && (SSL_version(tls->ssl) != TLS1_3_VERSION ||
+					tls_sent_finished(tls)));
+}
+
+static enum reason
+watch(struct tls *tls, const uint8_t *buf, size_t n)
+{
+	struct hello *h = tls->hello;
+	enum reason reason;
+
+	if (!h->behind && behind_hello(tls)) {
+		h->behind = true;
+		h->max = h->watch.seen + tls->context->bounds.rest;
+	}
+	reason = client_hello_feed(&h->watch, buf, n, h->max);
+	if (reason == REASON_CLIENT_HELLO_TOO_BIG && h->behind)
+		reason = REASON_HANDSHAKE_TOO_BIG;
+	return (reason);
+}
+
+/*
+ * While the handshake goes on OpenSSL gets just what it asks for (a record's
+ * header, then its body), so that what follows the handshake stays in the
+ * kernel until the upstream is there to take it.
+ */
+static int
+read_handshake(struct tls *tls, BIO *bio, char *buf, int size)
+{
+	size_t n;
+
+	/* A record takes two. */
+	tls->work++;
+	n = receive(tls, (uint8_t *)buf, (size_t)size);
+	if (n == 0) {
+		if (tls->io_error == 0 && !tls->eof)
+			BIO_set_retry_read(bio);
+		return (-1);
+	}
+	tls->failure = watch(tls, (uint8_t *)buf, n);
+	return (tls->failure == REASON_NONE ? (int)n : -1);
+}
+
+/* Follows where records begin and end in what OpenSSL takes. */
+static void
+follow(struct tls *tls, const uint8_t *bytes, size_t n)
+{
+	size_t i, body;
+
+	for (i = 0; i < n;) {
+		if (tls->header < RECORD_HEADER) {
+			/* The last two bytes are the length. */
+			if (tls->header >= RECORD_HEADER - 2)
+				tls->body = tls->body << 8 | bytes[i];
+			tls->header++;
+			i++;
+		} else {
+			body = tls->body < n - i ? tls->body : n - i;
+			tls->body -= body;
+			i += body;
+		}
+		if (tls->header == RECORD_HEADER && tls->body == 0)
+			tls->header = 0;
+	}
+}
+
+static int
+bio_read(BIO *bio, char *buf, int size)
+{
+	struct tls *tls = BIO_get_data(bio);
+	struct buffer *in = &tls->in;
+	size_t n;
+
+	BIO_clear_retry_flags(bio);
+	if (size <= 0)
+		return (0);
+	if (tls_sated(tls)) {
+		/* Others have their turn; the caller comes back. */
+		tls->drained = false;
+		BIO_set_retry_read(bio);
+		return (-1);
+	}
+	if (tls->hello != NULL)
+		return (read_handshake(tls, bio, buf, size));
+	if (buffer_len(in) == 0 && in->data != NULL && !tls->starved) {
+		tls->starved = true;
+		in->start = 0;
+		in->end = receive(tls, in->data, tls->context->buffers->chunk);
+	}
+	if (buffer_len(in) == 0) {
+		/*
+		 * The end of the stream is not shown to OpenSSL: it would
+		 * break the session, whose other direction is still good.
+		 */
+		BIO_set_retry_read(bio);
+		return (-1);
+	}
+	if (tls->header == 0) {
+		tls->idle_records++;
+		tls->work += TLS_WORK_IDLE;
+	}
+	n = buffer_len(in) < (size_t)size ? buffer_len(in) : (size_t)size;
+	memcpy(buf, in->data + in->start, n);
+	follow(tls, in->data + in->start, n);
+	in->start += n;
+	tls->moved += n;
+	return ((int)n);
+}
+
+/* An empty block; what was kept back is the first in it. 0 or -ENOMEM. */
+static int
+lend_out(struct tls *tls)
+{
+	struct buffer *out = &tls->out;
+
+	if (buffer_lend(tls->context->buffers, out) != 0)
+		return (-ENOMEM);
+	if (tls->ticket == NULL)
+		return (0);
+	memcpy(out->data, tls->ticket, tls->ticket_len);
+	out->end = tls->ticket_len;
+	free(tls->ticket);
+	tls->ticket = NULL;
+	return (0);
+}
+
+/*
+ * Is there room for len bytes more? What a client makes us answer without
+ * reading it is limited; all else fits, since a block was made for it.
+ */
+static bool
+has_room(struct tls *tls, size_t len)
+{
+	size_t room = tls->context->buffers->size - tls->out.end;
+
+	if (tls->answering && len > TLS_ANSWERS_MAX - tls->answers) {
+		tls->io_error = -EDQUOT;
+		return (false);
+	}
+	if (len > room) {
+		tls_set_error(tls, "the sealed records exceed their block");
+		tls->io_error = -EPROTO;
+		return (false);
+	}
+	if (tls->answering)
+		tls->answers += len;
+	return (true);
+}
+
+/* The rest of the handshake can wait until what is sealed is sent. */
+static size_t
+wait_for_room(struct tls *tls, BIO *bio, size_t len)
+{
+	size_t room = tls->context->buffers->size - tls->out.end;
+
+	if (room == 0)
+		BIO_set_retry_write(bio);
+	return (len < room ? len : room);
+}
+
+static int
+bio_write(BIO *bio, const char *buf, int len)
+{
+	struct tls *tls = BIO_get_data(bio);
+	struct buffer *out = &tls->out;
+	size_t n = (size_t)len;
+
+	BIO_clear_retry_flags(bio);
+	if (len <= 0)
+		return (0);
+	/* Nothing follows close_notify (RFC 8446 section 6.1), though OpenSSL
+	 * (3.0) would still answer a KeyUpdate. */
+	if (tls->finished)
+		return (len);
+	if (out->data == NULL && lend_out(tls) != 0) {
+		tls->io_error = -ENOMEM;
+		return (-1);
+	}
+	if (tls->hello != NULL)
+		n = wait_for_room(tls, bio, n);
+	else if (!has_room(tls, n))
+		return (-1);
+	if (n == 0)
+		return (-1);
+	memcpy(out->data + out->end, buf, n);
+	out->end += n;
+	return ((int)n);
+}
+
+static long
+bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+	/* Flushing is ours to do, after the records of a turn are sealed. */
+	return (cmd == BIO_CTRL_FLUSH);
+}
+
+BIO_METHOD *
+tls_bio_new(void)
+{
+	BIO_METHOD *m =
+	    BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tunnel");
+
+	if (m != NULL && BIO_meth_set_read(m, bio_read) == 1 &&
+	    BIO_meth_set_write(m, bio_write) == 1 &&
+	    BIO_meth_set_ctrl(m, bio_ctrl) == 1)
+		return (m);
+	BIO_meth_free(m);
+	return (NULL);
+}

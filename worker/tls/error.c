@@ -1,0 +1,106 @@
+/* Errors of the TLS library: from its queue to an -errno and a text. */
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "worker/tls/state.h"
+
+/* More than OpenSSL keeps. */
+#define ERRORS_MAX 64
+
+void
+tls_set_error(struct tls *tls, const char *text)
+{
+	free(tls->error);
+	tls->error = strdup(text); /* NULL reads as "" */
+}
+
+/* What an error of OpenSSL in the handshake means; NONE: nothing special. */
+static enum reason
+handshake_reason(const struct tls *tls, unsigned long e)
+{
+	bool in_certificate = SSL_get_state(tls->ssl) == TLS_ST_SR_CERT;
+
+	if (ERR_GET_LIB(e) != ERR_LIB_SSL)
+		return (REASON_NONE);
+	switch (ERR_GET_REASON(e)) {
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_UNKNOWN_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_WRONG_SSL_VERSION:
+	case SSL_R_WRONG_VERSION_NUMBER:
+		return (REASON_TLS_VERSION);
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+		return (REASON_CLIENT_CERTIFICATE);
+	case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+		/* The master has set the bound for a chain to the same. */
+		return (
+		    in_certificate ? REASON_HANDSHAKE_TOO_BIG : REASON_NONE);
+	default:
+		return (REASON_NONE);
+	}
+}
+
+void
+tls_forget_errors(struct tls *tls)
+{
+	ERR_clear_error();
+	tls->context->failures = alloc_failures();
+}
+
+/*
+ * Takes e and all that is left in OpenSSL's queue. Was memory missing? OpenSSL
+ * (3.0) may say so behind what it made of a NULL, or just call it an internal
+ * error.
+ */
+static bool
+take_no_memory(const struct tls *tls, unsigned long e)
+{
+	bool found = false;
+	bool missing = alloc_failures() != tls->context->failures;
+	int i;
+
+	for (i = 0; e != 0 && i < ERRORS_MAX; i++, e = ERR_get_error())
+		found |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE ||
+			 (missing && ERR_FATAL_ERROR(e));
+	return (found);
+}
+
+/* Takes the earliest error of OpenSSL's queue, which is the cause: -ENOMEM, or
+ * -EPROTO with its text. */
+static int
+take_error(struct tls *tls)
+{
+	unsigned long e = ERR_get_error();
+	const char *text = ERR_reason_error_string(e);
+	long verified = SSL_get_verify_result(tls->ssl);
+
+	if (tls->hello != NULL && tls->failure == REASON_NONE)
+		tls->failure = tls->refused ? REASON_CLIENT_CERTIFICATE
+					    : handshake_reason(tls, e);
+	if (tls->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
+		text = tls->unverified != NULL
+			   ? tls->unverified
+			   : X509_verify_cert_error_string(verified);
+	if (take_no_memory(tls, e))
+		return (-ENOMEM);
+	tls_set_error(tls, text != NULL ? text : "TLS library error");
+	return (-EPROTO);
+}
+
+int
+tls_result(struct tls *tls, int ret)
+{
+	switch (SSL_get_error(tls->ssl, ret)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return (-EAGAIN);
+	default:
+		if (tls->io_error != 0)
+			return (tls->io_error);
+		return (take_error(tls));
+	}
+}

@@ -1,0 +1,71 @@
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/tls/state.h"
+
+static bool
+same_name(const struct tls *tls, bool has_name, const uint8_t *name, size_t len)
+{
+	if (tls->has_name != has_name)
+		return (false);
+	return (
+	    !has_name || (tls->name_len == len &&
+			     (len == 0 || memcmp(tls->name, name, len) == 0)));
+}
+
+static enum reason
+keep_name(struct tls *tls, const uint8_t *name, size_t len)
+{
+	tls->name = malloc(len > 0 ? len : 1);
+	if (tls->name == NULL)
+		return (REASON_NO_MEMORY);
+	memcpy(tls->name, name, len);
+	tls->name_len = len;
+	tls->has_name = true;
+	return (REASON_NONE);
+}
+
+/*
+ * The name is taken from the raw extension and from nowhere else: OpenSSL 3.0
+ * answers with the name of the old session when a TLS 1.2 session is resumed,
+ * and does not compare the second hello after a HelloRetryRequest with the
+ * first.
+ */
+int
+tls_hello_read(SSL *ssl, int *alert, void *arg)
+{
+	struct tls *tls = SSL_get_app_data(ssl);
+	const unsigned char *ext;
+	const uint8_t *name = NULL;
+	size_t ext_len, len = 0;
+	bool has_ext = SSL_client_hello_get0_ext(
+			   ssl, TLSEXT_TYPE_server_name, &ext, &ext_len) == 1;
+	enum reason reason = REASON_SNI_MISSING;
+
+	if (tls->hello == NULL) {
+		*alert = SSL_AD_NO_RENEGOTIATION;
+		return (SSL_CLIENT_HELLO_ERROR);
+	}
+	if (SSL_client_hello_isv2(ssl)) {
+		/* OpenSSL (3.0) would take its offer of TLS 1.2. */
+		ERR_raise(ERR_LIB_SSL, SSL_R_UNSUPPORTED_PROTOCOL);
+		*alert = SSL_AD_PROTOCOL_VERSION;
+		return (SSL_CLIENT_HELLO_ERROR);
+	}
+	if (has_ext)
+		reason = client_hello_server_name(ext, ext_len, &name, &len);
+	if (tls->hello->seen) {
+		if (same_name(tls, has_ext && name != NULL, name, len))
+			return (SSL_CLIENT_HELLO_SUCCESS);
+		reason = REASON_SNI_CHANGED;
+	} else if (reason == REASON_NONE) {
+		reason = keep_name(tls, name, len);
+	}
+	tls->hello->seen = true;
+	*alert = (int)tls->context->hello(tls->arg, reason);
+	if (*alert == TLS_ALERT_NONE)
+		return (SSL_CLIENT_HELLO_SUCCESS);
+	tls->failure = reason;
+	return (SSL_CLIENT_HELLO_ERROR);
+}

@@ -1,0 +1,162 @@
+/* A session's state; private to the files of tls. */
+#ifndef WORKER_TLS_STATE_H
+#define WORKER_TLS_STATE_H
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/tls/client_hello.h"
+#include "worker/tls/tls.h"
+#include "worker/tls/identity.h"
+
+struct tls_context {
+	SSL_CTX *ctx;
+	struct tls_bounds bounds;
+	int64_t lifetime; /* see tls_context_trust() */
+	BIO_METHOD *bio;
+	struct buffers *buffers;
+	tls_hello_cb *hello;
+	uint64_t failures; /* alloc_failures() before the call */
+};
+
+/* Lives from the first byte to the end of the handshake. */
+struct hello {
+	struct client_hello_watch watch;
+	uint64_t max; /* bytes of the stream */
+	bool seen;    /* the callback has run once */
+	bool behind;  /* all hellos were read */
+};
+
+struct tls {
+	SSL *ssl;
+	struct tls_context *context;
+	void *arg;
+	int fd;
+	struct buffer in;  /* ciphertext; lent beyond tls_receive() only where
+			    * that had enough before all of it was opened */
+	struct buffer out; /* ciphertext to be sent */
+	uint8_t *ticket;   /* sealed; goes before all else that is sent */
+	size_t ticket_len;
+	struct hello *hello;
+	uint8_t *name;
+	size_t name_len;
+	bool has_name;
+	size_t header; /* bytes of a record's header that were taken */
+	size_t body;   /* bytes of a record's body that are to come */
+	bool drained;  /* the socket holds no more bytes */
+	bool empty;    /* ... and no end either: it said so itself */
+	bool eof;      /* the client's FIN was seen */
+	bool starved;  /* tls_receive() has received */
+	bool finished; /* close_notify was sealed */
+	bool alerted;  /* the handshake failed where an alert is right */
+	struct tls_identity identity;
+	const char *unverified; /* why our own rules refuse the certificate */
+	bool refused;		/* it was not verified, whoever's rules */
+	uint8_t *note; /* for the ticket; until the handshake is done */
+	size_t note_len;
+	bool no_ticket; /* what it would be asked for does not fit */
+	enum reason failure;
+	int io_error;	/* -errno of a receive, or -ENOMEM */
+	int send_error; /* -errno of a send, kept: see tls_socket_error() */
+	size_t goodbye; /* bytes of close_notify */
+	int broken; /* -EPROTO or -EOVERFLOW: the session is of no more use */
+	bool answering; /* what is sealed was asked for by records */
+	size_t answers; /* bytes of that in out */
+	size_t moved;	/* bytes that the library was given in this call */
+	unsigned idle_records; /* how many more than data has made up for */
+	size_t made_up;	       /* bytes of data not yet set against one */
+	unsigned work;	       /* of this call; see TLS_WORK_MAX */
+	char *error;
+};
+
+/* A ticket, as a record, that is kept back. It holds the client's
+ * certificate, if there is one. */
+#define TLS_TICKET_MAX (16 * 1024)
+
+/*
+ * What may lie unsent of what a client made us answer: to a KeyUpdate 27 bytes,
+ * to a renegotiation 31. Honest clients ask seldom, and read.
+ */
+#define TLS_ANSWERS_MAX (4 * 1024)
+
+/* So often one call receives: a record needs that often where chunks are of 4
+ * KiB, the smallest. */
+#define TLS_RECEIVES_MAX 8
+
+/*
+ * The largest frame of a record: TLS 1.2 with AES-CBC and HMAC-SHA384 has a
+ * header, an explicit IV, the MAC and a block of padding (RFC 5246 section
+ * 6.2.3.2). AEAD ciphers take 29 bytes at most, TLS 1.3 takes 22.
+ */
+#define TLS_FRAME_MAX (5 + 16 + 48 + 16)
+
+/* The smallest fragment that a client can ask for (RFC 6066 section 4), and the
+ * largest that there is. */
+#define TLS_FRAGMENT_MIN 512
+#define TLS_FRAGMENT_MAX (16 * 1024)
+
+/* What len bytes are once they are sealed, at most. */
+static inline size_t
+tls_sealed_max(size_t len)
+{
+	return (len + (len / TLS_FRAGMENT_MIN + 1) * TLS_FRAME_MAX);
+}
+
+/* Units of tls->work. A record without data can cost as much as some with:
+ * a KeyUpdate derives keys. */
+#define TLS_WORK_DATA 1
+#define TLS_WORK_IDLE 8
+
+/* No more is done in one call. Handshakes count their reads instead. */
+#define TLS_WORK_MAX 256
+
+static inline bool
+tls_sated(const struct tls *tls)
+{
+	return (tls->work >= TLS_WORK_MAX);
+}
+
+/* With our Finished a client of TLS 1.3 has all that it needs: it may take the
+ * handshake for done, though we have yet to see its certificate. */
+static inline bool
+tls_sent_finished(const struct tls *tls)
+{
+	unsigned char byte[1];
+
+	return (SSL_get_finished(tls->ssl, byte, sizeof(byte)) > 0);
+}
+
+/* tls_error.c: keeps the text that tls_error() gives. */
+void tls_set_error(struct tls *, const char *text);
+
+/* Before a call of which tls_result() is to find the cause. */
+void tls_forget_errors(struct tls *);
+
+/* What an SSL_* call that did not succeed, with ret, means to our callers:
+ * -EAGAIN; -EPROTO with its text; -ENOMEM; other -errno of the socket. */
+int tls_result(struct tls *, int ret);
+
+/* tls_bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is
+ * the session. NULL: no memory. */
+BIO_METHOD *tls_bio_new(void);
+
+/* tls_hello.c: for SSL_CTX_set_client_hello_cb(). */
+int tls_hello_read(SSL *, int *alert, void *);
+
+/* tls_verify.c: for SSL_CTX_set_cert_verify_callback(). */
+int tls_verify(X509_STORE_CTX *, void *);
+
+/* tls_resume.c: the client's chain was verified. 0 or -ENOMEM. */
+int tls_resume_note(struct tls *, STACK_OF(X509) *);
+/* For SSL_CTX_set_session_ticket_cb(). */
+int tls_resume_made(SSL *, void *);
+SSL_TICKET_RETURN tls_resume_read(SSL *, SSL_SESSION *, const unsigned char *,
+    size_t, SSL_TICKET_STATUS, void *);
+/* For SSL_CTX_set_tlsext_ticket_key_evp_cb(). */
+int tls_resume_keys(SSL *, unsigned char *, unsigned char *, EVP_CIPHER_CTX *,
+    EVP_MAC_CTX *, int seal);
+
+#endif

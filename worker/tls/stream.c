@@ -1,0 +1,262 @@
+/* The stream of a session: what comes is opened, what goes is sealed. */
+#include <assert.h>
+#include <errno.h>
+#include <openssl/err.h>
+
+#include "common/base/fd.h"
+#include "worker/tls/state.h"
+
+/* How many records without data may come before data makes up for them. Honest
+ * peers send a KeyUpdate after gigabytes (RFC 8446 section 5.5). */
+#define IDLE_RECORDS_MAX  256
+#define IDLE_RECORD_BYTES 1024
+
+/* What a record costs of a turn's budget, whatever is in it. */
+#define RECORD_COST 1024
+
+/* EPIPE is what the kernel says once somebody was told what has happened; to
+ * our callers it would be the end of a stream. */
+static int
+send_failed(struct tls *tls, int error)
+{
+	if (error == EAGAIN)
+		return (-EAGAIN);
+	if (tls->send_error == 0)
+		tls->send_error = error == EPIPE && tls->io_error != 0
+				      ? tls->io_error
+				      : fd_connection_error(error);
+	return (tls->send_error);
+}
+
+int
+tls_flush(struct tls *tls)
+{
+	struct buffer *out = &tls->out;
+	ssize_t n;
+
+	while (buffer_len(out) > 0) {
+		n = fd_send(tls->fd, out->data + out->start, buffer_len(out));
+		if (n < 0)
+			return (send_failed(tls, (int)-n));
+		out->start += (size_t)n;
+	}
+	buffer_return(tls->context->buffers, out);
+	tls->answers = 0;
+	return (0);
+}
+
+int
+tls_socket_error(const struct tls *tls)
+{
+	return (tls->send_error);
+}
+
+bool
+tls_unsent(const struct tls *tls)
+{
+	return (tls->out.data != NULL);
+}
+
+/* A record with data is none without; and enough data makes up for one. */
+static void
+make_up(struct tls *tls, size_t n)
+{
+	size_t repaid;
+
+	tls->made_up += n;
+	repaid = 1 + tls->made_up / IDLE_RECORD_BYTES;
+	tls->made_up %= IDLE_RECORD_BYTES;
+	tls->idle_records -=
+	    repaid < tls->idle_records ? (unsigned)repaid : tls->idle_records;
+}
+
+/* Opens a record. > 0; 0: close_notify; -EAGAIN: none, or one without data;
+ * other -errno: the session is of no more use. */
+static ssize_t
+open_record(struct tls *tls, uint8_t *buf, size_t size)
+{
+	unsigned before = tls->work;
+	size_t sealed = tls->out.end, n;
+	int ret = SSL_read_ex(tls->ssl, buf, size, &n);
+
+	if (ret == 1) {
+		if (tls->work >= before + TLS_WORK_IDLE)
+			tls->work -= TLS_WORK_IDLE - TLS_WORK_DATA;
+		make_up(tls, n);
+		return ((ssize_t)n);
+	}
+	if (SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN)
+		return (0);
+	ret = tls_result(tls, ret);
+	if (ret == -EAGAIN && tls->idle_records > IDLE_RECORDS_MAX)
+		ret = -EOVERFLOW;
+	if (ret != -EAGAIN) {
+		tls->broken = ret;
+		/* No alert: Envoy takes one for a clean end. */
+		tls->out.end = sealed;
+	}
+	return (ret);
+}
+
+/*
+ * Opens all records that are there. > 0, 0 or -errno as tls_receive(). The
+ * library is asked as often as there may be records in one call, whatever it
+ * answers.
+ */
+static ssize_t
+open_records(struct tls *tls, uint8_t *buf, size_t size)
+{
+	size_t done = 0;
+	ssize_t n;
+	unsigned i;
+
+	for (i = 0; i < TLS_WORK_MAX; i++) {
+		assert(done < size);
+		n = open_record(tls, buf + done, size - done);
+		if (n > 0)
+			done += (size_t)n;
+		else if (n != -EAGAIN || tls_sated(tls) ||
+			 (buffer_len(&tls->in) == 0 && tls->starved))
+			return (done > 0 ? (ssize_t)done : n);
+	}
+	tls->drained = false;
+	return (done > 0 ? (ssize_t)done : -EAGAIN);
+}
+
+/* The library wants to go on, and takes nothing: it would for ever. */
+static bool
+stuck(const struct tls *tls)
+{
+	return (tls->moved == 0 && !tls->drained && !tls->eof &&
+		tls->io_error == 0);
+}
+
+/*
+ * There is nothing to open now: what else is known? An error of the socket,
+ * whichever call was told of it, goes before the end of the stream, which the
+ * kernel shows once it has told the error; and neither goes before bytes that
+ * came earlier.
+ */
+static int
+end_of_input(const struct tls *tls)
+{
+	if (!tls->drained && !tls->eof && tls->io_error == 0)
+		return (-EAGAIN);
+	if (tls->io_error != 0)
+		return (tls->io_error);
+	if (tls->send_error != 0)
+		return (tls->send_error);
+	if (!tls->eof)
+		return (-EAGAIN);
+	return (tls->header > 0 ? -ECONNABORTED : -EPIPE);
+}
+
+ssize_t
+tls_receive(struct tls *tls, uint8_t *buf, size_t size)
+{
+	unsigned receives = 0;
+	ssize_t n;
+
+	assert(size >= tls->context->buffers->size);
+	if (tls->broken != 0)
+		return (tls->broken);
+	if (tls->in.data == NULL &&
+	    buffer_lend(tls->context->buffers, &tls->in) != 0)
+		return (-ENOMEM);
+	tls_forget_errors(tls);
+	tls->work = 0;
+	/* What an earlier call saw of the socket holds no more. */
+	tls->drained = tls->empty = false;
+	tls->moved = 0;
+	tls->answering = true;
+	/* buf holds a chunk's plaintext, the rest of one or a new one. */
+	tls->starved = buffer_len(&tls->in) > 0;
+	while ((n = open_records(tls, buf, size)) == -EAGAIN &&
+	       !tls_sated(tls) && !tls->drained && !tls->eof &&
+	       tls->io_error == 0 && ++receives < TLS_RECEIVES_MAX)
+		/* A chunk can be smaller than a record: epoll will not tell
+		 * again of what the socket still holds. */
+		tls->starved = false;
+	/* Nothing behind the client's end, or behind a fault, is opened. */
+	if (buffer_len(&tls->in) == 0 || (n <= 0 && n != -EAGAIN))
+		buffer_return(tls->context->buffers, &tls->in);
+	tls->answering = false;
+	/* An answer to a KeyUpdate. */
+	(void)tls_flush(tls);
+	if (n == -EAGAIN && stuck(tls)) {
+		tls_set_error(tls, "the TLS library makes no progress");
+		n = tls->broken = -EPROTO;
+	}
+	return (n != -EAGAIN ? n : end_of_input(tls));
+}
+
+size_t
+tls_cost(const struct tls *tls, size_t len)
+{
+	size_t cost = (size_t)tls->work * RECORD_COST;
+
+	/* Padding is opened like data. */
+	if (cost < tls->moved)
+		cost = tls->moved;
+	return (cost > len ? cost : len);
+}
+
+bool
+tls_drained(const struct tls *tls, bool more)
+{
+	/* What was found behind the data is still to be told. */
+	return ((more ? tls->empty : tls->drained) && tls->in.data == NULL &&
+		tls->broken == 0 &&
+		(SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
+}
+
+ssize_t
+tls_send(struct tls *tls, const uint8_t *buf, size_t len)
+{
+	size_t n;
+	int ret;
+
+	assert(len > 0 && len <= tls->context->buffers->chunk);
+	assert(TLS_TICKET_MAX + tls_sealed_max(len) <=
+	       tls->context->buffers->size);
+	if (tls_unsent(tls))
+		return (-EAGAIN);
+	tls_forget_errors(tls);
+	ret = SSL_write_ex(tls->ssl, buf, len, &n);
+	if (ret != 1) {
+		ret = tls_result(tls, ret);
+		/* An empty block takes a chunk: see tls_slack(). */
+		return (ret == -EAGAIN ? -EPROTO : ret);
+	}
+	assert(n == len);
+	ret = tls_flush(tls);
+	if (ret != 0 && ret != -EAGAIN)
+		return (ret);
+	return ((ssize_t)len);
+}
+
+int
+tls_finish(struct tls *tls)
+{
+	int ret;
+
+	ret = tls_flush(tls);
+	if (tls->finished || ret != 0)
+		return (ret);
+	tls_forget_errors(tls);
+	/* Once only: a second call would read. */
+	ret = SSL_shutdown(tls->ssl);
+	tls->finished = true;
+	if (ret < 0) {
+		ret = tls_result(tls, ret);
+		return (ret == -EAGAIN ? -EPROTO : ret);
+	}
+	tls->goodbye = buffer_len(&tls->out);
+	return (tls_flush(tls));
+}
+
+size_t
+tls_goodbye(const struct tls *tls)
+{
+	return (tls->goodbye);
+}

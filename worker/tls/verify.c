@@ -1,0 +1,96 @@
+/* Verifies the certificates of clients: OpenSSL's rules first, then ours. */
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "worker/tls/state.h"
+
+/*
+ * An anchor that another authority has signed is an anchor because that one is
+ * not known, and so are its revocation lists: none can be asked for.
+ */
+static int
+forgive_anchor(int ok, X509_STORE_CTX *store)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+	int last = sk_X509_num(chain) - 1;
+	int error = X509_STORE_CTX_get_error(store);
+
+	if (ok == 1 || (error != X509_V_ERR_UNABLE_TO_GET_CRL &&
+			   error != X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER &&
+			   error != X509_V_ERR_CRL_SIGNATURE_FAILURE))
+		return (ok);
+	if (X509_STORE_CTX_get_error_depth(store) != last ||
+	    (X509_get_extension_flags(sk_X509_value(chain, last)) &
+		EXFLAG_SI) != 0)
+		return (ok);
+	X509_STORE_CTX_set_error(store, X509_V_OK);
+	return (1);
+}
+
+/* OpenSSL (3.0) looks at the dates of such an anchor only with the flag for
+ * partial chains. */
+static bool
+anchor_in_force(X509_STORE_CTX *store)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+	X509 *anchor = sk_X509_value(chain, sk_X509_num(chain) - 1);
+	int error = X509_V_OK;
+
+	if (X509_cmp_current_time(X509_get0_notBefore(anchor)) >= 0)
+		error = X509_V_ERR_CERT_NOT_YET_VALID;
+	else if (X509_cmp_current_time(X509_get0_notAfter(anchor)) <= 0)
+		error = X509_V_ERR_CERT_HAS_EXPIRED;
+	if (error != X509_V_OK)
+		X509_STORE_CTX_set_error(store, error);
+	return (error == X509_V_OK);
+}
+
+/* OpenSSL (3.0) cannot make a session of a longer one: the handshake would end
+ * with an internal error. */
+#define LEAF_MAX (60 * 1024)
+
+static int
+read_leaf(struct tls *tls, X509 *leaf)
+{
+	tls_identity_free(&tls->identity);
+	if (i2d_X509(leaf, NULL) <= LEAF_MAX)
+		return (
+		    tls_identity_read(&tls->identity, leaf, &tls->unverified));
+	tls->unverified = "the certificate is longer than 60 KiB";
+	return (-EINVAL);
+}
+
+/* 0, -ENOMEM, or -EINVAL with the error of the store set. */
+static int
+verify(X509_STORE_CTX *store, struct tls *tls)
+{
+	int error;
+
+	X509_STORE_CTX_set_verify_cb(store, forgive_anchor);
+	if (X509_verify_cert(store) != 1 || !anchor_in_force(store))
+		return (-EINVAL);
+	error = read_leaf(tls, X509_STORE_CTX_get0_cert(store));
+	if (error == -EINVAL)
+		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+	if (error == 0)
+		error = tls_resume_note(tls, X509_STORE_CTX_get0_chain(store));
+	return (error);
+}
+
+int
+tls_verify(X509_STORE_CTX *store, void *arg)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(
+	    store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *tls = SSL_get_app_data(ssl);
+	int error = verify(store, tls);
+
+	if (error == -ENOMEM) {
+		ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
+		X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
+	}
+	tls->refused = error == -EINVAL;
+	return (error == 0);
+}

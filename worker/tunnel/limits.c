@@ -1,0 +1,213 @@
+#include "worker/tunnel/limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "common/boot.h"
+#include "common/base/clock.h"
+#include "common/shm/stats.h"
+#include "worker/loop/loop.h"
+#include "worker/dns/resolver.h"
+
+/* What is counted, first byte of what a key is made from. */
+enum kind {
+	KIND_TUNNELS,
+	KIND_HANDSHAKES,
+	KIND_LOOKUPS,
+	KIND_RULE
+};
+
+void
+limits_init(struct limits *l, const struct conf_limits *conf,
+    struct stats *stats, int slot)
+{
+	struct rlimit rl;
+
+	*l = (struct limits){
+		.conf = conf,
+		.stats = stats,
+		.slot = slot,
+		.descriptors = UINT64_MAX,
+	};
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY)
+		l->descriptors = rl.rlim_cur;
+}
+
+enum reason
+limits_admit(const struct limits *l)
+{
+	if (stats_tunnels(l->stats) >= (uint64_t)l->conf->tunnels)
+		return (REASON_LIMIT_TUNNELS);
+	return (REASON_NONE);
+}
+
+bool
+limits_descriptors(
+    const struct limits *l, uint64_t own_tunnels, uint64_t listeners)
+{
+	return (2 * (own_tunnels + 1) + listeners + BOOT_FILES_OTHER <=
+		l->descriptors);
+}
+
+/* Two addresses of one /64 are one client: it can take any of them. But those
+ * of NAT64, all in one /64, are the IPv4 clients that they carry. */
+static uint64_t
+client_key(const struct limits *l, enum kind kind, const struct addr *client)
+{
+	struct addr a = *client;
+	uint8_t bytes[10] = { (uint8_t)kind };
+	bool ipv6;
+
+	addr_unwrap(&a);
+	ipv6 = a.family == AF_INET6;
+	bytes[1] = ipv6;
+	memcpy(bytes + 2, a.ip, ipv6 ? 8 : 4);
+	return (stats_tally_key(
+	    l->stats, bytes, sizeof(bytes), kind == KIND_HANDSHAKES));
+}
+
+/* By its name, since a rule's place changes from generation to generation. */
+static uint64_t
+rule_key(const struct limits *l, const struct rule *rule)
+{
+	size_t len = strlen(rule->name);
+	uint8_t bytes[1 + 64] = { KIND_RULE };
+
+	if (len > sizeof(bytes) - 1)
+		len = sizeof(bytes) - 1;
+	memcpy(bytes + 1, rule->name, len);
+	return (stats_tally_key(l->stats, bytes, 1 + len, false));
+}
+
+/* Nobody asks the clock where nothing depends on it. */
+static uint32_t
+second(const struct limits *l)
+{
+	if (l->conf->handshakes_per_client == 0)
+		return (0);
+	return ((uint32_t)(clock_now() / CLOCK_SEC));
+}
+
+/*
+ * Counts first and looks then, or two workers that looked at the same time
+ * would both go beyond the limit. Both can be refused the last place so.
+ */
+static enum reason
+count(struct limits *l, uint64_t key, int64_t limit, enum reason reason)
+{
+	uint32_t now = second(l);
+	uint64_t sum;
+	int error = stats_tally_add(l->stats, l->slot, key, now);
+
+	if (error != 0)
+		return (
+		    error == -ENOSPC ? REASON_LIMIT_TABLE : REASON_NO_MEMORY);
+	error = stats_tally_sum(l->stats, key, now, &sum);
+	if (error == 0 && sum <= (uint64_t)limit)
+		return (REASON_NONE);
+	stats_tally_sub(l->stats, l->slot, key, now);
+	return (error == 0 ? reason : REASON_NO_MEMORY);
+}
+
+static enum reason
+count_client(struct limits *l, enum kind kind, const struct addr *client,
+    int64_t limit, enum reason reason)
+{
+	if (limit == 0)
+		return (REASON_NONE);
+	return (count(l, client_key(l, kind, client), limit, reason));
+}
+
+static void
+uncount_client(
+    struct limits *l, enum kind kind, const struct addr *client, int64_t limit)
+{
+	if (limit != 0)
+		stats_tally_sub(
+		    l->stats, l->slot, client_key(l, kind, client), second(l));
+}
+
+enum reason
+limits_client(struct limits *l, const struct addr *client)
+{
+	enum reason reason = count_client(l, KIND_TUNNELS, client,
+	    l->conf->tunnels_per_client, REASON_LIMIT_CLIENT);
+
+	if (reason != REASON_NONE)
+		return (reason);
+	reason = count_client(l, KIND_HANDSHAKES, client,
+	    l->conf->handshakes_per_client, REASON_LIMIT_HANDSHAKES);
+	if (reason != REASON_NONE)
+		limits_client_done(l, client);
+	return (reason);
+}
+
+void
+limits_client_done(struct limits *l, const struct addr *client)
+{
+	uncount_client(l, KIND_TUNNELS, client, l->conf->tunnels_per_client);
+}
+
+enum reason
+limits_rule(struct limits *l, const struct rule *rule)
+{
+	if (rule->max_tunnels == 0)
+		return (REASON_NONE);
+	return (
+	    count(l, rule_key(l, rule), rule->max_tunnels, REASON_LIMIT_RULE));
+}
+
+void
+limits_rule_done(struct limits *l, const struct rule *rule)
+{
+	if (rule->max_tunnels != 0)
+		stats_tally_sub(
+		    l->stats, l->slot, rule_key(l, rule), second(l));
+}
+
+/* A look-up, which may outlive the tunnel that it was for. */
+struct lookup {
+	struct resolver_account account;
+	struct limits *limits;
+	struct addr client;
+};
+
+static void
+lookup_over(struct resolver_account *account)
+{
+	struct lookup *lookup = container_of(account, struct lookup, account);
+
+	uncount_client(lookup->limits, KIND_LOOKUPS, &lookup->client,
+	    lookup->limits->conf->lookups_per_client);
+	free(lookup);
+}
+
+enum reason
+limits_lookup(struct limits *l, const struct addr *client,
+    struct resolver_account **account)
+{
+	struct lookup *lookup;
+	enum reason reason;
+
+	*account = NULL;
+	if (l->conf->lookups_per_client == 0)
+		return (REASON_NONE);
+	lookup = malloc(sizeof(*lookup));
+	if (lookup == NULL)
+		return (REASON_NO_MEMORY);
+	*lookup = (struct lookup){
+		.account = { .held = 1, .over = lookup_over },
+		.limits = l,
+		.client = *client,
+	};
+	reason = count_client(l, KIND_LOOKUPS, client,
+	    l->conf->lookups_per_client, REASON_LIMIT_LOOKUPS);
+	if (reason == REASON_NONE)
+		*account = &lookup->account;
+	else
+		free(lookup);
+	return (reason);
+}

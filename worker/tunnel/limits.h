@@ -1,0 +1,64 @@
+/*
+ * How much a worker takes on: tunnels, handshakes and look-ups over all
+ * workers together, and its own descriptors.
+ */
+#ifndef WORKER_TUNNEL_LIMITS_H
+#define WORKER_TUNNEL_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/net/addr.h"
+#include "common/conf/conf.h"
+#include "common/reason.h"
+#include "common/policy/rule.h"
+
+struct resolver_account;
+struct stats;
+
+struct limits {
+	const struct conf_limits *conf;
+	struct stats *stats;
+	int slot;	      /* this worker's, in stats */
+	uint64_t descriptors; /* of this process */
+};
+
+/* Reads RLIMIT_NOFILE; conf and stats are borrowed. */
+void limits_init(
+    struct limits *, const struct conf_limits *, struct stats *, int slot);
+
+/* May one more tunnel be opened? REASON_NONE, or why not. */
+enum reason limits_admit(const struct limits *);
+
+/*
+ * Are there descriptors for one more tunnel beside this worker's own ones and
+ * its listening sockets? A tunnel has two, and races more while it connects.
+ */
+bool limits_descriptors(
+    const struct limits *, uint64_t own_tunnels, uint64_t listeners);
+
+/*
+ * All that follow: what is refused is not counted. Besides for the reasons
+ * named, it is refused for NO_MEMORY where it cannot be counted or added up.
+ *
+ * Counts a tunnel, and the handshake that it begins with, of this client (its
+ * IPv4 address or IPv6 /64). REASON_NONE: counted, limits_client_done() when
+ * it ends; LIMIT_CLIENT or LIMIT_HANDSHAKES.
+ */
+enum reason limits_client(struct limits *, const struct addr *client);
+void limits_client_done(struct limits *, const struct addr *client);
+
+/* Counts a tunnel of this rule, over all generations that have a rule of that
+ * name. REASON_NONE: counted; LIMIT_RULE. */
+enum reason limits_rule(struct limits *, const struct rule *);
+void limits_rule_done(struct limits *, const struct rule *);
+
+/*
+ * Counts a look-up of this client. REASON_NONE: counted until nobody holds
+ * *account any more, which the caller does (NULL where there is no limit);
+ * LIMIT_LOOKUPS. The limits must outlive the account.
+ */
+enum reason limits_lookup(struct limits *, const struct addr *client,
+    struct resolver_account **account);
+
+#endif

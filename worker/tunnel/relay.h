@@ -1,0 +1,24 @@
+/* One pump for both directions of a tunnel. */
+#ifndef WORKER_TUNNEL_RELAY_H
+#define WORKER_TUNNEL_RELAY_H
+
+#include <stddef.h>
+
+#include "worker/tunnel/half.h"
+
+enum relay_result {
+	RELAY_WAIT,	/* for an event on one of the halves */
+	RELAY_MORE,	/* the budget is used up, there is more to do */
+	RELAY_BROKEN,	/* src->error or src->peer->error says what */
+	RELAY_NO_MEMORY /* for a block */
+};
+
+/*
+ * Moves bytes from src to its peer until there is nothing to read, the peer
+ * takes no more, or *budget bytes' worth of work is done, which counts down. The
+ * end of src's stream becomes the end of the stream to the peer once all is
+ * handed over. At most one block is held when the peer does not take all.
+ */
+enum relay_result relay_pump(struct half *src, size_t *budget);
+
+#endif

@@ -1,0 +1,177 @@
+/*
+ * The state of one tunnel, for the files that tell its story together:
+ * tunnel.c (phases, deadlines, the end), tunnel_open.c (how one begins or is
+ * refused at the door), tunnel_proxy.c (PROXY protocol),
+ * tunnel_decide.c (target and policy), tunnel_establish.c (handshake and
+ * dial), tunnel_relay.c (both sides are there), tunnel_audit.c (what is
+ * written).
+ */
+#ifndef WORKER_TUNNEL_STATE_H
+#define WORKER_TUNNEL_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#include "common/log/audit.h"
+#include "worker/tunnel/half.h"
+#include "worker/loop/loop.h"
+#include "worker/tunnel/tunnel.h"
+
+/*
+ *  proxy --> hello ---> handshake ---> connect ---> relay ---> flush
+ *              |            |  (upstream came first)  ^          |
+ *              v            +-------------------------+          v
+ *            linger                                            closed
+ *
+ * Any of them can end in tunnel_close().
+ */
+enum phase {
+	PHASE_PROXY,	 /* a trusted proxy's header is not complete */
+	PHASE_HELLO,	 /* the ClientHello is not complete */
+	PHASE_HANDSHAKE, /* the target is known, the dial is under way */
+	PHASE_CONNECT,	 /* the handshake is done, the upstream is not there */
+	PHASE_RELAY,	 /* both sides are there */
+	PHASE_FLUSH,	 /* one side broke: its last bytes go to the other */
+	PHASE_LINGER,	 /* refused; the alert is on its way */
+	PHASE_CLOSED
+};
+
+struct tunnel {
+	struct tunnels *all;
+	TAILQ_ENTRY(tunnel) entry;
+	enum phase phase;
+	struct half client, upstream;
+	struct timer timer;
+	struct loop_task task;
+	struct loop_garbage garbage;
+	struct dial *dial;
+	uint64_t number;
+
+	/* what the audit line will say */
+	struct addr client_addr, proxy; /* the latter: who spoke for it */
+	const struct conf_listener *listener;
+	const struct rule *rule;
+	const struct rule *terms; /* what holds for it: the rule, or none's */
+	const char *decision;
+	enum reason would_deny;
+	bool undecided; /* until it is known who the client is */
+	bool silent;	/* no byte has come, though one would be taken */
+	bool lingers;	/* the client is to see an alert or an end, no reset */
+	bool counted_client, counted_rule; /* all->limits */
+	const char *identity;
+	bool verified;	/* the client's certificate, whatever its names */
+	size_t preface; /* bytes to the upstream that are not the client's */
+	struct target *target;
+	struct audit_try *tried;
+	char *said; /* the dial's detail */
+	struct dial_report dialled;
+	enum reason reason; /* the first cause, once there is one */
+	const char *detail;
+	enum audit_side closed_first;
+	const char *tls_version, *tls_cipher;
+	int resumed;
+	int64_t wall, accepted;	  /* the latter on clock_now() */
+	int64_t hello, handshake; /* since accepted; -1: not reached */
+	int64_t active;		  /* when a byte was last moved */
+	int64_t phase_since, flush_poll;
+	int64_t look; /* whether somebody is lost; NEVER: who owes nothing */
+	size_t lingered, flush_left;
+	struct half *broke;
+};
+
+/* What both sockets are registered for, once. */
+#define TUNNEL_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+static inline const struct conf_timeouts *
+tunnel_timeouts(const struct tunnel *t)
+{
+	return (&t->all->boot->conf->timeouts);
+}
+
+static inline int64_t
+tunnel_now(const struct tunnel *t)
+{
+	return (loop_now(t->all->loop));
+}
+
+/* How much of client.received is our preface and not the client's. */
+static inline uint64_t
+tunnel_prefaced(const struct tunnel *t)
+{
+	return (
+	    t->preface < t->client.received ? t->preface : t->client.received);
+}
+
+/* It has work left over, and its turn comes when others have had theirs. */
+static inline bool
+tunnel_waits(const struct tunnel *t)
+{
+	return (t->task.queued);
+}
+
+/* Changes the phase and arms its deadline. */
+void tunnel_enter(struct tunnel *, enum phase);
+
+/* Arms the timer anew, since what the deadline depends on has changed. */
+void tunnel_arm(struct tunnel *);
+
+/*
+ * The one way out of every phase but LINGER: writes the audit line, counts,
+ * closes the sockets. An earlier cause in t->reason stands.
+ */
+void tunnel_close(struct tunnel *, enum reason);
+
+/* Its end is seen in the audit log, the error log and the counters. */
+void tunnel_tell_end(struct tunnel *);
+
+/* Runs the phase: there is something to do. */
+void tunnel_run(struct tunnel *);
+
+/* Its deadline may have come. */
+void tunnel_timer_cb(struct timer *);
+
+/* tunnel_proxy.c */
+void tunnel_proxy_run(struct tunnel *);
+void tunnel_proxy_expire(struct tunnel *);
+/* Puts the header that the egress line asks for before the client's first
+ * byte. 0 or -ENOMEM. */
+int tunnel_proxy_preface(struct tunnel *);
+
+/* tunnel_decide.c */
+tls_hello_cb tunnel_hello_cb;
+/* The handshake is done: learns the identity, and decides if that had to
+ * wait for it. REASON_NONE, or why the tunnel is refused. */
+enum reason tunnel_decide_identity(struct tunnel *);
+
+/* tunnel_establish.c */
+/* The client's address is known: is it within its limits? If so, goes on with
+ * its hello, else the tunnel is closed. */
+void tunnel_hello_start(struct tunnel *);
+void tunnel_handshake_run(struct tunnel *);
+void tunnel_connect_run(struct tunnel *);
+/* Ends the dial and keeps what it found out for the audit line. */
+void tunnel_give_up_dial(struct tunnel *);
+
+/* tunnel_relay.c */
+void tunnel_relay_start(struct tunnel *);
+void tunnel_relay_run(struct tunnel *);
+void tunnel_flush_run(struct tunnel *);
+/* Something is sent: it has to be seen whether it arrives. */
+void tunnel_watch(struct tunnel *);
+/* Looks for that if it is time. True: a side is lost, the tunnel is ended. */
+bool tunnel_look(struct tunnel *);
+void tunnel_flush_expire(struct tunnel *);
+bool tunnel_half_closed(const struct tunnel *);
+/* Why a half broke, from what its socket or its protocol said. */
+enum reason tunnel_broken_reason(
+    const struct tunnel *, const struct half *broken);
+
+/* tunnel_audit.c */
+/* Is it a connection without a byte, and are those left out of the logs? */
+bool tunnel_is_probe(const struct tunnel *);
+void tunnel_audit(struct tunnel *, enum audit_event);
+void tunnel_log_end(struct tunnel *);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * A tunnel from accept to the audit line: the one place that knows the whole
+ * story.
+ */
+#ifndef WORKER_TUNNEL_TUNNEL_H
+#define WORKER_TUNNEL_TUNNEL_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/net/addr.h"
+#include "common/boot.h"
+#include "common/log/log.h"
+#include "common/reason.h"
+#include "worker/dial/dial.h"
+#include "worker/tunnel/limits.h"
+#include "worker/tls/tls.h"
+
+struct tunnel;
+TAILQ_HEAD(tunnel_list, tunnel);
+
+/* What all tunnels of a worker share. */
+struct tunnels {
+	const struct boot *boot;
+	struct loop *loop;
+	struct stats_slot *slot;
+	struct buffers buffers;
+	struct limits limits;
+	struct tls_context *tls;
+	struct dial_context dial;
+	struct tunnel_list list;
+	uint64_t count;	    /* in the list */
+	uint64_t lingering; /* of these, refused: only their alert matters */
+	uint64_t number;    /* of the last one */
+	struct log_rate rate[REASON_COUNT];
+	void (*closed)(void *arg); /* one has left the list */
+	void *arg;
+};
+
+/*
+ * Sets up what tunnels share; boot, loop, resolver and slot are borrowed. 0
+ * or -errno.
+ */
+int tunnels_init(
+    struct tunnels *, const struct boot *, struct loop *, struct resolver *);
+
+/* No tunnel may be left. */
+void tunnels_fini(struct tunnels *);
+
+/* Ends all tunnels with a reset. */
+void tunnels_end(struct tunnels *, enum reason);
+
+/*
+ * Takes the accepted socket fd in any case: there is a tunnel, or there is its
+ * audit line, which takes no memory, with the reason why not.
+ */
+void tunnel_open(struct tunnels *, int fd, const struct addr *client,
+    const struct conf_listener *);
+
+/* Resets an accepted socket that is over a limit, with its audit line. */
+void tunnel_refuse(struct tunnels *, int fd, const struct addr *client,
+    const struct conf_listener *, enum reason);
+
+#endif
