@@ -339,11 +339,24 @@ sub counters {
 # The counters now.
 sub count {
 	my ($self) = @_;
-	my $lines = () = $self->counters;
+
+	$self->reopen(qr/^\S+Z info master\[\d+\]: counters: .*\n/m);
+	return ($self->counters)[-1];
+}
+
+# Tells sniport to reopen its logs and waits until the error log, level
+# "notice" at least, says so and has what follows, too.
+sub reopen {
+	my ($self, $then) = @_;
+	my $line = qr/^\S+Z notice master\[\d+\]: logs: .*reopened.*\n/m;
+	my $before = () = $self->log =~ /$line/g;
 
 	$self->signal('USR1');
-	poll(sub { $self->counters > $lines }) or die "no counters:\n" . $self->log;
-	return ($self->counters)[-1];
+	poll(sub {
+		my (undef, @after) = split $line, $self->log, -1;
+		return @after > $before && (!$then || $after[-1] =~ $then);
+	}) or die "logs are not reopened:\n" . $self->log;
+	return;
 }
 
 # The audit lines so far, as hashes.
