@@ -126,7 +126,7 @@ check_client_ca(
 		    "leave it out");
 }
 
-int
+void
 conf_check(
     struct conf *conf, config_setting_t *root, struct conf_errors *errors)
 {
@@ -138,5 +138,4 @@ conf_check(
 	for (i = 1; i < conf->nlisteners; i++)
 		check_listener(conf, i, listeners, errors);
 	check_client_ca(conf, root, errors);
-	return (conf_check_rules(conf, root, errors));
 }

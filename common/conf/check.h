@@ -6,14 +6,13 @@
 #include "common/conf/error.h"
 
 /*
- * Checks settings against each other, but none that an error was reported at
- * (conf_error_free()), and leads each rule to its egress line. root is what
- * the configuration was read from; no rule but one in error lacks a name. 0,
- * also where errors were reported; -ENOMEM.
+ * Both check settings against each other, but none that an error was reported
+ * at (conf_error_free()). root is what the configuration was read from.
  */
-int conf_check(struct conf *, config_setting_t *root, struct conf_errors *);
+void conf_check(struct conf *, config_setting_t *root, struct conf_errors *);
 
-/* The part of that about rules and egress lines. */
+/* Rules and egress lines; leads each rule to its line. No rule but one in error
+ * lacks a name. 0, also where errors were reported; -ENOMEM. */
 int conf_check_rules(
     struct conf *, config_setting_t *root, struct conf_errors *);
 

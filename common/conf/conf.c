@@ -39,8 +39,12 @@ read_tree(struct conf **conf, config_t *tree, struct conf_text *text,
 
 	if (c == NULL)
 		return (-ENOMEM);
-	if (conf_read(c, root, text, errors) != 0 || name_rules(c) != 0 ||
-	    conf_check(c, root, errors) != 0) {
+	if (conf_read(c, root, text, errors) != 0 || name_rules(c) != 0) {
+		conf_free(c);
+		return (-ENOMEM);
+	}
+	conf_check(c, root, errors);
+	if (conf_check_rules(c, root, errors) != 0) {
 		conf_free(c);
 		return (-ENOMEM);
 	}

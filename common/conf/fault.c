@@ -14,11 +14,23 @@
 
 #define SHOWN 48 /* bytes of a token */
 
+void
+conf_fault_path(const struct conf_syntax *s, char buf[CONF_SYNTAX_PATH])
+{
+	size_t i, len = 0;
+
+	buf[0] = '\0';
+	for (i = 0; i <= s->depth && len < CONF_SYNTAX_PATH; i++)
+		if (s->frames[i].name[0] != '\0')
+			len += snprintf(buf + len, CONF_SYNTAX_PATH - len,
+			    "%s%s", len > 0 ? "." : "", s->frames[i].name);
+}
+
 static void __attribute__((format(printf, 4, 0))) fill(struct conf_fault *fault,
     const struct conf_syntax *s, unsigned line, const char *fmt, va_list ap)
 {
 	fault->line = line;
-	conf_syntax_path(s, fault->setting);
+	conf_fault_path(s, fault->setting);
 	vsnprintf(fault->text, sizeof(fault->text), fmt, ap);
 }
 
@@ -81,7 +93,7 @@ takes_number(const struct conf_syntax *s)
 	const char *section = "";
 	int i;
 
-	conf_syntax_path(s, path);
+	conf_fault_path(s, path);
 	dot = strrchr(path, '.');
 	if (dot != NULL) {
 		*dot = '\0';

@@ -1,11 +1,11 @@
-/*
- * The parts of which conf_syntax_fault.c makes its sentences. Private to
- * conf_syntax.
- */
+/* The parts of which the sentences about faults of syntax are made. */
 #ifndef COMMON_CONF_FAULT_H
 #define COMMON_CONF_FAULT_H
 
 #include "common/conf/syntax.h"
+
+/* The setting at hand, such as "log.error"; "" outside of any. */
+void conf_fault_path(const struct conf_syntax *, char buf[CONF_SYNTAX_PATH]);
 
 /* Fills in the fault. */
 void conf_fault_say(struct conf_syntax *, unsigned line, const char *fmt, ...)

@@ -42,7 +42,8 @@ struct conf_word {
 	int64_t value;
 };
 
-/* For conf_kind_parse(); -EINVAL where why is set, or refusal does. */
+/* For conf_kind_parse(): -EINVAL where why is set, or the kind's refusal does;
+ * -EDOM where what may be written is to be added to why. */
 typedef int conf_kind_parser(void *field, const struct conf_value *,
     const struct conf_directive *, char why[CONF_WHY_SIZE]);
 
@@ -55,7 +56,6 @@ struct conf_kind {
 	void (*fini)(void *field); /* frees what it owns; NULL: nothing */
 	conf_kind_parser *parse;
 	conf_kind_formatter *format;
-	const struct conf_word *words;
 	const char *noun;
 	const char *refusal;
 };

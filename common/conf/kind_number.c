@@ -101,7 +101,7 @@ conf_kind_parse_quantity(void *field, const struct conf_value *v,
 {
 	int64_t *value = field;
 
-	if (parse_units(value, v->text, conf_kind(d)->words) != 0)
+	if (parse_units(value, v->text, conf_kind_words(d)) != 0)
 		return (-EINVAL);
 	return (conf_kind_in_bounds(*value, d, why));
 }
@@ -111,7 +111,7 @@ const char *
 conf_kind_format_quantity(
     const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
 {
-	const struct conf_word *unit, *best = conf_kind(d)->words;
+	const struct conf_word *unit, *best = conf_kind_words(d);
 	int64_t value = *(const int64_t *)field;
 
 	if (value < 0)

@@ -1,7 +1,7 @@
 /*
- * The functions behind the kinds of values: conf_kind_text.c has those of
- * strings and words, conf_kind_number.c those of numbers, with and without a
- * unit, conf_kind_address.c those of addresses, names and what is made of
+ * The functions behind the kinds of values: kind_text.c has those of
+ * strings and words, kind_number.c those of numbers, with and without a
+ * unit, kind_address.c those of addresses, names and what is made of
  * them. Private to conf_kind.
  */
 #ifndef COMMON_CONF_KIND_PART_H
@@ -14,6 +14,9 @@
 	conf_kind_formatter conf_kind_format_##format;
 #include "common/conf/kind.def"
 
+/* The choices, or the units from the smallest to the largest; NULL: none. */
+const struct conf_word *conf_kind_words(const struct conf_directive *);
+
 void conf_kind_fini_string(void *field);
 void conf_kind_fini_client(void *field);
 
@@ -21,11 +24,11 @@ void conf_kind_fini_client(void *field);
 int conf_kind_refuse(char why[CONF_WHY_SIZE], const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same, with what may be written, where there is nothing better to say. */
-int conf_kind_refuse_described(
-    char why[CONF_WHY_SIZE], const char *what, const struct conf_directive *);
+/* The same; what may be written is added, since there is nothing better to say.
+ * -EDOM. */
+int conf_kind_refuse_described(char why[CONF_WHY_SIZE], const char *what);
 
-/* 0, or -EINVAL with why set. */
+/* 0, or -EDOM with why set. */
 int conf_kind_in_bounds(
     int64_t value, const struct conf_directive *, char why[CONF_WHY_SIZE]);
 

@@ -13,9 +13,9 @@ conf_kind_parse_string(void *field, const struct conf_value *v,
 	char *copy;
 
 	if (v->text[0] == '\0' && d->low > 0)
-		return (conf_kind_refuse_described(why, "is empty", d));
+		return (conf_kind_refuse_described(why, "is empty"));
 	if ((int64_t)strlen(v->text) > d->high)
-		return (conf_kind_refuse_described(why, "is too long", d));
+		return (conf_kind_refuse_described(why, "is too long"));
 	copy = strdup(v->text);
 	if (copy == NULL)
 		return (-ENOMEM);
@@ -59,7 +59,7 @@ conf_kind_parse_log_target(void *field, const struct conf_value *v,
 	if (v->text[0] != '/' && strcmp(v->text, "stdout") != 0 &&
 	    strcmp(v->text, "stderr") != 0 && strcmp(v->text, "syslog") != 0)
 		return (conf_kind_refuse_described(
-		    why, "is not a place for a log", d));
+		    why, "is not a place for a log"));
 	return (conf_kind_parse_string(field, v, d, why));
 }
 
@@ -72,22 +72,21 @@ conf_kind_parse_choice(void *field, const struct conf_value *v,
 	const struct conf_word *c;
 	int value;
 
-	for (c = conf_kind(d)->words; c->text != NULL; c++) {
+	for (c = conf_kind_words(d); c->text != NULL; c++) {
 		if (strcmp(c->text, v->text) != 0)
 			continue;
 		value = c->value;
 		memcpy(field, &value, sizeof(value));
 		return (0);
 	}
-	return (
-	    conf_kind_refuse_described(why, "is not one of the choices", d));
+	return (conf_kind_refuse_described(why, "is not one of the choices"));
 }
 
 const char *
 conf_kind_format_choice(
     const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
 {
-	const struct conf_word *c = conf_kind(d)->words;
+	const struct conf_word *c = conf_kind_words(d);
 	int value;
 
 	memcpy(&value, field, sizeof(value));

@@ -1,6 +1,6 @@
 /*
  * Follows the grammar of libconfig token by token. Where a token does not fit,
- * conf_syntax_fault.c says why.
+ * syntax_fault.c says why.
  */
 #include "common/conf/syntax.h"
 
@@ -16,18 +16,6 @@
 
 /* What libconfig took up between 1.5 and 1.7. */
 #define IS_1_5 (LIBCONFIG_VER_MAJOR == 1 && LIBCONFIG_VER_MINOR < 7)
-
-void
-conf_syntax_path(const struct conf_syntax *s, char buf[CONF_SYNTAX_PATH])
-{
-	size_t i, len = 0;
-
-	buf[0] = '\0';
-	for (i = 0; i <= s->depth && len < CONF_SYNTAX_PATH; i++)
-		if (s->frames[i].name[0] != '\0')
-			len += snprintf(buf + len, CONF_SYNTAX_PATH - len,
-			    "%s%s", len > 0 ? "." : "", s->frames[i].name);
-}
 
 void
 conf_syntax_init(struct conf_syntax *s)

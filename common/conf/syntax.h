@@ -75,9 +75,6 @@ void conf_syntax_take(
 /* The file, which another one includes, has no more tokens. */
 void conf_syntax_end_file(struct conf_syntax *, unsigned file);
 
-/* The setting at hand, such as "log.error"; "" outside of any. */
-void conf_syntax_path(const struct conf_syntax *, char buf[CONF_SYNTAX_PATH]);
-
 /* The first fault of a text that includes nothing. Was there one? */
 bool conf_syntax_find(const char *text, struct conf_fault *);
 

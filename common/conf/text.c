@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "common/base/fd.h"
+#include "common/conf/fault.h"
 
 #define INCLUDE_DEPTH 10 /* libconfig's own */
 
@@ -112,7 +113,7 @@ report(const struct scan *s, unsigned line, const char *fmt, ...)
 	char setting[CONF_SYNTAX_PATH], text[256];
 	va_list ap;
 
-	conf_syntax_path(&s->walk->syntax, setting);
+	conf_fault_path(&s->walk->syntax, setting);
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,20 @@
 /* "<31>Jan  2 03:04:05 sniport[1234567]: " and room to spare. */
 #define SYSLOG_HEADER_MAX 64
 #define RECORD_MAX	  (SYSLOG_HEADER_MAX + SINK_LINE_MAX)
+
+int
+sink_connect(int fd, const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	size_t len = strlen(path);
+
+	if (len >= sizeof(sun.sun_path))
+		return (-ENAMETOOLONG);
+	memcpy(sun.sun_path, path, len);
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return (-errno);
+	return (0);
+}
 
 static void
 ring_write(struct sink *s, const void *bytes, size_t len)

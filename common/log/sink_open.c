@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,20 +43,6 @@ open_stream(struct sink *s, int stream)
 	}
 	fd = fcntl(stream, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	return (fd < 0 ? -errno : fd);
-}
-
-int
-sink_connect(int fd, const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	size_t len = strlen(path);
-
-	if (len >= sizeof(sun.sun_path))
-		return (-ENAMETOOLONG);
-	memcpy(sun.sun_path, path, len);
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		return (-errno);
-	return (0);
 }
 
 static int

@@ -56,7 +56,7 @@ set_free(struct dns_set *set)
 	size_t i;
 
 	for (i = 0; i < set->n; i++)
-		dns_server_fini(&set->servers[i]);
+		dns_choice_fini(&set->servers[i]);
 	while ((line = LIST_FIRST(&set->former)) != NULL) {
 		LIST_REMOVE(line, link);
 		dns_line_free(line);

@@ -51,6 +51,7 @@ struct dns_question {
 	/* the channel's own */
 	struct dns_set *set; /* who are asked */
 	struct dns_line *line;
+	const struct dns_course *course;
 	uint8_t order[NAMESERVERS_MAX]; /* of the set's servers */
 	unsigned tries;			/* so far, at all servers */
 	int64_t until;			/* no answer before: a time-out */

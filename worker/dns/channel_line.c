@@ -292,12 +292,12 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 	q->line = NULL;
 	line->questions--;
 	if (is_end(status)) {
-		dns_question_end(q, NULL);
+		q->course->end(q, NULL);
 		return;
 	}
 	if (bytes == NULL && status == ARES_ENOTFOUND) {
 		/* RFC 7686: nobody is asked for what is below onion. */
-		dns_question_end(q, &not_found);
+		q->course->end(q, &not_found);
 		return;
 	}
 	if (status == ARES_ETIMEOUT) {
@@ -305,7 +305,7 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 		if (loop_now(channel_of(line)->loop) >= q->until &&
 		    !line->former)
 			dns_server_unheard(line->server);
-		dns_question_timed_out(q);
+		q->course->timed_out(q);
 		return;
 	}
 	q->no_memory = q->no_memory || status == ARES_ENOMEM;
@@ -315,10 +315,10 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 		 !line->former)
 		dns_server_refused(line->server);
 	if (bytes != NULL)
-		dns_question_answered(q, line->message, line->message_len,
+		q->course->answered(q, line->message, line->message_len,
 		    line->edns ? DNS_BY_EDNS : DNS_BY_UDP);
 	else
-		dns_question_failed(q, explain(line, status));
+		q->course->failed(q, explain(line, status));
 }
 
 static void

@@ -91,8 +91,8 @@ give_up(struct dns_question *q)
 	dns_question_end(q, &result);
 }
 
-void
-dns_question_failed(struct dns_question *q, const char *said)
+static void
+failed(struct dns_question *q, const char *said)
 {
 	const char **word = word_of(q);
 
@@ -103,8 +103,8 @@ dns_question_failed(struct dns_question *q, const char *said)
 }
 
 /* A try that c-ares ended early is not over yet. */
-void
-dns_question_timed_out(struct dns_question *q)
+static void
+timed_out(struct dns_question *q)
 {
 	const char **word = word_of(q);
 
@@ -156,9 +156,9 @@ ask_by_tcp(struct dns_question *q)
 	int error = dns_stream_ask(q, server_of(q, q->tries - 1));
 
 	if (error == -EBUSY)
-		dns_question_failed(q, "too many answers are awaited by TCP");
+		failed(q, "too many answers are awaited by TCP");
 	else if (error != 0)
-		dns_question_failed(q, strerrordesc_np(-error));
+		failed(q, strerrordesc_np(-error));
 }
 
 /*
@@ -173,29 +173,36 @@ take_answer(struct dns_question *q, const struct dns_message *m, bool cut,
 	if (way == DNS_BY_EDNS && dislikes_edns(m->rcode))
 		ask_without_edns(q);
 	else if (m->rcode != DNS_RCODE_NONE && m->rcode != DNS_RCODE_NXDOMAIN)
-		dns_question_failed(q, rcode_text(m->rcode));
+		failed(q, rcode_text(m->rcode));
 	else if (m->result.naddrs != 0)
 		dns_question_end(q, &m->result);
 	else if (m->truncated && way != DNS_BY_TCP)
 		ask_by_tcp(q);
 	else if ((m->truncated || cut) && m->rcode == DNS_RCODE_NONE)
-		dns_question_failed(q, "truncated answer without an address");
+		failed(q, "truncated answer without an address");
 	else
 		dns_question_end(q, &m->result);
 }
 
-void
-dns_question_answered(
+static void
+answered(
     struct dns_question *q, const uint8_t *bytes, size_t len, enum dns_way way)
 {
 	bool cut = way == DNS_BY_TCP && len >= DNS_TCP_MAX;
 	struct dns_message m;
 
 	if (dns_message_read(&m, bytes, len, &q->key, cut) != 0)
-		dns_question_failed(q, "malformed answer");
+		failed(q, "malformed answer");
 	else
 		take_answer(q, &m, cut, way);
 }
+
+static const struct dns_course course = {
+	.answered = answered,
+	.failed = failed,
+	.timed_out = timed_out,
+	.end = dns_question_end,
+};
 
 /* One more try; the first of each server by its first line. */
 static void
@@ -211,12 +218,12 @@ try(struct dns_question *q)
 		return;
 	}
 	server = server_of(q, q->tries);
-	line = dns_server_line(server, q->tries >= n, &error);
+	line = dns_choice_line(server, q->tries >= n, &error);
 	q->tries++;
 	if (line != NULL)
 		dns_line_ask(line, q);
 	else
-		dns_question_failed(q, strerrordesc_np(-error));
+		failed(q, strerrordesc_np(-error));
 }
 
 void
@@ -227,7 +234,8 @@ dns_question_begin(struct dns_question *q)
 	q->failed = q->no_memory = false;
 	memset(q->words, 0, sizeof(q->words));
 	q->line = NULL;
-	dns_server_order(q);
+	q->course = &course;
+	dns_choice_order(q);
 	try(q);
 }
 

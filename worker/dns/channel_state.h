@@ -1,9 +1,10 @@
 /*
- * The state of the channel, for the files that make it up: dns_channel.c (the
- * sets of name servers, and whose time it is), dns_channel_question.c (the
- * course of a question from server to server), dns_channel_server.c (what is
- * known of a server), dns_channel_line.c (c-ares, by UDP),
- * dns_channel_sockets.c (its sockets), dns_channel_stream.c (TCP).
+ * The state of the channel, for the files that make it up. Each calls only
+ * those above it: channel_server.c (what is known of a server),
+ * channel_sockets.c (the sockets of c-ares), channel_line.c (c-ares, by UDP),
+ * channel_stream.c (TCP), channel_choice.c (which server, and by which line),
+ * channel_question.c (the course of a question from server to server),
+ * channel.c (the sets of name servers, and whose time it is).
  */
 #ifndef WORKER_DNS_CHANNEL_STATE_H
 #define WORKER_DNS_CHANNEL_STATE_H
@@ -124,38 +125,53 @@ struct dns_set {
 	struct dns_server servers[];
 };
 
-/* dns_channel_question.c */
+/* What becomes of a question, told to who follows its course. */
+struct dns_course {
+	/* A server answered; by TCP: as much of the answer as is wanted. */
+	void (*answered)(
+	    struct dns_question *, const uint8_t *, size_t len, enum dns_way);
+	/* The server that it was put to failed in these words, which are
+	 * static. May be called from within c-ares. */
+	void (*failed)(struct dns_question *, const char *said);
+	/* It did not answer. */
+	void (*timed_out)(struct dns_question *);
+	/* The last of it; NULL: the channel is being freed. */
+	void (*end)(struct dns_question *, const struct dns_result *);
+};
+
+/* channel_question.c */
 /* Begins; and goes on where it has to be asked again. */
 void dns_question_begin(struct dns_question *);
 /* What the channel's task does: goes on with all that are due. */
 void dns_question_task(struct loop_task *);
-/* A server answered; by TCP: as much of the answer as is wanted. */
-void dns_question_answered(
-    struct dns_question *, const uint8_t *, size_t len, enum dns_way);
-/* The server that it was put to failed in these words, which are static. May
- * be called from within c-ares. */
-void dns_question_failed(struct dns_question *, const char *said);
-/* It did not answer. */
-void dns_question_timed_out(struct dns_question *);
 /* The last of it: cb. NULL: the channel is being freed. */
 void dns_question_end(struct dns_question *, const struct dns_result *);
 
-/* dns_channel_server.c */
+/* channel_choice.c */
 /* The order in which a question is put to the servers of a set, and which
  * asks those that are silent, from time to time. */
-void dns_server_order(struct dns_question *);
+void dns_choice_order(struct dns_question *);
+/* The line for a first try or another one; NULL with *error. */
+struct dns_line *dns_choice_line(struct dns_server *, bool again, int *error);
+/* Frees the server's lines. */
+void dns_choice_fini(struct dns_server *);
+
+/* channel_server.c */
 /* It said something; it did not answer; its port is closed, so that no more of
  * them need to be seen. Not to be told by who asked a former line. */
 void dns_server_heard(struct dns_server *);
 void dns_server_unheard(struct dns_server *);
 void dns_server_refused(struct dns_server *);
+/* Is it one that does not answer? */
+bool dns_server_silent(const struct dns_server *);
 /* From now on it is asked without EDNS. */
 void dns_server_plain(struct dns_server *);
-void dns_server_fini(struct dns_server *);
-/* The line for a first try or another one; NULL with *error. */
-struct dns_line *dns_server_line(struct dns_server *, bool again, int *error);
+/* From now on it is asked by another source port, unless that was changed just
+ * now. A device on the way that remembers the old one may send what comes from
+ * there to a dead server. */
+void dns_server_renew(struct dns_server *);
 
-/* dns_channel_line.c */
+/* channel_line.c */
 int dns_line_new(struct dns_line **, struct dns_server *, bool again);
 /* Ends its questions. Not to be called from within c-ares. */
 void dns_line_free(struct dns_line *);
@@ -164,12 +180,12 @@ void dns_line_free(struct dns_line *);
 void dns_line_ask(struct dns_line *, struct dns_question *);
 void dns_line_probe(struct dns_line *, const struct dns_key *);
 
-/* dns_channel_sockets.c; the argument is the line. */
+/* channel_sockets.c; the argument is the line. */
 extern const struct ares_socket_functions dns_socket_functions;
 /* What the line's task for refusals does. */
 void dns_socket_refused_task(struct loop_task *);
 
-/* dns_channel_stream.c */
+/* channel_stream.c */
 /* Puts the question to the server by a TCP connection of its own. 0, or
  * -errno, -EBUSY where there are too many. */
 int dns_stream_ask(struct dns_question *, struct dns_server *);

@@ -61,7 +61,7 @@ dns_stream_abort(struct dns_stream *s)
 	struct dns_question *q = s->question;
 
 	dns_stream_free(s);
-	dns_question_end(q, NULL);
+	q->course->end(q, NULL);
 }
 
 static void
@@ -70,7 +70,7 @@ stream_failed(struct dns_stream *s, const char *said)
 	struct dns_question *q = s->question;
 
 	dns_stream_free(s);
-	dns_question_failed(q, said);
+	q->course->failed(q, said);
 }
 
 static void
@@ -122,7 +122,7 @@ stream_done(struct dns_stream *s)
 		return;
 	}
 	dns_stream_free(s); /* its memory stays until the end of the turn */
-	dns_question_answered(q, message, len, DNS_BY_TCP);
+	q->course->answered(q, message, len, DNS_BY_TCP);
 }
 
 static void

@@ -1,8 +1,10 @@
-/* What may be written, in words: for messages and the manual. */
-#include "common/conf/kind.h"
+/* Takes a value, and says what may be written: for messages and the manual. */
+#include "common/conf/kind_part.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/conf/table.h"
 
@@ -53,8 +55,8 @@ describe_kind(const struct conf_directive *d, char *buf)
 		return;
 	default:
 		snprintf(buf, size, "%s", kind->noun);
-		if (kind->words != NULL)
-			describe_choices(kind->words, buf);
+		if (conf_kind_words(d) != NULL)
+			describe_choices(conf_kind_words(d), buf);
 		return;
 	}
 }
@@ -84,4 +86,25 @@ conf_describe(const struct conf_directive *d, char buf[CONF_DESCRIPTION_SIZE])
 		describe_kind(d, buf);
 		return;
 	}
+}
+
+int
+conf_kind_parse(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	char description[CONF_DESCRIPTION_SIZE];
+	const struct conf_kind *kind = conf_kind(d);
+	size_t len;
+	int error;
+
+	why[0] = '\0';
+	error = kind->parse(field, v, d, why);
+	if (error == -EINVAL && why[0] == '\0')
+		snprintf(why, CONF_WHY_SIZE, "%s", kind->refusal);
+	if (error != -EDOM)
+		return (error);
+	conf_describe(d, description);
+	len = strlen(why);
+	snprintf(why + len, CONF_WHY_SIZE - len, "; write %s", description);
+	return (-EINVAL);
 }
