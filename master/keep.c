@@ -9,7 +9,7 @@
 #include "common/log/log.h"
 #include "master/master.h"
 #include "master/order.h"
-#include "master/supervise.h"
+#include "master/crew.h"
 
 /* Who have died of what they found there; then it is given up. */
 #define HEIRS_MAX 2
@@ -73,7 +73,7 @@ make_heir(struct master *m, struct generation *g, unsigned worker,
 	struct child *c;
 	int error;
 
-	error = supervise_start_heir(m, g, worker, k, now, &c, &step);
+	error = crew_start_heir(m, g, worker, k, now, &c, &step);
 	if (error != 0) {
 		log_write(m->log, LOG_LEVEL_ERROR,
 		    "worker %u of generation %u: none can be started that "

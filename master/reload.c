@@ -14,7 +14,7 @@
 #include "master/keep.h"
 #include "master/order.h"
 #include "master/status.h"
-#include "master/supervise.h"
+#include "master/crew.h"
 #include "master/totals.h"
 
 #ifndef SNIPORT_VERSION
@@ -42,7 +42,7 @@ start_workers(struct master *m, struct generation *g)
 	int error;
 
 	for (size_t i = 0; i < g->nworkers; i++) {
-		error = supervise_start(m, g, (unsigned)i, clock_now(), &step);
+		error = crew_start(m, g, (unsigned)i, clock_now(), &step);
 		if (error == 0)
 			continue;
 		findings_add(&m->findings, LOG_LEVEL_ERROR,

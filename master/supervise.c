@@ -1,3 +1,7 @@
+/*
+ * Keeps the seats of the current generation filled: hears what workers say,
+ * reaps those that are gone, and replaces them.
+ */
 #include "master/supervise.h"
 
 #include <errno.h>
@@ -14,6 +18,7 @@
 #include "common/log/log.h"
 #include "common/shm/stats.h"
 #include "master/cover.h"
+#include "master/crew.h"
 #include "master/inherit.h"
 #include "master/keep.h"
 #include "master/losses.h"
@@ -21,66 +26,8 @@
 #include "master/spawn.h"
 #include "master/watch.h"
 
-#define READY_LIMIT (10 * CLOCK_SEC)
-
 /* A worker hangs up when it exits, which does not take so long. */
 #define HANG_UP_LIMIT (5 * CLOCK_SEC)
-
-static int
-start(struct master *m, struct generation *g, unsigned worker,
-    const struct kept *kept, int64_t now, struct child **child,
-    const char **step)
-{
-	const struct spawn_from from = { &m->listeners, m->stats,
-		&m->generations, kept, m->current };
-	struct epoll_event ev = { .events = EPOLLIN };
-	struct child *c;
-	int error;
-
-	error = spawn_worker(g, worker, &from, now, &c, step);
-	if (error != 0)
-		return (error);
-	c->kill_at = now + READY_LIMIT;
-	ev.data.ptr = c;
-	/* Unheard, it would be killed as not ready in time. */
-	if (epoll_ctl(m->epoll_fd, EPOLL_CTL_ADD, c->control_fd, &ev) != 0)
-		log_write(g->log, LOG_LEVEL_ERROR,
-		    "worker %u[%d]: epoll_ctl: %s", c->worker, (int)c->pid,
-		    strerror(errno));
-	*child = c;
-	return (0);
-}
-
-int
-supervise_start(struct master *m, struct generation *g, unsigned worker,
-    int64_t now, const char **step)
-{
-	struct child *c;
-
-	return (start(m, g, worker, NULL, now, &c, step));
-}
-
-int
-supervise_start_heir(struct master *m, struct generation *g, unsigned worker,
-    const struct kept *kept, int64_t now, struct child **child,
-    const char **step)
-{
-	return (start(m, g, worker, kept, now, child, step));
-}
-
-void
-supervise_kill(struct master *m, struct child *c, const char *why)
-{
-	/* Of one being started it is said where the start is given up. */
-	if (c->generation != m->next)
-		log_write(m->log, LOG_LEVEL_WARNING,
-		    "worker %u[%d] of generation %u: killed: %s", c->worker,
-		    (int)c->pid, c->generation->number, why);
-	(void)kill(c->pid, SIGKILL);
-	c->killed = why;
-	c->state = CHILD_ENDING;
-	c->kill_at = CLOCK_NEVER;
-}
 
 static void
 take_ready(struct master *m, struct child *c, int64_t now)
@@ -110,7 +57,7 @@ take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 		c->told_emptied = true;
 		keep_emptied(m, c);
 	} else {
-		supervise_kill(m, c, "it sent a message out of turn");
+		crew_kill(m, c, "it sent a message out of turn");
 	}
 }
 
@@ -147,7 +94,7 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 			continue;
 		}
 		if (result < 0)
-			supervise_kill(
+			crew_kill(
 			    m, c, "it sent something that is not a message");
 		else if (c->kill_at > now + HANG_UP_LIMIT)
 			c->kill_at = now + HANG_UP_LIMIT;
@@ -265,7 +212,7 @@ fill(struct master *m, unsigned worker, int64_t now)
 		return (CLOCK_NEVER);
 	if (seat->spawn_at > now)
 		return (seat->spawn_at);
-	error = supervise_start(m, m->current, worker, now, &step);
+	error = crew_start(m, m->current, worker, now, &step);
 	if (error == 0)
 		return (seat->child->kill_at);
 	seat->spawn_at = now + BACKOFF_FIRST;

@@ -6,7 +6,7 @@
 #include "common/shm/stats.h"
 #include "master/keep.h"
 #include "master/master.h"
-#include "master/supervise.h"
+#include "master/crew.h"
 
 /* When the child was last seen alive, which was not in the future, whatever
  * it says. */
@@ -60,7 +60,7 @@ watch_heartbeat(struct master *m, struct child *c, int64_t now)
 		c->doubted = now;
 	if (now < c->doubted + watchdog / 4)
 		return (c->doubted + watchdog / 4);
-	supervise_kill(m, c, "its heartbeat stood still for timeouts.watchdog");
+	crew_kill(m, c, "its heartbeat stood still for timeouts.watchdog");
 	return (CLOCK_NEVER);
 }
 
@@ -82,6 +82,6 @@ watch_child(struct master *m, struct child *c, int64_t now)
 	if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
 		due = earlier(due, watch_heartbeat(m, c, now));
 	if (c->killed == NULL && c->kill_at <= now)
-		supervise_kill(m, c, impatience(c));
+		crew_kill(m, c, impatience(c));
 	return (c->kill_at < due ? c->kill_at : due);
 }
