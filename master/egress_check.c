@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/conf/conf.h"
 #include "common/base/fd.h"
+#include "common/conf/conf.h"
 #include "master/findings.h"
 
 /* Binds as a tunnel will (worker/dial/egress.c), which takes no port yet. */

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
-#include "common/conf/conf.h"
 #include "common/base/fd.h"
+#include "common/conf/conf.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
 #include "common/net/guard.h"
 #include "common/net/hosts.h"
-#include "common/log/log.h"
 #include "common/policy/policy.h"
-#include "common/log/sink.h"
 #include "master/egress_check.h"
 #include "master/findings.h"
 #include "master/idle_check.h"

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
-#include "common/conf/conf.h"
 #include "common/base/fd.h"
+#include "common/conf/conf.h"
 #include "master/socket.h"
 
 /* Of a socket that does not listen. */

@@ -15,9 +15,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "common/net/addr.h"
-#include "common/boot.h"
 #include "common/base/clock.h"
+#include "common/boot.h"
+#include "common/net/addr.h"
 #include "master/worker_set.h"
 
 /* Workers close their copies of surplus sockets, then we close ours. */

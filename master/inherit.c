@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf/conf.h"
 #include "common/base/fd.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/shm/store.h"
 #include "master/generation.h"

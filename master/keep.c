@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fd.h"
 #include "common/conf/conf.h"
 #include "common/control.h"
-#include "common/base/fd.h"
 #include "common/log/log.h"
+#include "master/crew.h"
 #include "master/master.h"
 #include "master/order.h"
-#include "master/crew.h"
 
 /* Who have died of what they found there; then it is given up. */
 #define HEIRS_MAX 2

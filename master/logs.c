@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "common/log/audit.h"
 #include "common/base/clock.h"
+#include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "master/writer.h"

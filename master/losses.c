@@ -1,8 +1,8 @@
 /* Counts and tells of lines that nobody else can tell of any more. */
 #include "master/losses.h"
 
-#include "common/log/audit.h"
 #include "common/conf/conf.h"
+#include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/shm/stats.h"
 #include "master/logs.h"

@@ -10,8 +10,8 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
-#include "common/conf/conf.h"
 #include "common/base/fd.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "common/shm/stats.h"

@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#include "common/net/addr.h"
 #include "common/conf/conf.h"
+#include "common/net/addr.h"
 #include "common/net/guard.h"
 #include "common/net/hosts.h"
-#include "common/policy/policy.h"
 #include "common/net/target.h"
+#include "common/policy/policy.h"
 #include "common/policy/verdict.h"
 #include "master/explain.h"
 #include "master/generation.h"

@@ -8,13 +8,13 @@
 #include "common/base/clock.h"
 #include "common/conf/conf.h"
 #include "common/log/log.h"
-#include "master/inherit.h"
-#include "master/master.h"
 #include "master/cover.h"
+#include "master/crew.h"
+#include "master/inherit.h"
 #include "master/keep.h"
+#include "master/master.h"
 #include "master/order.h"
 #include "master/status.h"
-#include "master/crew.h"
 #include "master/totals.h"
 
 #ifndef SNIPORT_VERSION

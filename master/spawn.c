@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/fd.h"
 #include "common/boot.h"
 #include "common/control.h"
-#include "common/base/fd.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "common/shm/stats.h"

@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/conf/conf.h"
 #include "common/control.h"
-#include "common/base/fd.h"
 #include "common/log/log.h"
 #include "common/shm/stats.h"
 #include "master/cover.h"

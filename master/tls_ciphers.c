@@ -9,8 +9,8 @@
 #include <openssl/ssl.h>
 #include <string.h>
 
-#include "common/conf/conf.h"
 #include "common/base/piece.h"
+#include "common/conf/conf.h"
 #include "master/findings.h"
 #include "master/pem.h"
 

@@ -5,8 +5,8 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
-#include "common/conf/conf.h"
 #include "common/base/piece.h"
+#include "common/conf/conf.h"
 #include "master/certificate.h"
 #include "master/client_ca.h"
 #include "master/findings.h"

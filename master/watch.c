@@ -4,9 +4,9 @@
 #include "common/base/clock.h"
 #include "common/conf/conf.h"
 #include "common/shm/stats.h"
+#include "master/crew.h"
 #include "master/keep.h"
 #include "master/master.h"
-#include "master/crew.h"
 
 /* When the child was last seen alive, which was not in the future, whatever
  * it says. */

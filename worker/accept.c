@@ -8,14 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/boot.h"
 #include "common/base/clock.h"
 #include "common/base/fd.h"
+#include "common/boot.h"
 #include "common/log/log.h"
 #include "common/shm/stats.h"
 #include "worker/accept.h"
-#include "worker/tunnel/limits.h"
 #include "worker/loop/loop.h"
+#include "worker/tunnel/limits.h"
 #include "worker/tunnel/tunnel.h"
 
 /* Accepting is tried again after this, or when a tunnel ends. */

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/boot.h"
 #include "common/base/fd.h"
+#include "common/boot.h"
 #include "common/log/log.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"

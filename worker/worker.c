@@ -8,18 +8,18 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
-#include "common/boot.h"
-#include "common/log/audit.h"
 #include "common/base/clock.h"
-#include "common/control.h"
 #include "common/base/fd.h"
+#include "common/boot.h"
+#include "common/control.h"
+#include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "common/shm/stats.h"
 #include "worker/accept.h"
+#include "worker/dns/resolver.h"
 #include "worker/loop/loop.h"
 #include "worker/memory.h"
-#include "worker/dns/resolver.h"
 #include "worker/sandbox.h"
 #include "worker/tunnel/tunnel.h"
 

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fd.h"
 #include "common/conf/check.h"
 #include "common/conf/error.h"
 #include "common/conf/place.h"
 #include "common/conf/read.h"
 #include "common/conf/table.h"
 #include "common/conf/text.h"
-#include "common/base/fd.h"
 
 /* An operator who writes more means another file. */
 #define FILE_MAX (1024 * 1024 * 1024)

@@ -8,12 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "common/net/addr.h"
 #include "common/log/audit.h"
 #include "common/log/log.h"
+#include "common/net/addr.h"
 #include "common/net/nameserver.h"
-#include "common/policy/rule.h"
 #include "common/net/target.h"
+#include "common/policy/rule.h"
 
 #define CONF_DEFAULT_FILE  "/etc/sniport/sniport.conf"
 #define CONF_LISTENERS_MAX 64 /* one bit each in a control message */

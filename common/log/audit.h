@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "common/net/addr.h"
-#include "common/reason.h"
-#include "common/policy/rule.h"
 #include "common/net/target.h"
+#include "common/policy/rule.h"
+#include "common/reason.h"
 
 #define AUDIT_TRIED_MAX 16
 

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/net/hostname.h"
 #include "common/base/piece.h"
+#include "common/net/hostname.h"
 
 #define SCHEME	   "spiffe://"
 #define SCHEME_LEN (sizeof(SCHEME) - 1)

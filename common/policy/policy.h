@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 #include "common/net/addr.h"
+#include "common/net/target.h"
 #include "common/policy/identity.h"
 #include "common/policy/rule.h"
-#include "common/net/target.h"
 
 struct policy;
 

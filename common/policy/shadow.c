@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "common/net/addr_range.h"
 #include "common/base/piece.h"
+#include "common/net/addr_range.h"
 
 /* In the place of a wildcard in an example. */
 #define NOBODY "0-nobody-0"

@@ -26,9 +26,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/hash.h"
 #include "common/net/addr.h"
 #include "common/net/addr_range.h"
-#include "common/base/hash.h"
 #include "common/net/hostname.h"
 #include "common/policy/policy.h"
 

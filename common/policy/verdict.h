@@ -7,10 +7,10 @@
 
 #include <stddef.h>
 
-#include "common/reason.h"
 #include "common/net/addr.h"
-#include "common/policy/rule.h"
 #include "common/net/target.h"
+#include "common/policy/rule.h"
+#include "common/reason.h"
 
 struct guard;
 struct guard_probe;

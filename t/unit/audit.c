@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/log/audit.h"
 #include "common/base/clock.h"
+#include "common/log/audit.h"
 #include "common/log/sink.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/conf/table.h"
 #include "common/base/fd.h"
+#include "common/conf/table.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 

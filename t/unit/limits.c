@@ -8,8 +8,8 @@
 #include "common/base/clock.h"
 #include "common/shm/stats.h"
 #include "t/unit/tap.h"
-#include "worker/tunnel/limits.h"
 #include "worker/dns/resolver.h"
+#include "worker/tunnel/limits.h"
 
 #define WORKERS 2
 #define TURNS	400000

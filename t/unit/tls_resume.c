@@ -20,8 +20,8 @@
 #include "master/findings.h"
 #include "master/tls_load.h"
 #include "t/unit/tap.h"
-#include "worker/tls/tls.h"
 #include "worker/tls/ticket.h"
+#include "worker/tls/tls.h"
 
 #define DAY   (24 * 60 * 60)
 #define VALID (100 * DAY)

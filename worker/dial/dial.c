@@ -1,28 +1,64 @@
+/*
+ * The race for a target's addresses (RFC 8305): asks the guard about each, and
+ * connects to the very address that was checked.
+ */
+#include "worker/dial/dial.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/policy/verdict.h"
-#include "worker/dial/state.h"
+#include "worker/dial/attempt.h"
+#include "worker/dial/candidates.h"
+#include "worker/loop/loop.h"
 
-/* RFC 8305 section 3, the recommended value. */
+/* RFC 8305 sections 3 and 5, the recommended values. */
 #define RESOLUTION_DELAY (50 * CLOCK_MSEC)
+#define ATTEMPT_DELAY	 (250 * CLOCK_MSEC)
+
+struct racer {
+	struct attempt attempt;
+	struct dial *dial;
+	size_t try; /* index into tried */
+};
+
+struct dial {
+	struct dial_context *context;
+	const struct rule *rule;
+	dial_cb *cb;
+	void *arg;
+	struct loop_task task;
+	struct timer timer;
+	struct loop_garbage garbage;
+	struct candidates candidates;
+	struct racer racers[CANDIDATES_MAX];
+	unsigned nracers;
+	unsigned pending; /* attempts under way */
+	struct audit_try tried[AUDIT_TRIED_MAX];
+	size_t ntried;
+	enum reason reason; /* of the last failure */
+	const char *detail;
+	int64_t started, resolved, connected; /* 0: not yet */
+	int64_t deadline, next_attempt, resolution_end;
+};
+
+static void advance(struct dial *);
 
 /* Ends what is under way; winner (may be NULL) stays in the loop. */
 static void
-stop(struct dial *d, const struct attempt *winner)
+stop(struct dial *d, const struct racer *winner)
 {
 	size_t i;
 
 	timer_cancel(loop_timers(d->context->loop), &d->timer);
 	loop_undefer(d->context->loop, &d->task);
-	for (i = 0; i < FAMILIES; i++)
-		resolver_cancel(d->context->resolver, &d->family[i].query);
-	for (i = 0; i < d->nattempts; i++)
-		if (&d->attempts[i] != winner)
-			dial_attempt_close(&d->attempts[i]);
+	candidates_cancel(&d->candidates);
+	for (i = 0; i < d->nracers; i++)
+		if (&d->racers[i] != winner)
+			attempt_close(&d->racers[i].attempt);
+	d->pending = 0;
 }
 
 static void
@@ -39,19 +75,6 @@ report(const struct dial *d, struct dial_report *r)
 	};
 }
 
-/* What name servers said of a family whose look-up ended for that reason. */
-static const char *
-dns_detail(const struct dial *d, enum reason reason)
-{
-	size_t i;
-
-	for (i = 0; i < FAMILIES; i++)
-		if (d->family[i].reason == reason &&
-		    d->family[i].detail[0] != '\0')
-			return (d->family[i].detail);
-	return (NULL);
-}
-
 static void
 failed(struct dial *d, enum reason reason)
 {
@@ -60,66 +83,144 @@ failed(struct dial *d, enum reason reason)
 	stop(d, NULL);
 	d->reason = reason;
 	if (d->detail == NULL)
-		d->detail = dns_detail(d, reason);
+		d->detail = candidates_detail(&d->candidates, reason);
 	report(d, &r);
 	d->cb(d->arg, &r, NULL);
 }
 
-void
-dial_succeeded(struct dial *d, struct attempt *a)
+static void
+succeeded(struct dial *d, struct racer *racer)
 {
+	struct attempt *a = &racer->attempt;
 	struct dial_report r;
 
-	stop(d, a);
+	stop(d, racer);
 	d->connected = loop_now(d->context->loop);
 	d->reason = REASON_NONE;
 	d->detail = NULL;
-	d->tried[a->try] = (struct audit_try){ .addr = a->addr };
+	d->tried[racer->try] = (struct audit_try){ .addr = a->addr };
 	report(d, &r);
 	r.upstream = a->addr;
 	r.egress = a->local;
-	r.error = a->error;
+	r.error = attempt_was_connected(a) ? -ECONNRESET : 0;
 	d->cb(d->arg, &r, &a->lfd);
 }
 
-/* The next address in the order of the race; NULL: none is left yet. */
-static const struct addr *
-next_address(struct dial *d)
+/*
+ * Notes an address for the audit line and returns its place there. The last
+ * place is shared by all that come when the others are taken: the latest
+ * says more than the one before it.
+ */
+static size_t
+note_try(struct dial *d, const struct addr *addr, enum reason reason)
 {
-	unsigned i, k, first = 0;
+	if (d->ntried < AUDIT_TRIED_MAX)
+		d->ntried++;
+	d->tried[d->ntried - 1] =
+	    (struct audit_try){ .addr = *addr, .reason = reason };
+	return (d->ntried - 1);
+}
 
-	if (d->interleave && d->last == 0)
-		first = 1;
-	for (k = 0; k < FAMILIES; k++) {
-		i = (first + k) % FAMILIES;
-		if (d->family[i].next < d->family[i].naddrs) {
-			d->last = i;
-			return (&d->family[i].addrs[d->family[i].next++]);
-		}
+/* An address that the guard refuses: notes what is to be told of it. A failed
+ * connection says more. */
+static void
+refused(struct dial *d, enum reason reason, const char *why)
+{
+	if (d->reason != REASON_NONE && reason != REASON_OWN_LISTENER)
+		return;
+	d->reason = reason;
+	d->detail = why;
+}
+
+static void
+attempt_failed(struct racer *racer)
+{
+	const struct attempt *a = &racer->attempt;
+	enum reason reason = attempt_reason(a);
+	struct dial *d = racer->dial;
+
+	d->tried[racer->try] =
+	    (struct audit_try){ .addr = a->addr, .reason = reason };
+	/* That the line is not for this family says less than anything else
+	 * that has happened. */
+	if (!a->line_failed || a->error != EAFNOSUPPORT ||
+	    d->reason == REASON_NONE) {
+		d->reason = reason;
+		d->detail = strerrordesc_np(a->error);
 	}
-	return (NULL);
+	/* RFC 8305 section 5: the next one need not wait. */
+	d->next_attempt = 0;
 }
 
+/* Does the connection lead elsewhere than to this host? If not, notes why. */
 static bool
-waiting_for_answers(const struct dial *d)
+leads_out(struct racer *racer)
 {
-	return ((d->family[0].wanted && !d->family[0].answered) ||
-		(d->family[1].wanted && !d->family[1].answered));
+	const struct attempt *a = &racer->attempt;
+	struct dial *d = racer->dial;
+	const char *why = NULL;
+	enum reason reason = verdict_connected(
+	    d->context->guard, d->rule, &a->addr, &a->local, &why);
+
+	if (reason == REASON_NONE)
+		return (true);
+	d->tried[racer->try] =
+	    (struct audit_try){ .addr = a->addr, .reason = reason };
+	refused(d, reason, why);
+	d->next_attempt = 0;
+	return (false);
 }
 
-/* Both answers are in and hold no address: which of the two says more? */
-static enum reason
-dns_reason(const struct dial *d)
+static void
+ended_cb(struct attempt *a)
 {
-	static const enum reason order[] = { REASON_NO_MEMORY,
-		REASON_DNS_NOT_FOUND, REASON_DNS_TIMEOUT, REASON_DNS_FAILED };
-	size_t i;
+	struct racer *racer = container_of(a, struct racer, attempt);
+	struct dial *d = racer->dial;
 
-	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (d->family[0].reason == order[i] ||
-		    d->family[1].reason == order[i])
-			return (order[i]);
-	return (REASON_DNS_NO_ADDRESS);
+	if (attempt_was_connected(a) || (a->error == 0 && leads_out(racer))) {
+		succeeded(d, racer);
+		return;
+	}
+	if (a->error != 0)
+		attempt_failed(racer);
+	attempt_close(a);
+	d->pending--;
+	advance(d);
+}
+
+/* Is it permitted? If not, notes why. */
+static bool
+permitted(struct dial *d, const struct addr *addr)
+{
+	const char *why = NULL;
+	enum reason reason = verdict_dial(
+	    d->context->guard, &d->context->probe, d->rule, addr, &why);
+
+	if (reason == REASON_NONE)
+		return (true);
+	if (d->nracers == 0 || d->ntried < AUDIT_TRIED_MAX)
+		note_try(d, addr, reason);
+	refused(d, reason, why);
+	return (false);
+}
+
+static void
+try(struct dial *d, const struct addr *addr)
+{
+	const struct attempt_way way = { d->context->loop, d->rule->line,
+		d->context->lost, &d->context->random };
+	struct racer *racer;
+
+	if (!permitted(d, addr))
+		return;
+	racer = &d->racers[d->nracers++];
+	racer->dial = d;
+	racer->try = note_try(d, addr, REASON_NONE);
+	d->next_attempt = loop_now(d->context->loop) + ATTEMPT_DELAY;
+	if (attempt_start(&racer->attempt, &way, addr, ended_cb) != 0)
+		attempt_failed(racer);
+	else
+		d->pending++;
 }
 
 static void
@@ -134,9 +235,7 @@ wait_until(struct dial *d, int64_t when)
 static bool
 resolution_delayed(struct dial *d, int64_t now)
 {
-	const struct family *first = &d->family[0];
-
-	if (!first->wanted || first->answered || d->nattempts > 0)
+	if (!candidates_preferred_awaited(&d->candidates) || d->nracers > 0)
 		return (false);
 	if (d->resolution_end == 0)
 		d->resolution_end = now + RESOLUTION_DELAY;
@@ -144,15 +243,15 @@ resolution_delayed(struct dial *d, int64_t now)
 }
 
 /* Does what is to be done now, then waits for the next event. */
-void
-dial_advance(struct dial *d)
+static void
+advance(struct dial *d)
 {
 	int64_t now = loop_now(d->context->loop);
 	const struct addr *addr;
 
-	if (d->family[0].naddrs + d->family[1].naddrs == 0) {
-		if (!waiting_for_answers(d))
-			failed(d, dns_reason(d));
+	if (!candidates_any(&d->candidates)) {
+		if (!candidates_awaited(&d->candidates))
+			failed(d, candidates_reason(&d->candidates));
 		return;
 	}
 	if (resolution_delayed(d, now)) {
@@ -160,12 +259,12 @@ dial_advance(struct dial *d)
 		return;
 	}
 	while (d->pending == 0 || now >= d->next_attempt) {
-		addr = next_address(d);
+		addr = candidates_next(&d->candidates);
 		if (addr == NULL)
 			break;
-		dial_try(d, addr);
+		try(d, addr);
 	}
-	if (d->pending == 0 && !waiting_for_answers(d))
+	if (d->pending == 0 && !candidates_awaited(&d->candidates))
 		failed(d, d->reason);
 	else
 		wait_until(
@@ -179,7 +278,7 @@ timer_cb(struct timer *t)
 	size_t i;
 
 	if (loop_now(d->context->loop) < d->deadline) {
-		dial_advance(d);
+		advance(d);
 		return;
 	}
 	if (d->pending == 0 && d->ntried > 0) {
@@ -187,75 +286,37 @@ timer_cb(struct timer *t)
 		failed(d, d->reason);
 		return;
 	}
-	for (i = 0; i < d->nattempts; i++)
-		if (d->attempts[i].lfd.fd != -1)
-			d->tried[d->attempts[i].try].reason =
+	for (i = 0; i < d->nracers; i++)
+		if (attempt_open(&d->racers[i].attempt))
+			d->tried[d->racers[i].try].reason =
 			    REASON_CONNECT_TIMEOUT;
 	d->detail = NULL;
 	failed(d, d->pending > 0 ? REASON_CONNECT_TIMEOUT : REASON_DNS_TIMEOUT);
 }
 
 static void
-start_cb(struct loop_task *task)
+task_cb(struct loop_task *task)
 {
-	dial_advance(container_of(task, struct dial, task));
+	advance(container_of(task, struct dial, task));
 }
 
-/*
- * Keeps the addresses, starting at any of them, so that the tunnels of a
- * cached name spread over them as its owner meant.
- */
 static void
-answer_cb(struct resolver_query *q, const struct resolver_answer *answer)
+answer_cb(struct candidates *c)
 {
-	struct family *f = container_of(q, struct family, query);
-	struct dial *d = f->dial;
-	size_t i, n = answer->naddrs, first;
+	struct dial *d = container_of(c, struct dial, candidates);
 
-	f->answered = true;
-	f->reason = answer->reason;
-	snprintf(f->detail, sizeof(f->detail), "%s",
-	    answer->detail != NULL ? answer->detail : "");
-	first = n > 0 ? dial_random(&d->context->random) % n : 0;
-	for (i = 0; i < n && i < RESOLVER_ADDRS_MAX; i++) {
-		f->addrs[i] = answer->addrs[(i + first) % n];
-		f->addrs[i].port = d->target->port;
-		f->naddrs++;
-	}
-	if (n > 0 && d->resolved == 0)
+	if (candidates_any(c) && d->resolved == 0)
 		d->resolved = loop_now(d->context->loop);
 	loop_defer(d->context->loop, &d->task);
-}
-
-static void
-ask(struct dial *d, struct resolver_account *account)
-{
-	int families[VERDICT_FAMILIES_MAX];
-	unsigned i, n = verdict_families(d->context->family, families);
-
-	d->interleave = d->context->family == ADDR_FAMILY_ANY;
-	for (i = 0; i < n; i++) {
-		d->family[i].af = families[i];
-		d->family[i].wanted = true;
-		d->family[i].query.account = account;
-	}
-	for (i = 0; i < n; i++)
-		resolver_ask(d->context->resolver, &d->family[i].query,
-		    d->target->host, d->family[i].af, answer_cb);
 }
 
 bool
 dial_asks(struct dial_context *context, const struct target *target,
     const struct rule *rule)
 {
-	struct resolver *r = context->resolver;
-
-	if (verdict_address(rule, target) != NULL)
-		return (false);
-	return ((context->family != ADDR_FAMILY_IPV6 &&
-		    resolver_would_ask(r, target->host, AF_INET)) ||
-		(context->family != ADDR_FAMILY_IPV4 &&
-		    resolver_would_ask(r, target->host, AF_INET6)));
+	return (
+	    verdict_address(rule, target) == NULL &&
+	    candidates_would_ask(context->resolver, context->family, target));
 }
 
 int
@@ -264,31 +325,27 @@ dial_start(struct dial **out, struct dial_context *context,
 {
 	struct dial *d = calloc(1, sizeof(*d));
 	const struct addr *addr = verdict_address(order->rule, order->target);
-	int i;
 
 	if (d == NULL)
 		return (-ENOMEM);
 	d->context = context;
-	d->target = order->target;
 	d->rule = order->rule;
 	d->cb = order->cb;
 	d->arg = order->arg;
-	d->last = FAMILIES;
-	d->task.cb = start_cb;
+	d->task.cb = task_cb;
 	d->started = loop_now(context->loop);
 	d->deadline = d->started + context->timeout;
 	timer_init(&d->timer, timer_cb);
-	for (i = 0; i < FAMILIES; i++)
-		d->family[i].dial = d;
 	*out = d;
 	wait_until(d, CLOCK_NEVER);
 	if (addr == NULL) {
-		ask(d, order->account);
+		candidates_ask(&d->candidates, context->resolver,
+		    &context->random, context->family, order->target,
+		    order->account, answer_cb);
 		return (0);
 	}
 	d->resolved = d->started;
-	d->family[0].addrs[0] = *addr;
-	d->family[0].naddrs = 1;
+	candidates_set(&d->candidates, addr);
 	loop_defer(context->loop, &d->task);
 	return (0);
 }

@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/net/addr.h"
-#include "common/log/audit.h"
 #include "common/conf/conf.h"
+#include "common/log/audit.h"
+#include "common/net/addr.h"
 #include "common/net/guard.h"
-#include "common/reason.h"
-#include "common/policy/rule.h"
 #include "common/net/target.h"
+#include "common/policy/rule.h"
+#include "common/reason.h"
 
 struct dial;
 struct loop;

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/net/addr.h"
 #include "common/conf/conf.h"
+#include "common/net/addr.h"
 
 size_t
 dial_egress_sources(const struct conf_egress *line, int family)

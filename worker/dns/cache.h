@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/net/addr.h"
 #include "common/conf/conf.h"
+#include "common/net/addr.h"
 #include "common/reason.h"
 
 struct dns_cache;

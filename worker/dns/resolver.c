@@ -7,14 +7,14 @@
 
 #include "common/base/clock.h"
 #include "common/base/hash.h"
+#include "common/log/log.h"
 #include "common/net/hostname.h"
 #include "common/net/hosts.h"
-#include "common/log/log.h"
 #include "worker/dns/cache.h"
 #include "worker/dns/channel.h"
+#include "worker/dns/resolver_store.h"
 #include "worker/dns/store.h"
 #include "worker/loop/loop.h"
-#include "worker/dns/resolver_store.h"
 
 #define BUCKETS 1024 /* a power of two */
 

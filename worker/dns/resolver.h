@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#include "common/net/addr.h"
 #include "common/conf/conf.h"
+#include "common/net/addr.h"
 #include "common/net/hosts.h"
 #include "common/reason.h"
 #include "common/shm/stats.h"

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "worker/tls/client_hello.h"
-#include "worker/tls/tls.h"
 #include "worker/tls/identity.h"
+#include "worker/tls/tls.h"
 
 struct tls_context {
 	SSL_CTX *ctx;

@@ -3,8 +3,8 @@
 
 #include "common/base/clock.h"
 #include "common/policy/policy.h"
-#include "common/shm/stats.h"
 #include "common/policy/verdict.h"
+#include "common/shm/stats.h"
 #include "worker/tunnel/limits.h"
 #include "worker/tunnel/state.h"
 

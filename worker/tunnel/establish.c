@@ -4,8 +4,8 @@
 
 #include "common/base/clock.h"
 #include "common/shm/stats.h"
-#include "worker/tunnel/limits.h"
 #include "worker/dns/resolver.h"
+#include "worker/tunnel/limits.h"
 #include "worker/tunnel/state.h"
 
 /* Keeps the dial's findings beyond its life. */

@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 
 #include "common/base/fd.h"
-#include "worker/tunnel/half.h"
 #include "worker/tls/tls.h"
+#include "worker/tunnel/half.h"
 
 /* A receive that found less than it asked for left the socket empty (epoll(7),
  * Q9), unless the end of the stream is behind it, or it stopped at urgent

@@ -6,11 +6,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "common/boot.h"
 #include "common/base/clock.h"
+#include "common/boot.h"
 #include "common/shm/stats.h"
-#include "worker/loop/loop.h"
 #include "worker/dns/resolver.h"
+#include "worker/loop/loop.h"
 
 /* What is counted, first byte of what a key is made from. */
 enum kind {

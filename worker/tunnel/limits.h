@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/net/addr.h"
 #include "common/conf/conf.h"
-#include "common/reason.h"
+#include "common/net/addr.h"
 #include "common/policy/rule.h"
+#include "common/reason.h"
 
 struct resolver_account;
 struct stats;

@@ -15,8 +15,8 @@
 #include <sys/epoll.h>
 
 #include "common/log/audit.h"
-#include "worker/tunnel/half.h"
 #include "worker/loop/loop.h"
+#include "worker/tunnel/half.h"
 #include "worker/tunnel/tunnel.h"
 
 /*

@@ -8,13 +8,13 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "common/net/addr.h"
 #include "common/boot.h"
 #include "common/log/log.h"
+#include "common/net/addr.h"
 #include "common/reason.h"
 #include "worker/dial/dial.h"
-#include "worker/tunnel/limits.h"
 #include "worker/tls/tls.h"
+#include "worker/tunnel/limits.h"
 
 struct tunnel;
 TAILQ_HEAD(tunnel_list, tunnel);
