@@ -10,7 +10,7 @@ use Test::More;
 
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Test qw(build run slow temporary);
+use Sniport::Test qw(build poll run slow temporary);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -177,6 +177,65 @@ subtest 'root without capabilities' => sub {
 	$daemon = Sniport::Daemon->new(@hosts, wrapper => \@bare);
 	identity_ok($daemon->worker(0), $nobody, $nogroup,
 		'with these capabilities');
+	works_ok($daemon);
+	$daemon->stop_ok;
+};
+
+# A call fails for a worker that did not for who tried it before.
+subtest 'a worker that cannot give up its privileges' => sub {
+	plan skip_all => 'SKIPPED LOUDLY: an instrumented program takes no library'
+	    if slow();
+	my $dir = temporary();
+	open my $file, '+>:raw', "$dir/refuse" or die $!;
+	my $refuse = sub {
+		sysseek $file, 0, 0;
+		syswrite $file, pack('a16', $_[0]);
+	};
+	my @preload = (environment => { REFUSE_FILE => "$dir/refuse",
+		LD_PRELOAD => build() . '/preload/refuse.so' });
+	my $died = qr/worker [01]\[\d+\]: start: died before all were ready: exit status 1/;
+	my $said = sub { qr/ error worker [01]\[\d+\]: start: $_[0]: Operation not permitted$/m };
+	my $daemon;
+
+	for my $step (qw(setgroups setresgid setresuid capset)) {
+		$refuse->($step);
+		$daemon = Sniport::Daemon->new(@hosts, @preload, may_fail => 1);
+		is($daemon->wait_end, 1, "$step: there is no start");
+		like($daemon->log, $said->($step), 'the worker says what failed');
+		like($daemon->log, qr/ error master\[\d+\]: $died$/m,
+			'the master that the worker was needed');
+		unlike($daemon->log, qr/: started,|: ready$/m, 'nothing serves');
+		$daemon->stop_ok(status => 1);
+	}
+
+	$refuse->('');
+	$daemon = Sniport::Daemon->new(@hosts, @preload, top => 'workers = 2;');
+	my $client = tunnel_open($daemon, $upstream);
+	my @workers = $daemon->workers;
+	for my $step (qw(setgroups setresgid setresuid capset)) {
+		my $from = length $daemon->log;
+		$refuse->($step);
+		like($daemon->reload,
+			qr/^Reload failed, generation 1 goes on: $died$/,
+			"$step: a reload fails");
+		my $log = substr $daemon->log, $from;
+		like($log, $said->($step), 'the worker says what failed');
+		like($log, qr/ error master\[\d+\]: reload: failed after \d+ ms: generation 1 goes on$/m,
+			'the master says what serves');
+		ok(poll(sub { "@{[ $daemon->workers ]}" eq "@workers" }),
+			'the old workers alone are left');
+		works_ok($daemon);
+	}
+	ok(works($client) && finish($client), 'an old tunnel lives');
+
+	my $worker = $daemon->worker(0);
+	kill 'KILL', $worker;
+	ok($daemon->wait_log(qr/ error master\[\d+\]: worker 0\[(?!$worker\])\d+\] of generation 1: died: exit status 1$/m),
+		'a replacement that fails is known');
+	works_ok($daemon);
+	$refuse->('');
+	ok(poll(sub { $daemon->worker(0) != $worker }), 'and tried again');
+	like($daemon->reload, qr/^Serving: 2 workers,/, 'as is a reload');
 	works_ok($daemon);
 	$daemon->stop_ok;
 };
