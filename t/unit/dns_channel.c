@@ -11,6 +11,7 @@
 #include "t/unit/name_server.h"
 #include "t/unit/steps.h"
 #include "t/unit/tap.h"
+#include "worker/dns/channel_state.h"
 
 #define ASKERS 6
 
@@ -304,6 +305,37 @@ test_configured(struct test *t)
 	test_run(t, steps);
 }
 
+/* a turn of the loop in which a question's time is over */
+
+static void
+turn_ask(struct test *t)
+{
+	ask(t, 0, "drop.test", AF_INET);
+	usleep((useconds_t)(t->conf.timeout / CLOCK_USEC) + 5000);
+	ares_process_fd(
+	    t->askers[0].question.line->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+static void
+turn_end(struct test *t)
+{
+	is_int(t->askers[0].reason, REASON_DNS_TIMEOUT,
+	    "a turn that takes longer than a question may");
+	is_int(t->sv.questions, 1, "asks no more often than is told");
+}
+
+static void
+test_long_turn(struct test *t)
+{
+	static void (*const steps[])(
+	    struct test *) = { turn_ask, turn_end, NULL };
+
+	test_open(t);
+	t->conf.tries = 1;
+	write_resolv_conf("nameserver 127.0.0.1\n");
+	test_run(t, steps);
+}
+
 /* many questions, and the end of the channel with them */
 
 static void
@@ -358,6 +390,7 @@ main(void)
 	test_seldom(&t);
 	test_kept(&t);
 	test_configured(&t);
+	test_long_turn(&t);
 	test_full(&t);
 	(void)unlink(path);
 	return (done_testing());

@@ -302,10 +302,8 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 	}
 	if (status == ARES_ETIMEOUT) {
 		/* 1.34 lowers its time-outs where answers are quick. */
-		if (loop_now(channel_of(line)->loop) >= q->until &&
-		    !line->former)
+		if (q->course->timed_out(q) && !line->former)
 			dns_server_unheard(line->server);
-		q->course->timed_out(q);
 		return;
 	}
 	q->no_memory = q->no_memory || status == ARES_ENOMEM;

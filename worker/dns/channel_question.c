@@ -97,22 +97,29 @@ failed(struct dns_question *q, const char *said)
 	const char **word = word_of(q);
 
 	q->failed = true;
+	q->until = 0;
 	if (*word == NULL || *word == no_answer)
 		*word = said;
 	go_on_later(q);
 }
 
-/* A try that c-ares ended early is not over yet. */
-static void
+/* A try that c-ares ended early is not over yet. By the clock as c-ares reads
+ * it: in a long turn loop_now() is far behind. */
+static bool
 timed_out(struct dns_question *q)
 {
 	const char **word = word_of(q);
+	bool over = clock_now() >= q->until;
 
-	if (loop_now(channel_of(q)->loop) < q->until)
-		q->tries--;
-	else if (*word == NULL)
-		*word = no_answer;
 	go_on_later(q);
+	if (!over) {
+		q->tries--;
+		return (false);
+	}
+	q->until = 0;
+	if (*word == NULL)
+		*word = no_answer;
+	return (true);
 }
 
 static const char *

@@ -133,8 +133,9 @@ struct dns_course {
 	/* The server that it was put to failed in these words, which are
 	 * static. May be called from within c-ares. */
 	void (*failed)(struct dns_question *, const char *said);
-	/* It did not answer. */
-	void (*timed_out)(struct dns_question *);
+	/* It did not answer. False: it still has time, and is asked once
+	 * more. */
+	bool (*timed_out)(struct dns_question *);
 	/* The last of it; NULL: the channel is being freed. */
 	void (*end)(struct dns_question *, const struct dns_result *);
 };
