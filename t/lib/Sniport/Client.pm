@@ -17,7 +17,9 @@ use warnings;
 
 use IO::Socket::IP;
 use Net::SSLeay ();
+use POSIX ();
 use Socket qw(:DEFAULT SO_ERROR SO_LINGER SO_RCVBUF TCP_NODELAY IPPROTO_TCP);
+use Time::HiRes qw(gettimeofday);
 
 use Sniport::Test qw(deadline left poll readable writable);
 
@@ -55,6 +57,10 @@ sub new {
 sub open {
 	my ($class, %option) = @_;
 	my $self = bless { option => {%option}, in => '', sessions => [] }, $class;
+	my ($seconds, $microseconds) = gettimeofday();
+
+	$self->{opened} = sprintf '%s.%03dZ', POSIX::strftime(
+		'%Y-%m-%dT%H:%M:%S', gmtime $seconds), $microseconds / 1000;
 
 	# A receive buffer takes effect on the window only before connect().
 	my $socket = IO::Socket::IP->new(PeerHost => $option{host} // '127.0.0.1',
@@ -183,6 +189,9 @@ sub classify {
 sub established { return $_[0]{established}; }
 sub socket { return $_[0]{socket}; }
 sub local_port { return $_[0]{local_port}; }
+
+# When it was opened, in the form of the audit log.
+sub opened { return $_[0]{opened}; }
 sub version { return Net::SSLeay::get_version($_[0]{ssl}); }
 sub cipher { return Net::SSLeay::get_cipher($_[0]{ssl}); }
 sub resumed { return Net::SSLeay::session_reused($_[0]{ssl}) ? 1 : 0; }

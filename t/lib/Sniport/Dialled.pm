@@ -35,14 +35,15 @@ sub dial {
 }
 
 # The audit line of the end of a client (or of its port), or undef when there
-# is none in time.
+# is none in time. The port may have been that of another client before.
 sub line_of {
 	my ($daemon, $client, $deadline) = @_;
-	my $port = ref $client ? $client->local_port : $client;
+	my ($port, $since) = ref $client ?
+	    ($client->local_port, $client->opened) : ($client, '');
 
 	return poll(sub {
-		return (grep { $_->{event} eq 'end' && $_->{client_port} == $port }
-			$daemon->audit)[-1];
+		return (grep { $_->{event} eq 'end' && $_->{client_port} == $port &&
+			$_->{time} ge $since } $daemon->audit)[-1];
 	}, $deadline);
 }
 
