@@ -21,12 +21,18 @@ use Sniport::Upstream;
 
 # The kernel takes many answers before any wait in the worker: some 4 MB, or as
 # little as can be said in a network of the test's own. So many questions are
-# too many for one who does not read.
+# too many for one who does not read. Nor may it take all of them while the
+# worker is slow: the client would be gone before they are read.
 my $MANY = 300_000;
 if (alone) {
-	open my $file, '>', '/proc/sys/net/ipv4/tcp_wmem' or die "tcp_wmem: $!";
-	print $file '4096 16384 65536';
-	close $file or die "tcp_wmem: $!";
+	my %most = (tcp_wmem => '4096 16384 65536',
+		tcp_rmem => '4096 131072 1048576');
+	for my $name (sort keys %most) {
+		open my $file, '>', "/proc/sys/net/ipv4/$name"
+		    or die "$name: $!";
+		print $file $most{$name};
+		close $file or die "$name: $!";
+	}
 	$MANY = 30_000;
 } else {
 	diag('this takes long: ' . not_alone());
@@ -118,11 +124,7 @@ for my $reads (0, 1) {
 		ends_ok($owing, 'ask', version => '1.3', @u);
 		ends_ok($owing, 'split', version => '1.3', @u, data => 8192,
 			count => $MANY / 3) if alone || $upstream eq 'sending';
-		# With OpenSSL 3.5 (Debian 13) the client was once through before
-		# it owed so much; why is not known.
-		my $through = !$reads && Net::SSLeay::SSLeay() >= 0x30500000 ?
-		    '|client_reset' : '';
-		ends_ok("$owing$through", 'renegotiate', version => '1.2', @u);
+		ends_ok($owing, 'renegotiate', version => '1.2', @u);
 		# Nobody is owed an answer to these.
 		push @u, count => 3000;
 		ends_ok($end, 'update', version => '1.3', @u);
