@@ -410,7 +410,9 @@ served_ok('127.0.0.1', "127.0.0.1:$port", listener => 'port');
 served_ok(undef, "fallback.example.com:$port", listener => 'both',
 	version => $_) for '1.2', '1.3';
 served_ok('example.com', "example.com:$port", listener => 'both');
-is_deeply([ sort $dns->questions ], [ map { ("$_ A", "$_ AAAA") }
+# What was known may be so no longer, and is asked for again.
+my %heard = map { ($_ => 1) } grep { !/^example\.com / } $dns->questions;
+is_deeply([ sort keys %heard ], [ map { ("$_ A", "$_ AAAA") }
 	name_of(253), 'fallback.example.com', 'given.test' ],
 	'the name server hears the default destination\'s name');
 

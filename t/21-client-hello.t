@@ -16,7 +16,7 @@ use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Hello;
 use Sniport::Refused qw(escaped lines_of refused_ok);
-use Sniport::Test qw(deadline readable);
+use Sniport::Test qw(deadline readable under_valgrind);
 use Sniport::Upstream;
 
 my $upstream = Sniport::Upstream->new('echo');
@@ -317,7 +317,9 @@ refused_ok($daemon, [ title => 'a bad name without a key share',
 	name => 'example.com:0', hello => [ key_share => 0 ],
 	sent => 'alert 2 112', reason => 'sni_bad_port' ]);
 
-is_deeply([ sort $dns->questions ], [ map { ("$_ A", "$_ AAAA") }
+# It may have been asked again for what was no longer known.
+my %heard = map { ($_ => 1) } $dns->questions;
+is_deeply([ sort keys %heard ], [ map { ("$_ A", "$_ AAAA") }
 	'example.com', 'fallback.example.com' ],
 	'the name server has heard no other name');
 
@@ -416,7 +418,10 @@ refused_ok($daemon, map { [ title => $_->[0], bytes => $_->[1], sent => '',
 	line => { closed_first => 'client' } ] }
 	[ 'gone without a word', '' ], [ 'gone after a byte', "\x16" ],
 	[ 'gone within the hello', substr records(hello()), 0, -1 ]);
-$daemon->reload(timeouts => 'client_hello = "250ms"; handshake = "800ms";');
+# Long enough for a hello that is there at once.
+my $ms = under_valgrind() ? 10 : 1;
+$daemon->reload(timeouts => sprintf 'client_hello = "%dms"; handshake = "%dms";',
+	250 * $ms, 800 * $ms);
 my @slow = refused_ok($daemon, map { [ title => "slow: $_->[0]",
 	bytes => $_->[1], sent => '', end => 'reset',
 	reason => 'client_hello_timeout' ] }
@@ -424,7 +429,7 @@ my @slow = refused_ok($daemon, map { [ title => "slow: $_->[0]",
 	[ 'half a hello', substr records(hello()), 0, 100 ],
 	[ 'all but one byte', substr records(hello()), 0, -1 ],
 	[ 'a record of a hello in two', substr records(hello(), 100), 0, 105 ]);
-ok($_->{total_ms} >= 250, 'not before its time') for @slow;
+ok($_->{total_ms} >= 250 * $ms, 'not before its time') for @slow;
 
 {
 	local $SIG{PIPE} = 'IGNORE';
@@ -434,7 +439,7 @@ ok($_->{total_ms} >= 250, 'not before its time') for @slow;
 	my @bytes = split //, records(hello());
 	my $local = $socket->sockport;
 	# A byte now and then until the end is there, far beyond the deadline.
-	while (@bytes && !readable($socket, deadline(0.02))) {
+	while (@bytes && !readable($socket, deadline(0.02 * $ms))) {
 		syswrite $socket, shift @bytes;
 	}
 	ok(scalar @bytes, 'byte after byte does not win time');
@@ -450,7 +455,7 @@ ok($_->{total_ms} >= 250, 'not before its time') for @slow;
 	is($answer->{end}, 'reset', 'is reset');
 	my $line = { lines_of($daemon, $local) }->{$local};
 	is($line->{reason}, 'handshake_timeout', 'audit line');
-	ok($line->{total_ms} >= 800, 'not before its time');
+	ok($line->{total_ms} >= 800 * $ms, 'not before its time');
 }
 
 $daemon->stop_ok;

@@ -13,7 +13,8 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Hello;
 use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline poll readable run slow usage);
+use Sniport::Test qw(deadline poll readable run slow under_valgrind
+	usage);
 use Sniport::Upstream;
 
 my $daemon;
@@ -67,13 +68,16 @@ sub wait_silently {
 }
 
 # Deadlines on the way to a tunnel.
-start(timeouts => 'client_hello = "300ms"; handshake = "600ms";');
+# Long enough for what comes before the second of them.
+my $ms = under_valgrind() ? 10 : 1;
+start(timeouts => sprintf 'client_hello = "%dms"; handshake = "%dms";',
+	300 * $ms, 600 * $ms);
 my $hello = Sniport::Hello::records(Sniport::Hello::client_hello(
 	name => $name));
 my @slow = (
-	[ 'not a byte', '', 'client_hello_timeout', 300 ],
-	[ 'a part of a record', substr($hello, 0, 30), 'client_hello_timeout', 300 ],
-	[ 'a hello and no more', $hello, 'handshake_timeout', 600 ],
+	[ 'not a byte', '', 'client_hello_timeout', 300 * $ms ],
+	[ 'a part of a record', substr($hello, 0, 30), 'client_hello_timeout', 300 * $ms ],
+	[ 'a hello and no more', $hello, 'handshake_timeout', 600 * $ms ],
 );
 for (@slow) {
 	my ($title, $bytes, $reason, $least) = @$_;
@@ -85,7 +89,7 @@ for (@slow) {
 	is($line->{reason}, $reason, "$title: reason");
 	is($line->{closed_first}, 'sniport', "$title: by sniport");
 	cmp_ok($line->{total_ms}, '>=', $least, "$title: not too early");
-	cmp_ok($line->{total_ms}, '<', $least + 3000, "$title: nor too late");
+	cmp_ok($line->{total_ms}, '<', $least + 3000 * $ms, "$title: nor too late");
 }
 is($upstream->report->{end}, 'reset', 'an upstream that was dialled is reset');
 
@@ -96,13 +100,13 @@ my $port = $socket->sockport;
 $SIG{PIPE} = 'IGNORE';
 for my $byte (split //, $hello) {
 	syswrite($socket, $byte) or last;
-	last if readable($socket, deadline(0.02));
+	last if readable($socket, deadline(0.02 * $ms));
 }
 is(line_of($port)->{reason}, 'client_hello_timeout', 'one byte at a time');
 
 # Who is done in time is free of them.
 my $client = client();
-readable($client->socket, deadline(1)) if $client->get_now eq '';
+readable($client->socket, deadline(1 * $ms)) if $client->get_now eq '';
 is(echoes($client), 1, 'the deadlines are over when the tunnel is there');
 $client->end;
 $client->wait_end;

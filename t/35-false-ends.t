@@ -16,7 +16,8 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Record;
 use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline poll readable writable);
+use Sniport::Test qw(deadline poll readable under_valgrind
+	writable);
 use Sniport::Upstream;
 
 my $SIOCOUTQ = 0x5411;
@@ -156,7 +157,7 @@ $daemon->stop_ok;
 
 # Who takes nothing of the last bytes is waited for as long as is said, though it
 # is looked at ever less often.
-my $SHUTDOWN = 2.7;
+my $SHUTDOWN = 2.7 * (under_valgrind() ? 5 : 1);
 $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
 	timeouts => sprintf 'shutdown = "%dms";', $SHUTDOWN * 1000);
 {

@@ -148,10 +148,11 @@ subtest 'backoff' => sub {
 		ok($waits->handshake && works($waits) && finish($waits),
 			'what came meanwhile is served');
 	}
-	cmp_ok($took[0], '<', 0.9, "the first time it is replaced at once");
-	cmp_ok($took[1], '>=', 0.9, "the next time after a second ($took[1])");
+	cmp_ok($took[1], '>=', 0.9, "the second time after a second ($took[1])");
 	ok($daemon->wait_log(qr/ warning master.*: worker 0: died again: replaced in 1 s$/m),
 		'which the error log says');
+	is(scalar(() = $daemon->log =~ /: replaced in /g), 1,
+		'the first time at once');
 	kill 'KILL', $last;
 	ok($daemon->wait_log(qr/: worker 0: died again: replaced in 2 s$/m),
 		'then it is two');
@@ -277,19 +278,18 @@ for my $way ([ 'a second TERM', 'TERM', 'TERM' ], [ 'INT, then TERM', 'INT',
 
 	subtest "$title: exits at once" => sub {
 		my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+			timeouts => 'drain = "1h";',
 			log => 'access_connect = true;');
 		my @tunnels = map { tunnel_open($daemon, $upstream) } 1 .. 4;
 		$daemon->reload;
 		push @tunnels, tunnel_open($daemon, $upstream);
 		works($_) for @tunnels;
-		my $from = now();
 		for (@signals) {
 			$daemon->signal($_);
 			$daemon->wait_notify(qr/^STOPPING=1$/m) or die 'no STOPPING=1';
 		}
 		reset_ok($daemon, $_, 'a tunnel is reset on both sides') for @tunnels;
 		is($daemon->wait_end, 0, 'sniport exits');
-		cmp_ok(now() - $from, '<', 5, 'soon');
 		my @ends = grep { $_->{event} eq 'end' } $daemon->audit;
 		is(scalar @ends, 5, 'each tunnel has its audit line');
 		is_deeply([ grep { $_->{reason} ne 'stopped' } @ends ], [],

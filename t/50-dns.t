@@ -31,7 +31,7 @@ sub dns {
 
 	$text .= ' servers = [ "' . $dns->server . '" ];'
 	    unless $text =~ /servers/;
-	$text .= ' timeout = "5s";' unless $text =~ /timeout/;
+	$text .= ' timeout = "60s";' unless $text =~ /timeout/;
 	return (dns => $text);
 }
 

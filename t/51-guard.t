@@ -13,7 +13,7 @@ use Test::More;
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Dialled qw(asked dial echoes ended_ok line_of listen_on);
-use Sniport::Test qw(deadline poll slow);
+use Sniport::Test qw(deadline poll slow under_valgrind);
 use Sniport::Upstream;
 
 my @V4 = map { "127.0.0.$_" } 1 .. 4;
@@ -340,7 +340,7 @@ is($line->{reason}, 'client_abandoned', 'its client leaves');
 like($line->{tried}[0], qr/127\.0\.1\.9\]?:$port open$/,
 	'the line says where it was');
 # Long enough for what comes before the second attempt.
-setup('', timeouts => sprintf 'connect = "%dms";', slow() ? 4000 : 400);
+setup('', timeouts => sprintf 'connect = "%dms";', under_valgrind() ? 20000 : slow() ? 4000 : 400);
 my %late = map { ($_ => dial($daemon, "$_.test:$port")) }
     qw(hang stuck refused guarded);
 ended_ok($daemon, $late{refused}, 'one is closed, the other family unknown',

@@ -46,9 +46,8 @@ subtest 'a client that leaves is counted until its questions are over' => sub {
 		'*.held.test' => { %$good, delay => 'release' },
 		'*.free.test' => $good });
 	$daemon = Sniport::Daemon->new(@patient,
-		limits => 'lookups_per_client = 3;',
-		timeouts => 'connect = "60s";', dns => sprintf 'servers = [ "%s" ]; timeout = "60s";',
-		$dns->server);
+		limits => 'lookups_per_client = 3;', dns => sprintf
+		'servers = [ "%s" ]; timeout = "60s";', $dns->server);
 	for (1 .. 3) {
 		my $client = from('127.0.0.3', "n$_.held");
 		my $local = $client->local_port;
