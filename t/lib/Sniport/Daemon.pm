@@ -295,34 +295,38 @@ sub worker {
 
 # Waits until all lines that were logged so far are in their files: whoever has
 # seen sniport do something finds the line that it wrote before. Not for ever,
-# since a disk may hang on purpose.
+# since a disk may hang on purpose: who writes to it sleeps while lines wait.
 sub settle {
 	my ($self) = @_;
 
 	return if !$self->{pid} || defined $self->{status};
 	for my $pid ($self->writers) {
-		poll(sub { idle($pid) }, deadline(0.3));
+		my $patience = 30;
+		poll(sub {
+			my ($bytes, $state) = waiting($pid);
+			return 0 if $state eq 'R';
+			return $state =~ /[SXZ]/ && !$bytes || --$patience <= 0;
+		});
 	}
 	return;
 }
 
-# Has a writer of log files written all that is in its pipe? It sleeps then.
-sub idle {
+# How many bytes wait in the pipe of a writer of log files, and what it does
+# (see proc(5)). All is written when it sleeps and none do.
+sub waiting {
 	my ($pid) = @_;
 	my ($source) = grep { (readlink // '') =~ /^pipe:/ && m!/(\d+)$! && $1 > 2 }
 	    glob "/proc/$pid/fd/*";
+	my $bytes = pack 'i', 0;
 
-	if (!$source || !sysopen my $pipe, $source, O_RDONLY | O_NONBLOCK) {
+	if ($source && sysopen my $pipe, $source, O_RDONLY | O_NONBLOCK) {
+		ioctl $pipe, $FIONREAD, $bytes;
+	} else {
 		# Where we may not look.
 		select undef, undef, undef, 0.02;
-		return 1;
-	} else {
-		my $bytes = pack 'i', 0;
-		ioctl $pipe, $FIONREAD, $bytes or return 1;
-		return 0 if unpack 'i', $bytes;
 	}
-	open my $stat, '<', "/proc/$pid/stat" or return 1;
-	return (<$stat> // '') =~ /\) S /;
+	open my $stat, '<', "/proc/$pid/stat" or return (0, 'X');
+	return (unpack('i', $bytes), (<$stat> // '') =~ /\) (\S) / ? $1 : 'X');
 }
 
 # All that went to the error log.
