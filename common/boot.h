@@ -15,7 +15,7 @@ struct log;
 struct policy;
 struct sink;
 struct ssl_ctx_st;
-struct stats;
+struct shm;
 
 struct boot_socket {
 	int fd;		   /* listening, non-blocking */
@@ -42,8 +42,7 @@ struct boot {
 	const struct boot_socket *sockets;
 	size_t nsockets;
 	int control_fd;
-	struct stats *stats;
-	int slot;	     /* this worker's, in stats */
+	struct shm *shm;     /* as this worker sees it */
 	unsigned worker;     /* 0 .. workers - 1 */
 	unsigned generation; /* 1, 2, ... */
 	pid_t master;
@@ -63,7 +62,7 @@ struct boot {
  * On entry: the user is the final one, there are no capabilities, no_new_privs
  * is set. The signal mask is empty; HUP, INT, USR1, USR2 and PIPE are ignored,
  * all else is at its default. Open descriptors are 0, 1, 2, those of this
- * struct, of stats and of the two sinks. The log already bears the worker's
+ * struct, of shm and of the two sinks. The log already bears the worker's
  * name.
  */
 int worker_main(const struct boot *);

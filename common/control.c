@@ -34,6 +34,8 @@ control_send(int fd, const struct control_msg *msg, const int *fds, size_t nfds)
 	struct cmsghdr *cmsg;
 	ssize_t n;
 
+	copy.version = CONTROL_VERSION;
+	copy.size = sizeof(copy);
 	if (nfds > CONTROL_FDS_MAX)
 		return (-EINVAL);
 	if (nfds > 0) {
@@ -90,6 +92,8 @@ take_fds(struct msghdr *mh, int fds[CONTROL_FDS_MAX])
 static bool
 is_valid(const struct control_msg *msg, size_t nfds)
 {
+	if (msg->version != CONTROL_VERSION || msg->size != sizeof(*msg))
+		return (false);
 	switch (msg->type) {
 	case CONTROL_ADOPT:
 		return (msg->reason < REASON_COUNT && nfds == 1);

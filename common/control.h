@@ -26,7 +26,12 @@ enum control_type {
 			  * more may come while the master has them open */
 };
 
+/* Both sides are of one version, or what they say is refused. */
+#define CONTROL_VERSION 1
+
 struct control_msg {
+	uint32_t version; /* filled in by control_send() */
+	uint32_t size;	  /* so is this */
 	uint32_t type;
 	uint32_t reason;    /* DRAIN with deadline, END: enum reason */
 	int64_t deadline;   /* on clock_now(). DRAIN: of its tunnels,
@@ -34,8 +39,8 @@ struct control_msg {
 	uint64_t listeners; /* DRAIN: bit per listener of the worker's own
 			     * configuration that nobody serves any more; what
 			     * is queued there is accepted first */
+	uint32_t listener;  /* ADOPT: index into the worker's own listeners */
 	uint32_t unused;
-	uint32_t listener; /* ADOPT: index into the worker's own listeners */
 };
 
 /* A non-blocking, close-on-exec pair. 0 or -errno. */
@@ -48,7 +53,7 @@ int control_send(
 /*
  * Receives one. 1 with *msg and up to CONTROL_FDS_MAX owned descriptors in
  * fds (*nfds of them, close-on-exec); 0: the other side is gone; -EAGAIN;
- * -EPROTO: not a message (wrong size or type; descriptors are closed).
+ * -EPROTO: not a message (wrong version, size or type; descriptors are closed).
  */
 int control_recv(
     int fd, struct control_msg *, int fds[CONTROL_FDS_MAX], size_t *nfds);

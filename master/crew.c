@@ -18,8 +18,8 @@ start(struct master *m, struct generation *g, unsigned worker,
     const struct kept *kept, int64_t now, struct child **child,
     const char **step)
 {
-	const struct spawn_from from = { &m->listeners, m->stats,
-		&m->generations, kept, m->current };
+	const struct spawn_from from = { &m->listeners, m->shm, &m->generations,
+		kept, m->current };
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct child *c;
 	int error;

@@ -49,7 +49,7 @@ struct child {
 	unsigned worker; /* its number */
 	pid_t pid;
 	int control_fd; /* -1: it has closed its end */
-	int slot;	/* in stats */
+	int slot;	/* in shm */
 	int store;	/* what it leaves to others, to be read; -1: nothing */
 	enum child_state state;
 	bool told_ready, told_emptied; /* once is enough */

@@ -20,7 +20,7 @@ make_store(struct inheritance *in, struct child *c)
 
 	if (size == 0)
 		return;
-	error = store_new(size, &in->writer, &c->store);
+	error = store_new("sniport-store", size, &in->writer, &c->store);
 	if (error != 0)
 		log_write(g->log, LOG_LEVEL_WARNING,
 		    "worker %u: what it knows of names cannot be kept for "

@@ -4,14 +4,22 @@
 #include "common/conf/conf.h"
 #include "common/log/audit.h"
 #include "common/log/log.h"
+#include "common/log/sink.h"
 #include "common/shm/stats.h"
 #include "master/logs.h"
 #include "master/master.h"
 
 static uint64_t
-load(_Atomic uint64_t *value)
+load(const _Atomic uint64_t *value)
 {
 	return (atomic_load_explicit(value, memory_order_relaxed));
+}
+
+/* So much of what a worker says of itself can be true. */
+static uint64_t
+believed(uint64_t lines, uint64_t most)
+{
+	return (lines < most ? lines : most);
 }
 
 static const char *
@@ -23,14 +31,15 @@ plural(uint64_t n)
 void
 losses_inherit(struct master *m, const struct child *c)
 {
-	struct stats_slot *slot = stats_slot(m->stats, c->slot);
+	const struct stats_slot *slot = stats_slot(m->shm, c->slot);
 	const struct generation *g = c->generation;
-	uint64_t lost = load(&slot->audit_owed);
-	uint64_t untold = load(&slot->audit_untold);
-	uint64_t errors = load(&slot->error_owed);
+	uint64_t lost = believed(load(&slot->audit_owed), SINK_QUEUE_BYTES);
+	uint64_t untold = believed(load(&slot->audit_untold),
+	    believed(load(&slot->count[STAT_AUDIT_DROPPED]), STATS_BELIEVED));
+	uint64_t errors = believed(load(&slot->error_owed), SINK_QUEUE_BYTES);
 
 	if (lost > 0) {
-		stats_add(&slot->count[STAT_AUDIT_DROPPED], lost);
+		stats_add_total(m->shm, STAT_AUDIT_DROPPED, lost);
 		log_write(m->log, LOG_LEVEL_ERROR,
 		    "worker %u[%d]: audit log: %llu line%s dropped: the worker "
 		    "ended before they could be written",
@@ -51,18 +60,11 @@ losses_inherit(struct master *m, const struct child *c)
 void
 losses_final(struct master *m, uint64_t audit_lines)
 {
-	int slot;
-
 	if (audit_lines == 0)
 		return;
 	log_write(m->log, LOG_LEVEL_ERROR,
 	    "audit log: %llu line%s dropped: it takes no more, and sniport "
 	    "ends",
 	    (unsigned long long)audit_lines, plural(audit_lines));
-	slot = stats_slot_take(m->stats);
-	if (slot < 0)
-		return;
-	stats_add(&stats_slot(m->stats, slot)->count[STAT_AUDIT_DROPPED],
-	    audit_lines);
-	stats_slot_retire(m->stats, slot);
+	stats_add_total(m->shm, STAT_AUDIT_DROPPED, audit_lines);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
+#include "common/shm/shm.h"
 #include "common/shm/stats.h"
 #include "master/keep.h"
 #include "master/losses.h"
@@ -99,6 +101,19 @@ stop_at_once(struct master *m)
 	notify_send(&m->notify, "STOPPING=1\nSTATUS=Stopping at once\n");
 }
 
+/* A worker that was broken into has as many as it says, but no more than it can
+ * have descriptors for, which are as many as we can have. */
+static uint64_t
+open_tunnels(const struct master *m)
+{
+	struct shm_most most = { UINT32_MAX, UINT32_MAX };
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 2 < most.alone)
+		most.alone = most.beside = rl.rlim_cur / 2;
+	return (stats_tunnels(m->shm, &most));
+}
+
 /* Workers accept what is queued before they drain, so our copies of the
  * sockets are closed after they were told. */
 static void
@@ -124,7 +139,7 @@ stop_gently(struct master *m)
 		order_drain(m, g, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
 	keep_fill(m, m->current, clock_now());
 	listener_fini(&m->listeners);
-	tunnels = stats_tunnels(m->stats);
+	tunnels = open_tunnels(m);
 	whole = drain % CLOCK_SEC == 0;
 	log_write(m->log, LOG_LEVEL_NOTICE,
 	    "stop: draining %llu tunnel%s for at most %lld%s",
@@ -141,7 +156,7 @@ reopen_logs(struct master *m)
 	if (m->done)
 		return;
 	logs_reopen(&m->logs, m->log);
-	totals_log(m->stats, m->log);
+	totals_log(m->shm, m->log);
 }
 
 static void
@@ -292,7 +307,7 @@ finish_logs(struct master *m)
 			return (false);
 		losses_final(m, lost);
 		if (m->current != NULL) {
-			totals_log(m->stats, m->log);
+			totals_log(m->shm, m->log);
 			log_write(m->log, LOG_LEVEL_NOTICE, "stop: done");
 		}
 		m->done = true;
@@ -330,13 +345,13 @@ fini(struct master *m)
 	listener_fini(&m->listeners);
 	while ((g = TAILQ_FIRST(&m->generations)) != NULL) {
 		while ((c = TAILQ_FIRST(&g->children)) != NULL)
-			spawn_forget(c, m->stats);
+			spawn_forget(c, m->shm);
 		TAILQ_REMOVE(&m->generations, g, entry);
 		generation_free(g);
 	}
 	logs_fini(&m->logs);
 	findings_fini(&m->findings);
-	stats_free(m->stats);
+	shm_free(m->shm);
 	notify_close(&m->notify);
 	fd_close(&m->epoll_fd);
 	fd_close(&m->signal_fd);
@@ -366,7 +381,7 @@ init(struct master *m, const char **step)
 		return (error);
 	m->logs.epoll_fd = m->epoll_fd;
 	*step = "shared memory";
-	return (stats_new(&m->stats));
+	return (shm_new(&m->shm));
 }
 
 /* A writer needs no keys, whoever's they are. */

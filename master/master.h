@@ -16,7 +16,7 @@
 #include "master/notify.h"
 
 struct log;
-struct stats;
+struct shm;
 
 enum master_phase {
 	MASTER_RUNNING,
@@ -29,7 +29,7 @@ struct master {
 	enum master_phase phase;
 	int exit_status;
 	int epoll_fd, signal_fd;
-	struct stats *stats;
+	struct shm *shm;
 	struct notify notify;
 	struct listener_set listeners;
 	struct logs logs;

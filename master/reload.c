@@ -137,7 +137,7 @@ commit(struct master *m)
 	listener_keepalive(&m->listeners, m->current->conf->timeouts.lost);
 	tell_success(m, old, now);
 	if (old != NULL) {
-		totals_log(m->stats, m->log);
+		totals_log(m->shm, m->log);
 		drop_if_empty(m, old);
 	}
 	/* Not put off by reloads that follow each other. */

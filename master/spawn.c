@@ -14,6 +14,7 @@
 #include "common/control.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
+#include "common/shm/shm.h"
 #include "common/shm/stats.h"
 #include "master/inherit.h"
 #include "master/listener.h"
@@ -65,7 +66,7 @@ close_others(const struct boot *boot)
 	/* -1, where there is none, is no descriptor to be kept. */
 	keep[n - 5] = boot->store;
 	keep[n - 4] = boot->control_fd;
-	keep[n - 3] = stats_fd(boot->stats);
+	keep[n - 3] = shm_fd(boot->shm);
 	keep[n - 2] = sink_fd(log_sink(boot->log));
 	keep[n - 1] = sink_fd(boot->audit);
 	qsort(keep, n, sizeof(*keep), compare_int);
@@ -145,7 +146,7 @@ forget_others(struct generation_list *all, const struct generation *own)
 
 static struct boot
 make_boot(const struct generation *g, const struct child *c, int control_fd,
-    struct stats *stats, pid_t master)
+    pid_t master)
 {
 	return ((struct boot){ .conf = g->conf,
 	    .policy = g->policy,
@@ -153,13 +154,25 @@ make_boot(const struct generation *g, const struct child *c, int control_fd,
 	    .hosts = g->hosts,
 	    .tls = g->tls,
 	    .control_fd = control_fd,
-	    .stats = stats,
-	    .slot = c->slot,
 	    .worker = c->worker,
 	    .generation = g->number,
 	    .master = master,
 	    .log = g->log,
 	    .audit = logs_sink(g->audit_log) });
+}
+
+/* By its own view of the memory a worker can write nothing but its own part. */
+static void
+join(struct boot *boot, const struct shm *master, int slot)
+{
+	int error = shm_join(master, slot, &boot->shm);
+
+	if (error == 0)
+		return;
+	log_write(boot->log, LOG_LEVEL_ERROR,
+	    "worker %u: start: shared memory: %s", boot->worker,
+	    strerror(-error));
+	exit(EXIT_FAILURE);
 }
 
 /* What the worker is to listen on; owned by the caller. */
@@ -191,7 +204,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
     int control_fd, const char **step)
 {
 	struct generation *g = c->generation;
-	struct boot boot = make_boot(g, c, control_fd, from->stats, getpid());
+	struct boot boot = make_boot(g, c, control_fd, getpid());
 	struct inheritance in;
 	int error;
 
@@ -208,6 +221,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	c->pid = fork();
 	if (c->pid == 0) {
 		forget_others(from->generations, g);
+		join(&boot, from->shm, c->slot);
 		become_worker(&boot, &g->run_as);
 	}
 	if (c->pid < 0)
@@ -237,8 +251,8 @@ spawn_worker(struct generation *g, unsigned worker,
 		.started = now,
 		.kill_at = CLOCK_NEVER,
 		.doubted = CLOCK_NEVER };
-	*step = "take a slot of counters";
-	c->slot = error = stats_slot_take(from->stats);
+	*step = "take a slot of shared memory";
+	c->slot = error = shm_take(from->shm, g->nworkers > 1);
 	if (error < 0)
 		goto out;
 	*step = "socketpair";
@@ -250,7 +264,7 @@ out:
 	if (error != 0) {
 		fd_close(&pair[0]);
 		if (c->slot >= 0)
-			stats_slot_retire(from->stats, c->slot);
+			shm_release(from->shm, c->slot);
 		fd_close(&c->store);
 		free(c);
 		return (error);
@@ -263,7 +277,7 @@ out:
 }
 
 void
-spawn_forget(struct child *c, struct stats *stats)
+spawn_forget(struct child *c, struct shm *shm)
 {
 	struct generation *g = c->generation;
 
@@ -272,6 +286,7 @@ spawn_forget(struct child *c, struct stats *stats)
 	TAILQ_REMOVE(&g->children, c, entry);
 	fd_close(&c->control_fd);
 	fd_close(&c->store);
-	stats_slot_retire(stats, c->slot);
+	stats_retire(shm, c->slot);
+	shm_release(shm, c->slot);
 	free(c);
 }

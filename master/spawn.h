@@ -7,12 +7,12 @@
 #include "master/generation.h"
 
 struct listener_set;
-struct stats;
+struct shm;
 
 /* What a worker is made from, beside its generation. */
 struct spawn_from {
 	struct listener_set *listeners;
-	struct stats *stats;
+	struct shm *shm;
 	struct generation_list *generations; /* all there are */
 	const struct kept *kept; /* for an heir: all sockets; NULL: as usual */
 	/* Whose workers leave what they know to a new generation's; NULL:
@@ -30,6 +30,6 @@ int spawn_worker(struct generation *, unsigned worker,
     const char **step);
 
 /* A child that was reaped: returns its slot, closes what is left, frees it. */
-void spawn_forget(struct child *, struct stats *);
+void spawn_forget(struct child *, struct shm *);
 
 #endif

@@ -16,7 +16,6 @@
 #include "common/conf/conf.h"
 #include "common/control.h"
 #include "common/log/log.h"
-#include "common/shm/stats.h"
 #include "master/cover.h"
 #include "master/crew.h"
 #include "master/inherit.h"
@@ -156,7 +155,7 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 	hang_up(m, c);
 	cover_forget(m, c);
 	keep_inherit(m, c, now);
-	spawn_forget(c, m->stats);
+	spawn_forget(c, m->shm);
 	if (!expected) {
 		cover_heal(m, now);
 		cover_update(m, now);

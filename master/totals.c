@@ -19,27 +19,27 @@ put(char text[TOTALS_TEXT_SIZE], size_t len, const char *name, uint64_t count)
 }
 
 void
-totals_format(struct stats *stats, char text[TOTALS_TEXT_SIZE])
+totals_format(struct shm *shm, char text[TOTALS_TEXT_SIZE])
 {
 	size_t len = 0;
 	unsigned i;
 
 	for (i = 0; i < STAT_COUNT; i++)
-		len = put(text, len, stats_name(i), stats_total(stats, i));
+		len = put(text, len, stats_name(i), stats_total(shm, i));
 	for (i = 0; i < REASON_COUNT; i++)
-		len = put(
-		    text, len, reason_name(i), stats_total_reason(stats, i));
+		len =
+		    put(text, len, reason_name(i), stats_total_reason(shm, i));
 	if (len == 0)
 		snprintf(text, TOTALS_TEXT_SIZE, "none");
 }
 
 void
-totals_log(struct stats *stats, struct log *log)
+totals_log(struct shm *shm, struct log *log)
 {
 	char text[TOTALS_TEXT_SIZE];
 
 	_Static_assert(TOTALS_TEXT_SIZE + HEAD_MAX <= SINK_LINE_MAX,
 	    "all of them fit into a line");
-	totals_format(stats, text);
+	totals_format(shm, text);
 	log_write(log, LOG_LEVEL_INFO, "counters: %s", text);
 }

@@ -23,9 +23,9 @@ enum {
 
 /* "accepted 12, established 9, done 9, no_rule 3": what is not 0, in the order
  * of stats.def and reason.def; "none". */
-void totals_format(struct stats *, char text[TOTALS_TEXT_SIZE]);
+void totals_format(struct shm *, char text[TOTALS_TEXT_SIZE]);
 
 /* Writes them as one line of level info. */
-void totals_log(struct stats *, struct log *);
+void totals_log(struct shm *, struct log *);
 
 #endif

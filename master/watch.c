@@ -14,7 +14,7 @@ static int64_t
 beat(const struct master *m, const struct child *c, int64_t now)
 {
 	uint64_t at = atomic_load_explicit(
-	    &stats_slot(m->stats, c->slot)->heartbeat, memory_order_relaxed);
+	    &stats_slot(m->shm, c->slot)->heartbeat, memory_order_relaxed);
 
 	if (at > (uint64_t)now)
 		return (now);

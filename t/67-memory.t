@@ -198,15 +198,19 @@ is($count->{accepted}, $made, 'each was counted when it came');
 is_deeply({ map { ($_ => $count->{$_}) } keys %reasons }, \%reasons,
 	'and for the reason of its line');
 
-# To count takes memory as well, from the first tunnel on that is to be counted:
-# more than is left, although there is enough for the tunnel.
+# To add up takes memory as well, from the first tunnel on that another worker
+# has counted: more than is left, although there is enough for the tunnel.
 $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test counted.test\n",
-	rules => '{ name = "counted"; action = "allow"; max_tunnels = 1;
+	rules => '{ name = "counted"; action = "allow"; max_tunnels = 2;
 		destinations = [ "counted.test:*" ]; networks = [ "127.0.0.0/8" ]; },
 		{ name = "other"; action = "allow";
 		destinations = [ "*:*" ]; networks = [ "127.0.0.0/8" ]; }');
-($worker) = $daemon->workers;
 my $counted = 'counted.test:' . $upstream->port;
+my ($old) = $daemon->workers;
+my $first = client(name => $counted);
+is(works($first), 1, 'counted: one in the first generation');
+$daemon->reload;
+($worker) = grep { $_ != $old } $daemon->workers;
 
 # How the tunnel of this client ended, as its audit line has it.
 sub reason_of {
@@ -225,11 +229,14 @@ for my $try (1, 2) {
 	serves_ok('counted: while there is enough for others');
 }
 limit('unlimited');
-my $first = client(name => $counted);
-is(works($first), 1, 'counted: with memory there is service');
+my $second = client(name => $counted);
+is(works($second), 1, 'counted: with memory there is service');
 is(reason_of(client(name => $counted)->local_port), 'limit_rule',
 	'for as many as there may be');
-is(finish($first), 1, 'counted: the end');
-is_deeply([ $daemon->workers ], [$worker], 'counted: the worker lives');
+is(finish($second), 1, 'counted: the end');
+is(works($first), 1, 'counted: the first goes on');
+is_deeply([ sort $daemon->workers ], [ sort $old, $worker ],
+	'counted: the workers live');
+finish($first);
 $daemon->stop_ok;
 done_testing;

@@ -35,7 +35,7 @@ static const int calls[] = {
 	SCMP_SYS(epoll_wait), SCMP_SYS(poll), SCMP_SYS(ppoll),
 	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),
 	/* memory, of jemalloc and of glibc */
-	SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(munmap),
+	SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(munmap),
 	/* locks and once-only calls in libraries */
 	SCMP_SYS(futex), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(getrandom),
@@ -107,6 +107,18 @@ add_sockets(scmp_filter_ctx filter)
 	return (error);
 }
 
+/*
+ * By mremap(2) a worker's mapping of its own part of the shared memory would
+ * grow over the parts of others, which are in the same file. Who asks for it to
+ * move a block of his own (glibc) copies it then.
+ */
+static int
+refuse_growth(scmp_filter_ctx filter)
+{
+	return (seccomp_rule_add(
+	    filter, SCMP_ACT_ERRNO(ENOMEM), SCMP_SYS(mremap), 0));
+}
+
 static int
 add_rules(scmp_filter_ctx filter, const struct boot *boot)
 {
@@ -125,6 +137,8 @@ add_rules(scmp_filter_ctx filter, const struct boot *boot)
 		    sandbox_rule_add(filter, SCMP_ACT_ALLOW, &conditional[i]);
 	if (error == 0)
 		error = sandbox_rule_add(filter, SCMP_ACT_ALLOW, &self);
+	if (error == 0)
+		error = refuse_growth(filter);
 	if (error == 0)
 		error = add_sockets(filter);
 	return (error == 0 ? sandbox_allow_options(filter, boot->conf) : error);

@@ -320,7 +320,7 @@ start(struct worker *w)
 	struct control_msg ready = { .type = CONTROL_READY };
 	int error;
 
-	w->slot = stats_slot(boot->stats, boot->slot);
+	w->slot = stats_mine(boot->shm);
 	sink_publish(boot->audit, &w->slot->audit_owed);
 	sink_publish(log_sink(boot->log), &w->slot->error_owed);
 	w->control = (struct loop_fd){ .fd = -1, .cb = control_cb };

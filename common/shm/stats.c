@@ -1,19 +1,9 @@
+/* Counts in a worker's own memory, and adds up what all have counted. */
 #include "common/shm/stats.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "common/base/fd.h"
-#include "common/shm/stats_state.h"
-
-/* A reader tries again where the master folded a slot meanwhile, but not for
- * ever: the memory is shared with workers that peers talk to. */
-#define READ_TRIES 1000
+#include "common/shm/shm_state.h"
 
 static const struct {
 	const char *name, *text;
@@ -23,217 +13,116 @@ static const struct {
 #undef STAT
 };
 
-void *
-stats_map_part(const struct stats *s, size_t at, size_t size)
-{
-	void *map = mmap(
-	    NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, (off_t)at);
-
-	if (map == MAP_FAILED)
-		return (NULL);
-	/* A hole that goes to a core file is filled for it. If this fails, the
-	 * file is large. */
-	(void)madvise(map, size, MADV_DONTDUMP);
-	return (map);
-}
-
-int
-stats_new(struct stats **stats)
-{
-	struct stats *s;
-	int r;
-
-	s = calloc(1, sizeof(*s));
-	if (s == NULL)
-		return (-ENOMEM);
-	s->fd = memfd_create("sniport-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->fd < 0 || ftruncate(s->fd, sizeof(struct stats_file)) < 0)
-		goto fail;
-	/* A worker gone astray must not cut the memory from under the
-	 * master's feet (SIGBUS). */
-	if (fcntl(s->fd, F_ADD_SEALS,
-		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		goto fail;
-	s->map = stats_map_part(
-	    s, offsetof(struct stats_file, map), sizeof(*s->map));
-	if (s->map == NULL)
-		goto fail;
-	r = hash_key_init(&s->map->hash);
-	if (r != 0) {
-		stats_free(s);
-		return (r);
-	}
-	*stats = s;
-	return (0);
-fail:
-	r = -errno;
-	fd_close(&s->fd);
-	free(s);
-	return (r);
-}
-
-void
-stats_free(struct stats *s)
-{
-	size_t i;
-
-	if (s == NULL)
-		return;
-	for (i = 0; i < STATS_SLOTS; i++)
-		if (s->tally[i] != NULL)
-			munmap(s->tally[i], sizeof(*s->tally[i]));
-	munmap(s->map, sizeof(*s->map));
-	fd_close(&s->fd);
-	free(s);
-}
-
-int
-stats_fd(const struct stats *s)
-{
-	return (s->fd);
-}
-
-uint32_t
-stats_high(struct stats_map *map)
-{
-	uint32_t high = atomic_load_explicit(&map->high, memory_order_acquire);
-
-	return (high < STATS_SLOTS ? high : STATS_SLOTS);
-}
-
-static void
-slot_clear(struct stats_slot *slot)
-{
-	unsigned i;
-
-	atomic_store_explicit(&slot->heartbeat, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->tunnels, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->tallied, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->audit_owed, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->audit_untold, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->error_owed, 0, memory_order_relaxed);
-	for (i = 0; i < STAT_COUNT; i++)
-		atomic_store_explicit(&slot->count[i], 0, memory_order_relaxed);
-	for (i = 0; i < REASON_COUNT; i++)
-		atomic_store_explicit(
-		    &slot->reason[i], 0, memory_order_relaxed);
-}
-
-int
-stats_slot_take(struct stats *s)
-{
-	struct stats_map *map = s->map;
-	uint32_t high = stats_high(map);
-	uint32_t i;
-
-	for (i = 0; i < high; i++)
-		if (atomic_load_explicit(
-			&map->until[i], memory_order_relaxed) == 0)
-			break;
-	if (i == STATS_SLOTS)
-		return (-ENOSPC);
-	slot_clear(&map->slots[i]);
-	atomic_store_explicit(&map->until[i], UINT64_MAX, memory_order_release);
-	if (i == high)
-		atomic_store_explicit(
-		    &map->high, high + 1, memory_order_release);
-	return ((int)i);
-}
-
-static void
-counter_sum(_Atomic uint64_t *sum, _Atomic uint64_t *a, _Atomic uint64_t *b)
-{
-	atomic_store_explicit(sum,
-	    atomic_load_explicit(a, memory_order_relaxed) +
-		atomic_load_explicit(b, memory_order_relaxed),
-	    memory_order_relaxed);
-}
-
-void
-stats_slot_retire(struct stats *s, int slot)
-{
-	struct stats_map *map = s->map;
-	struct stats_slot *old, *new, *gone = stats_slot(s, slot);
-	uint64_t seq;
-	unsigned i;
-
-	seq = atomic_load_explicit(&map->sequence, memory_order_relaxed);
-	old = &map->base[seq % 2];
-	new = &map->base[(seq + 1) % 2];
-	/* Who still reads the base before the last one finds out. */
-	atomic_thread_fence(memory_order_release);
-	for (i = 0; i < STAT_COUNT; i++)
-		counter_sum(&new->count[i], &old->count[i], &gone->count[i]);
-	for (i = 0; i < REASON_COUNT; i++)
-		counter_sum(&new->reason[i], &old->reason[i], &gone->reason[i]);
-	atomic_store_explicit(&map->until[slot], seq + 1, memory_order_relaxed);
-	atomic_store_explicit(&map->sequence, seq + 1, memory_order_release);
-	/* So does who still reads the slot, which is cleared when taken. */
-	atomic_thread_fence(memory_order_release);
-	/* If it cannot be emptied it is not taken again. */
-	if (stats_tally_clear(s, slot) == 0)
-		atomic_store_explicit(
-		    &map->until[slot], 0, memory_order_relaxed);
-}
-
 struct stats_slot *
-stats_slot(struct stats *s, int slot)
+stats_mine(struct shm *s)
 {
-	assert(slot >= 0 && slot < STATS_SLOTS);
-	return (&s->map->slots[slot]);
+	return (s->my_counters);
 }
 
-/* Adds up one counter, which is at that offset of every slot. */
-static uint64_t
-sum_once(struct stats_map *map, size_t offset, uint64_t seq)
+const struct stats_slot *
+stats_slot(const struct shm *s, int slot)
 {
-	uint32_t i, high = stats_high(map);
-	uint64_t total;
+	assert(slot >= 0 && slot < SHM_SLOTS);
+	return ((
+	    const struct stats_slot *)(s->counters + (size_t)slot * s->stride));
+}
 
-#define COUNTER(slot) ((_Atomic uint64_t *)((char *)(slot) + offset))
-	total = atomic_load_explicit(
-	    COUNTER(&map->base[seq % 2]), memory_order_relaxed);
+uint64_t
+stats_tunnels(const struct shm *s, const struct shm_most *most)
+{
+	uint64_t n, max, total = 0;
+	int i, high = shm_high(s);
+
+	for (i = 0; i < high; i++) {
+		if (!shm_is_live(s, i))
+			continue;
+		n = atomic_load_explicit(
+		    &stats_slot(s, i)->tunnels, memory_order_relaxed);
+		max = shm_state(s, i) == SHM_ALONE ? most->alone : most->beside;
+		total += i == s->slot || n < max ? n : max;
+	}
+	return (total);
+}
+
+static uint64_t
+load(const _Atomic uint64_t *counter)
+{
+	return (atomic_load_explicit(counter, memory_order_relaxed));
+}
+
+static uint64_t
+sum(uint64_t a, uint64_t b)
+{
+	return (a <= UINT64_MAX - b ? a + b : UINT64_MAX);
+}
+
+/* A counter of a worker, as far as it is believed; by the number that it has in
+ * the board. */
+static uint64_t
+counted(struct shm *s, int slot, unsigned counter)
+{
+	const struct stats_slot *of = stats_slot(s, slot);
+	_Atomic uint64_t *seen = &s->board_writer->seen[slot][counter];
+	uint64_t n =
+	    load(counter < STAT_COUNT ? &of->count[counter]
+				      : &of->reason[counter - STAT_COUNT]);
+
+	if (n > STATS_BELIEVED)
+		n = STATS_BELIEVED;
+	if (n > load(seen))
+		atomic_store_explicit(seen, n, memory_order_relaxed);
+	return (load(seen));
+}
+
+static uint64_t
+total(struct shm *s, unsigned counter)
+{
+	uint64_t n = load(&s->board->base[counter]);
+	int i, high = shm_high(s);
+
 	for (i = 0; i < high; i++)
-		if (seq <
-		    atomic_load_explicit(&map->until[i], memory_order_acquire))
-			total += atomic_load_explicit(
-			    COUNTER(&map->slots[i]), memory_order_relaxed);
-#undef COUNTER
-	return (total);
-}
-
-static uint64_t
-sum(struct stats *s, size_t offset)
-{
-	_Atomic uint64_t *sequence = &s->map->sequence;
-	uint64_t total, seq, now;
-	unsigned tries = 0;
-
-	do {
-		seq = atomic_load_explicit(sequence, memory_order_acquire);
-		total = sum_once(s->map, offset, seq);
-		atomic_thread_fence(memory_order_acquire);
-		now = atomic_load_explicit(sequence, memory_order_relaxed);
-	} while (now != seq && ++tries < READ_TRIES);
-	return (total);
+		if (shm_is_live(s, i))
+			n = sum(n, counted(s, i, counter));
+	return (n);
 }
 
 uint64_t
-stats_tunnels(struct stats *s)
+stats_total(struct shm *s, enum stats_counter stat)
 {
-	return (sum(s, offsetof(struct stats_slot, tunnels)));
+	return (total(s, stat));
 }
 
 uint64_t
-stats_total(struct stats *s, enum stats_counter stat)
+stats_total_reason(struct shm *s, enum reason reason)
 {
-	return (sum(s, offsetof(struct stats_slot, count[stat])));
+	return (total(s, STAT_COUNT + (unsigned)reason));
 }
 
-uint64_t
-stats_total_reason(struct stats *s, enum reason reason)
+static void
+add_base(struct shm *s, unsigned counter, uint64_t n)
 {
-	return (sum(s, offsetof(struct stats_slot, reason[reason])));
+	_Atomic uint64_t *base = &s->board_writer->base[counter];
+
+	atomic_store_explicit(base, sum(load(base), n), memory_order_relaxed);
+}
+
+void
+stats_add_total(struct shm *s, enum stats_counter stat, uint64_t n)
+{
+	add_base(s, stat, n);
+}
+
+void
+stats_retire(struct shm *s, int slot)
+{
+	unsigned i;
+
+	for (i = 0; i < SHM_COUNTERS; i++) {
+		add_base(s, i, counted(s, slot, i));
+		atomic_store_explicit(
+		    &s->board_writer->seen[slot][i], 0, memory_order_relaxed);
+	}
+	shm_bury(s, slot);
 }
 
 const char *

@@ -1,17 +1,17 @@
 /*
- * Shared counters: one slot per worker, written by that worker alone, read by
- * all; slots of workers that are gone are folded into a base slot, so totals
- * never go back. Besides, a tally for each slot, which is gone with its worker.
+ * Counters: each worker has its own, written by it alone, and the master adds
+ * them up. What workers counted that are gone is kept, and whatever a worker
+ * writes there, totals never go back.
  */
 #ifndef COMMON_SHM_STATS_H
 #define COMMON_SHM_STATS_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "common/reason.h"
+#include "common/shm/most.h"
+#include "common/shm/shm.h"
 
 enum stats_counter {
 #define STAT(id, name, text) STAT_##id,
@@ -20,12 +20,12 @@ enum stats_counter {
 	STAT_COUNT
 };
 
-/* Slots that can be in use at once: workers x generations. The memory is
- * only touched, and so only used, as far as slots are taken; a tally is not
- * even mapped until it is needed. */
-#define STATS_SLOTS 4096
+/* The most that one worker is believed to have counted: 265 days of 100 Gbit/s.
+ * Totals stay the sums of all workers beside some that lie. */
+#define STATS_BELIEVED (UINT64_C(1) << 58)
 
 struct stats_slot {
+	struct shm_head head;
 	_Alignas(64) _Atomic uint64_t heartbeat; /* clock_now() of a turn */
 	_Atomic uint64_t tunnels;		 /* open now */
 	_Atomic uint64_t tallied;		 /* 0: its tally is empty */
@@ -36,41 +36,26 @@ struct stats_slot {
 	_Atomic uint64_t reason[REASON_COUNT];
 };
 
-struct stats;
+/* The worker's own. */
+struct stats_slot *stats_mine(struct shm *);
 
-/* Maps the shared memory. 0 or -errno. A process that forks hands on what it
- * has mapped. */
-int stats_new(struct stats **);
-void stats_free(struct stats *);
+/* Anybody's, to be read, and judged: its worker may have been broken into. */
+const struct stats_slot *stats_slot(const struct shm *, int slot);
 
-/* The memory's descriptor, which has to stay open: tallies are mapped later. */
-int stats_fd(const struct stats *);
+/* Tunnels open over all workers; of one that is not the caller, no more than
+ * the most. */
+uint64_t stats_tunnels(const struct shm *, const struct shm_most *);
 
-/* Takes a free slot, zeroed; -ENOSPC: none is left. Master only. */
-int stats_slot_take(struct stats *);
-/* Adds the slot to the base and frees it: its worker is gone. Master only. */
-void stats_slot_retire(struct stats *, int slot);
-struct stats_slot *stats_slot(struct stats *, int slot);
+/* Sums over all workers that are or were. Master only. */
+uint64_t stats_total(struct shm *, enum stats_counter);
+uint64_t stats_total_reason(struct shm *, enum reason);
 
-/* Tunnels open over all workers. */
-uint64_t stats_tunnels(struct stats *);
-/* Sums over base and slots. */
-uint64_t stats_total(struct stats *, enum stats_counter);
-uint64_t stats_total_reason(struct stats *, enum reason);
+/* Counts what no worker has. Master only. */
+void stats_add_total(struct shm *, enum stats_counter, uint64_t n);
 
-/*
- * Counts by key, see tally.h. The key for some bytes is the same in all
- * processes. The sum is over all slots in use; of several who add and then sum
- * at the same time, the last sees what all the others have added. A process
- * maps its own tally when it first adds, and those of others when it sums.
- */
-uint64_t stats_tally_key(struct stats *, const void *, size_t, bool per_second);
-/* 0; -ENOSPC: no room for one more key; -ENOMEM: cannot be mapped. */
-int stats_tally_add(struct stats *, int slot, uint64_t key, uint32_t second);
-void stats_tally_sub(struct stats *, int slot, uint64_t key, uint32_t second);
-/* 0, or -ENOMEM: a tally cannot be mapped, and there is no sum. */
-int stats_tally_sum(
-    struct stats *, uint64_t key, uint32_t second, uint64_t *sum);
+/* The slot's worker is gone: keeps what it has counted, and buries the slot.
+ * Master only. */
+void stats_retire(struct shm *, int slot);
 
 /* Single writer: a relaxed load and store, no locked instruction. */
 static inline void

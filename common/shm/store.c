@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/fd.h"
@@ -33,23 +34,22 @@ store_size(int64_t names)
 /* A mapping of a description that is open for writing can be made writable; of
  * this one it cannot. */
 static int
-open_reader(int fd)
+open_reader(int fd, int *reader)
 {
 	char path[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
-	int reader;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	reader = open(path, O_RDONLY | O_CLOEXEC);
-	return (reader == -1 ? -errno : reader);
+	*reader = open(path, O_RDONLY | O_CLOEXEC);
+	return (*reader == -1 ? -errno : 0);
 }
 
 int
-store_new(size_t size, int *writer, int *reader)
+store_new(const char *name, size_t size, int *writer, int *reader)
 {
 	int error = 0, fd;
 
 	*writer = *reader = -1;
-	fd = memfd_create("sniport-store", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd == -1)
 		return (-errno);
 	if (ftruncate(fd, (off_t)size) == -1 ||
@@ -57,12 +57,13 @@ store_new(size_t size, int *writer, int *reader)
 		-1)
 		error = -errno;
 	if (error == 0)
-		*reader = open_reader(fd);
-	if (error == 0 && *reader < 0)
-		error = *reader;
+		error = open_reader(fd, reader);
+	/* It is made for all to open. */
+	if (error == 0 && fchmod(fd, 0) == -1)
+		error = -errno;
 	if (error != 0) {
+		fd_close(reader);
 		fd_close(&fd);
-		*reader = -1;
 		return (error);
 	}
 	*writer = fd;

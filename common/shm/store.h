@@ -1,6 +1,6 @@
 /*
- * What a worker leaves to those after it: a file in memory which that worker
- * alone writes, and which the master hands on without looking inside.
+ * Files in memory with one writer each. One kind is what a worker leaves to
+ * those after it, which the master hands on without looking inside.
  */
 #ifndef COMMON_SHM_STORE_H
 #define COMMON_SHM_STORE_H
@@ -18,10 +18,10 @@
 size_t store_size(int64_t names);
 
 /*
- * Makes one. 0 with two descriptors owned by the caller, one to write by and
- * one that cannot be written by, nor ever made to be; or -errno. Nobody can
- * change the file's size.
+ * Makes a file, named so in /proc. 0 with two descriptors owned by the caller,
+ * one to write by and one that cannot be written by, nor ever made to be; or
+ * -errno. Nobody can change the file's size, and no other user can open it.
  */
-int store_new(size_t size, int *writer, int *reader);
+int store_new(const char *name, size_t size, int *writer, int *reader);
 
 #endif

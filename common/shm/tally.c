@@ -20,10 +20,10 @@ tally_key(uint64_t hash, bool per_second)
 	return ((hash & ~PER_SECOND) | IN_USE | (per_second ? PER_SECOND : 0));
 }
 
-static struct tally_entry *
-place(struct tally *t, uint64_t key, size_t probe)
+static size_t
+place(uint64_t key, size_t probe)
 {
-	return (&t->entries[((key >> 2) + probe) % TALLY_ENTRIES]);
+	return (((key >> 2) + probe) % TALLY_ENTRIES);
 }
 
 static uint32_t
@@ -71,7 +71,7 @@ tally_add(struct tally *t, uint64_t key, uint32_t second)
 	size_t i;
 
 	for (i = 0; i < TALLY_PROBES; i++) {
-		e = place(t, key, i);
+		e = &t->entries[place(key, i)];
 		if (key_of(e) == key) {
 			put(e, count_of(e, second) + 1, second);
 			return (0);
@@ -95,7 +95,7 @@ tally_sub(struct tally *t, uint64_t key, uint32_t second)
 	size_t i;
 
 	for (i = 0; i < TALLY_PROBES; i++) {
-		e = place(t, key, i);
+		e = &t->entries[place(key, i)];
 		if (key_of(e) == key && count_of(e, second) > 0)
 			put(e, count_of(e, second) - 1, second);
 		if (key_of(e) == key || key_of(e) == 0)
@@ -104,14 +104,14 @@ tally_sub(struct tally *t, uint64_t key, uint32_t second)
 }
 
 uint32_t
-tally_get(struct tally *t, uint64_t key, uint32_t second)
+tally_get(const struct tally *t, uint64_t key, uint32_t second)
 {
-	struct tally_entry *e;
+	const struct tally_entry *e;
 	uint64_t found, value;
 	size_t i;
 
 	for (i = 0; i < TALLY_PROBES; i++) {
-		e = place(t, key, i);
+		e = &t->entries[place(key, i)];
 		found = atomic_load_explicit(&e->key, memory_order_acquire);
 		if (found == 0)
 			break;

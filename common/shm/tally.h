@@ -40,6 +40,6 @@ int tally_add(struct tally *, uint64_t key, uint32_t second);
 void tally_sub(struct tally *, uint64_t key, uint32_t second);
 
 /* Anybody. */
-uint32_t tally_get(struct tally *, uint64_t key, uint32_t second);
+uint32_t tally_get(const struct tally *, uint64_t key, uint32_t second);
 
 #endif

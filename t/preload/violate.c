@@ -420,7 +420,9 @@ try_steal(void)
 static int
 tell(uint32_t type, int times)
 {
-	struct control_msg message = { .type = type };
+	struct control_msg message = { .version = CONTROL_VERSION,
+		.size = sizeof(message),
+		.type = type };
 	int n = 0, fd = find(is_control);
 
 	while (n >= 0 && times-- > 0)

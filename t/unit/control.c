@@ -69,6 +69,9 @@ test_plain(void)
 	is_int(control_recv(fd[1], &in, fds, &nfds), -EAGAIN, "nothing yet");
 	is_int(control_send(fd[0], &out, NULL, 0), 0, "sent");
 	is_int(control_recv(fd[1], &in, fds, &nfds), 1, "received");
+	is_int(in.version, CONTROL_VERSION, "of this version");
+	out.version = CONTROL_VERSION;
+	out.size = sizeof(out);
 	ok(memcmp(&in, &out, sizeof(in)) == 0 && nfds == 0, "as it was");
 	out.type = CONTROL_READY;
 	out.reason = 0;
@@ -130,8 +133,10 @@ refused(const void *data, size_t len, size_t nfds, const char *what)
 static void
 test_refused(void)
 {
-	struct control_msg msg[2] = { { .type = CONTROL_READY },
-		{ .type = CONTROL_READY } };
+	const struct control_msg ready = { .version = CONTROL_VERSION,
+		.size = sizeof(ready),
+		.type = CONTROL_READY };
+	struct control_msg msg[2] = { ready, ready };
 
 	refused(msg, sizeof(msg[0]) - 1, 0, "too short");
 	refused(msg, sizeof(msg[0]) + 1, 0, "too long");
@@ -151,6 +156,12 @@ test_refused(void)
 	msg[0].type = CONTROL_END;
 	msg[0].reason = REASON_COUNT;
 	refused(msg, sizeof(msg[0]), 0, "unknown reason");
+	msg[0] = ready;
+	msg[0].version++;
+	refused(msg, sizeof(msg[0]), 0, "another version");
+	msg[0] = ready;
+	msg[0].size -= 8;
+	refused(msg, sizeof(msg[0]), 0, "another size");
 }
 
 static void

@@ -37,7 +37,7 @@ open_store(struct dns_store **s, int *reader)
 {
 	int writer;
 
-	if (store_new(store_size(1), &writer, reader) != 0 ||
+	if (store_new("sniport-test", store_size(1), &writer, reader) != 0 ||
 	    dns_store_new(s, writer) != 0) {
 		printf("Bail out! no store\n");
 		exit(1);
@@ -185,7 +185,7 @@ test_hostile_head(void)
 	int writer, reader, i;
 	size_t len;
 
-	if (store_new(store_size(1), &writer, &reader) != 0 ||
+	if (store_new("sniport-test", store_size(1), &writer, &reader) != 0 ||
 	    dns_store_new(&s, writer) != 0)
 		return;
 	dns_store_begin(s, SERVERS);

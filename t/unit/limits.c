@@ -1,4 +1,5 @@
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -6,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/shm/shm.h"
 #include "common/shm/stats.h"
 #include "t/unit/tap.h"
 #include "worker/dns/resolver.h"
@@ -38,7 +40,7 @@ has_room(struct limits *l, const char *text)
 }
 
 static void
-test_clients(struct stats *s, int slot)
+test_clients(struct shm *s)
 {
 	struct conf_limits conf = { .tunnels_per_client = 2,
 		.lookups_per_client = 1 };
@@ -48,7 +50,7 @@ test_clients(struct stats *s, int slot)
 	struct resolver_account *account, *over;
 	struct limits l;
 
-	limits_init(&l, &conf, s, slot);
+	limits_init(&l, &conf, s);
 	limits_client(&l, &v4);
 	is_int(limits_client(&l, &v4), REASON_NONE, "two of two");
 	is_int(limits_client(&l, &v4), REASON_LIMIT_CLIENT, "not three");
@@ -92,7 +94,7 @@ test_clients(struct stats *s, int slot)
 }
 
 static void
-test_rules(struct stats *s, int slot, int old_slot)
+test_rules(struct shm *s, struct shm *elsewhere)
 {
 	struct conf_limits conf = { .tunnels = 1 };
 	struct rule a = { .name = (char *)"a", .max_tunnels = 2 };
@@ -100,8 +102,8 @@ test_rules(struct stats *s, int slot, int old_slot)
 	struct rule free_rule = { .name = (char *)"a" };
 	struct limits l, old;
 
-	limits_init(&l, &conf, s, slot);
-	limits_init(&old, &conf, s, old_slot);
+	limits_init(&l, &conf, s);
+	limits_init(&old, &conf, elsewhere);
 	is_int(limits_rule(&old, &a), REASON_NONE, "one, elsewhere");
 	is_int(limits_rule(&l, &a), REASON_NONE, "two");
 	is_int(limits_rule(&l, &a), REASON_LIMIT_RULE, "not three");
@@ -146,7 +148,7 @@ wait_for_second(int64_t n)
 }
 
 static void
-test_handshakes(struct stats *s, int slot)
+test_handshakes(struct shm *s)
 {
 	struct conf_limits conf = { .tunnels_per_client = 1,
 		.handshakes_per_client = 5 };
@@ -156,7 +158,7 @@ test_handshakes(struct stats *s, int slot)
 	int64_t began;
 	int n;
 
-	limits_init(&l, &conf, s, slot);
+	limits_init(&l, &conf, s);
 	/* A second can end meanwhile, but not every time. */
 	do {
 		client.ip[3]++;
@@ -175,7 +177,7 @@ test_handshakes(struct stats *s, int slot)
 
 /* Without limits nothing is counted. */
 static void
-test_none(struct stats *s, int slot)
+test_none(struct shm *s)
 {
 	struct conf_limits conf = { .tunnels = 1 };
 	struct addr client = address("192.0.2.1");
@@ -183,7 +185,7 @@ test_none(struct stats *s, int slot)
 	struct resolver_account *account = NULL;
 	struct limits l;
 
-	limits_init(&l, &conf, s, slot);
+	limits_init(&l, &conf, s);
 	ok(limits_client(&l, &client) == REASON_NONE &&
 		limits_lookup(&l, &client, &account) == REASON_NONE &&
 		limits_rule(&l, &rule) == REASON_NONE,
@@ -191,23 +193,33 @@ test_none(struct stats *s, int slot)
 	ok(account == NULL, "and no account");
 	limits_client_done(&l, &client);
 	limits_rule_done(&l, &rule);
-	is_int(atomic_load(&stats_slot(s, slot)->tallied), 0,
+	is_int(atomic_load(&stats_mine(s)->tallied), 0,
 	    "nothing is touched without a limit");
+}
+
+/* Joins as another worker. */
+static struct shm *
+worker(struct shm *master, bool beside)
+{
+	struct shm *s = NULL;
+	int slot = shm_take(master, beside);
+
+	if (slot < 0 || shm_join(master, slot, &s) != 0)
+		abort();
+	return (s);
 }
 
 /* A tunnel of this client, in another worker. */
 static void
-tunnel_elsewhere(
-    struct stats *s, const struct conf_limits *conf, const struct addr *client)
+tunnel_elsewhere(struct shm *master, const struct conf_limits *conf,
+    const struct addr *client)
 {
-	int slot = stats_slot_take(s);
+	struct shm *s = worker(master, true);
 	struct limits l;
 
-	if (fork() == 0) {
-		limits_init(&l, conf, s, slot);
-		_exit(limits_client(&l, client) != REASON_NONE);
-	}
-	wait(NULL);
+	limits_init(&l, conf, s);
+	is_int(limits_client(&l, client), REASON_NONE, "one elsewhere");
+	shm_free(s);
 }
 
 /* Refuses all three, and for want of memory? */
@@ -234,21 +246,20 @@ test_no_memory(void)
 	struct addr neighbour = address("192.0.2.2");
 	struct rule rule = { .name = (char *)"a", .max_tunnels = 1 };
 	struct resolver_account *account;
-	struct stats *s = NULL;
-	struct limits l, idle;
+	struct shm *master = NULL, *s;
+	struct limits l;
 	int fd, kept;
 
-	is_int(stats_new(&s), 0, "maps");
-	limits_init(&l, &conf, s, stats_slot_take(s));
-	limits_init(&idle, &conf, s, stats_slot_take(s));
+	is_int(shm_new(&master), 0, "maps");
+	s = worker(master, true);
+	limits_init(&l, &conf, s);
 	is_int(limits_client(&l, &neighbour), REASON_NONE, "this one counts");
-	tunnel_elsewhere(s, &conf, &client);
+	tunnel_elsewhere(master, &conf, &client);
 	/* What is not mapped yet cannot be from now on. */
-	fd = stats_fd(s);
+	fd = shm_fd(s);
 	kept = dup(fd);
 	close(fd);
-	ok(cannot_count(&idle, &client, &rule), "who cannot count refuses");
-	ok(cannot_count(&l, &client, &rule), "as does who cannot add up");
+	ok(cannot_count(&l, &client, &rule), "who cannot add up refuses");
 	ok(cannot_count(&l, &client, &rule), "whenever it is asked");
 	dup2(kept, fd);
 	close(kept);
@@ -259,8 +270,9 @@ test_no_memory(void)
 	is_int(limits_rule(&l, &rule), REASON_NONE, "a tunnel of the rule");
 	resolver_account_release(account);
 	limits_client_done(&l, &client);
-	is_int(limits_client(&idle, &client), REASON_NONE, "room for any");
-	stats_free(s);
+	is_int(limits_client(&l, &client), REASON_NONE, "room for any");
+	shm_free(s);
+	shm_free(master);
 }
 
 /*
@@ -274,12 +286,13 @@ test_full_table(void)
 	struct addr client = { .family = AF_INET, .ip = { 198, 18 } };
 	struct addr first = client;
 	enum reason reason = REASON_NONE;
-	struct stats *s = NULL;
+	struct shm *master = NULL, *s;
 	struct limits l;
 	uint32_t i;
 
-	is_int(stats_new(&s), 0, "maps");
-	limits_init(&l, &conf, s, stats_slot_take(s));
+	is_int(shm_new(&master), 0, "maps");
+	s = worker(master, true);
+	limits_init(&l, &conf, s);
 	for (i = 0; i < 1U << 17 && reason == REASON_NONE; i++) {
 		client.ip[1] = (uint8_t)(18 + (i >> 16));
 		client.ip[2] = (uint8_t)(i >> 8);
@@ -290,19 +303,23 @@ test_full_table(void)
 	is_int(limits_client(&l, &first), REASON_NONE, "the first has one");
 	is_int(limits_client(&l, &first), REASON_LIMIT_CLIENT, "and its limit");
 	limits_client_done(&l, &first);
-	stats_free(s);
+	shm_free(s);
+	shm_free(master);
 }
 
 /* Opens and ends tunnels; returns how often there were too many. */
 static int
-compete(struct stats *s, int slot, _Atomic int *open)
+compete(struct shm *master, int slot, _Atomic int *open)
 {
 	struct conf_limits conf = { .tunnels_per_client = LIMIT };
 	struct addr client = address("192.0.2.9");
 	struct limits l;
+	struct shm *s;
 	int i, over = 0;
 
-	limits_init(&l, &conf, s, slot);
+	if (shm_join(master, slot, &s) != 0)
+		return (1);
+	limits_init(&l, &conf, s);
 	for (i = 0; i < TURNS; i++) {
 		if (limits_client(&l, &client) != REASON_NONE)
 			continue;
@@ -314,7 +331,7 @@ compete(struct stats *s, int slot, _Atomic int *open)
 }
 
 static void
-test_race(struct stats *s)
+test_race(struct shm *s)
 {
 	_Atomic int *open = mmap(NULL, sizeof(*open), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -323,7 +340,7 @@ test_race(struct stats *s)
 	if (!ok(open != MAP_FAILED, "maps"))
 		return;
 	for (i = 0; i < WORKERS; i++) {
-		slots[i] = stats_slot_take(s);
+		slots[i] = shm_take(s, true);
 		if (fork() == 0)
 			_exit(compete(s, slots[i], open) > 0);
 	}
@@ -332,28 +349,118 @@ test_race(struct stats *s)
 		wrong += status != 0;
 	}
 	is_int(wrong, 0, "workers that admit at once do not overshoot");
-	for (i = 0; i < WORKERS; i++)
-		stats_slot_retire(s, slots[i]);
+	for (i = 0; i < WORKERS; i++) {
+		stats_retire(s, slots[i]);
+		shm_release(s, slots[i]);
+	}
 	munmap(open, sizeof(*open));
+}
+
+/* How many tunnels may this client open? */
+static int
+tunnels_of(struct limits *l, const struct addr *client)
+{
+	int n = 0;
+
+	while (limits_client(l, client) == REASON_NONE)
+		n++;
+	return (n);
+}
+
+/* Opens as many as limits.tunnels lets it; returns how many. */
+static int
+open_all(struct limits *l, struct shm *s)
+{
+	int n = 0;
+
+	while (limits_admit(l) == REASON_NONE)
+		atomic_store(&stats_mine(s)->tunnels, (uint64_t)++n);
+	return (n);
+}
+
+/*
+ * A worker that was broken into says that all is taken: with that it takes what
+ * one may have, and the others have the rest. Where few are allowed, one may
+ * have them all.
+ */
+static void
+test_liar(void)
+{
+	struct conf_limits boundless = { .tunnels_per_client = 10000 };
+	struct conf_limits conf = { .tunnels = 200, .tunnels_per_client = 100 };
+	struct addr client = address("192.0.2.1");
+	struct shm *master = NULL, *liar, *s, *third;
+	struct limits l, lies, more;
+	int i;
+
+	is_int(shm_new(&master), 0, "maps");
+	liar = worker(master, true);
+	s = worker(master, true);
+	third = worker(master, true);
+	limits_init(&lies, &conf, liar);
+	limits_init(&l, &conf, s);
+	limits_init(&more, &conf, third);
+	is_int(open_all(&l, s), 150, "one worker may have three quarters");
+	is_int(open_all(&more, third), 50, "another the rest");
+	atomic_store(&stats_mine(s)->tunnels, 0);
+	atomic_store(&stats_mine(third)->tunnels, 0);
+	atomic_store(&stats_mine(liar)->tunnels, UINT64_MAX);
+	is_int(open_all(&l, s), 50, "beside one that lies there is a quarter");
+
+	is_int(tunnels_of(&lies, &client), 75, "so with those of a client");
+	lies.conf = &boundless;
+	for (i = 0; i < 1000; i++)
+		limits_client(&lies, &client);
+	is_int(tunnels_of(&l, &client), 25, "and a worker that lies there");
+	shm_free(third);
+	shm_free(s);
+	shm_free(liar);
+	shm_free(master);
+}
+
+/* The only worker of a generation has all, and so has its successor. */
+static void
+test_alone(void)
+{
+	struct conf_limits conf = { .tunnels = 200, .tunnels_per_client = 100 };
+	struct addr client = address("192.0.2.1");
+	struct shm *master = NULL, *s, *next;
+	struct limits l, later;
+
+	is_int(shm_new(&master), 0, "maps");
+	s = worker(master, false);
+	next = worker(master, false);
+	limits_init(&l, &conf, s);
+	limits_init(&later, &conf, next);
+	is_int(open_all(&l, s), 200, "one that is alone may have all");
+	is_int(open_all(&later, next), 0, "and is believed to");
+	is_int(tunnels_of(&l, &client), 100, "all that a client may have, too");
+	is_int(tunnels_of(&later, &client), 0, "as the next one sees");
+	shm_free(next);
+	shm_free(s);
+	shm_free(master);
 }
 
 int
 main(void)
 {
-	struct stats *s = NULL;
-	int slot, other;
+	struct shm *master = NULL, *s, *other;
 
-	if (!ok(stats_new(&s) == 0, "maps"))
+	if (!ok(shm_new(&master) == 0, "maps"))
 		return (done_testing());
-	slot = stats_slot_take(s);
-	other = stats_slot_take(s);
-	test_none(s, slot);
-	test_clients(s, slot);
-	test_rules(s, slot, other);
-	test_handshakes(s, slot);
-	test_race(s);
-	stats_free(s);
+	s = worker(master, true);
+	other = worker(master, true);
+	test_none(s);
+	test_clients(s);
+	test_rules(s, other);
+	test_handshakes(s);
+	test_race(master);
+	shm_free(other);
+	shm_free(s);
+	shm_free(master);
 	test_no_memory();
 	test_full_table();
+	test_liar();
+	test_alone();
 	return (done_testing());
 }

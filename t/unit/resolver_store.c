@@ -95,7 +95,7 @@ main(void)
 	int writer, reader;
 	unsigned i;
 
-	if (store_new(store_size(1), &writer, &reader) != 0 ||
+	if (store_new("sniport-test", store_size(1), &writer, &reader) != 0 ||
 	    dns_store_new(&store, writer) != 0) {
 		printf("Bail out! no store\n");
 		return (1);

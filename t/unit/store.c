@@ -34,7 +34,8 @@ test_access(void)
 	struct stat st;
 	void *map;
 
-	is_int(store_new(size, &writer, &reader), 0, "a store is made");
+	is_int(store_new("sniport-test", size, &writer, &reader), 0,
+	    "a store is made");
 	is_int(fstat(reader, &st), 0, "and looked at");
 	is_int(st.st_size, (int64_t)size, "of that size");
 	ok(st.st_blocks < 100, "without memory");

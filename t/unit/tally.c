@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/shm/shm.h"
 #include "common/shm/stats.h"
+#include "common/shm/tallies.h"
 #include "common/shm/tally.h"
 #include "t/unit/tap.h"
 
@@ -133,62 +135,75 @@ neighbour(unsigned n)
 /* Lets keys come and go in one entry. The first is counted once, others more
  * often. */
 static void
-churn(struct stats *s, int slot)
+churn(const struct shm *master, int slot)
 {
+	struct shm *s;
 	unsigned i, j;
 
+	if (shm_join(master, slot, &s) != 0)
+		return;
 	for (i = 0; i < TURNS; i++) {
 		for (j = 0; j <= i % KEYS; j++)
-			stats_tally_add(s, slot, neighbour(i % KEYS), 0);
+			tallies_add(s, neighbour(i % KEYS), 0);
 		for (j = 0; j <= i % KEYS; j++)
-			stats_tally_sub(s, slot, neighbour(i % KEYS), 0);
+			tallies_sub(s, neighbour(i % KEYS), 0);
 	}
 }
 
 /* -1: there is none. */
 static int64_t
-sum(struct stats *s, uint64_t key)
+sum(struct shm *s, uint64_t key)
 {
+	const struct shm_most any = { UINT64_MAX, UINT64_MAX };
 	uint64_t total;
 
-	return (stats_tally_sum(s, key, 0, &total) == 0 ? (int64_t)total : -1);
+	return (
+	    tallies_sum(s, key, 0, &any, &total) == 0 ? (int64_t)total : -1);
 }
 
 /* A reader beside a writer sees what is, and nothing that is not. */
 static void
-test_reader(struct stats *s)
+test_reader(struct shm *master)
 {
-	int slot = stats_slot_take(s), status, wrong = 0;
+	int slot = shm_take(master, true), status, wrong = 0;
+	struct shm *s;
 	pid_t pid;
 
-	stats_tally_add(s, slot, neighbour(0), 0);
-	stats_tally_add(s, slot, neighbour(STAYS), 0);
-	stats_tally_add(s, slot, neighbour(STAYS), 0);
-	stats_tally_sub(s, slot, neighbour(0), 0);
+	if (!ok(shm_join(master, slot, &s) == 0, "joins"))
+		return;
+	tallies_add(s, neighbour(0), 0);
+	tallies_add(s, neighbour(STAYS), 0);
+	tallies_add(s, neighbour(STAYS), 0);
+	tallies_sub(s, neighbour(0), 0);
+	shm_free(s);
 	pid = fork();
 	if (pid == 0) {
-		churn(s, slot);
+		churn(master, slot);
 		_exit(0);
 	}
 	do {
-		wrong += sum(s, neighbour(STAYS)) != 2;
-		wrong += sum(s, neighbour(NEVER)) != 0;
-		wrong += sum(s, neighbour(0)) > 1;
+		wrong += sum(master, neighbour(STAYS)) != 2;
+		wrong += sum(master, neighbour(NEVER)) != 0;
+		wrong += sum(master, neighbour(0)) > 1;
 	} while (waitpid(pid, &status, WNOHANG) == 0);
 	is_int(wrong, 0, "what a reader sees while keys come and go");
-	stats_slot_retire(s, slot);
+	stats_retire(master, slot);
+	shm_release(master, slot);
 }
 
 /* A worker that counts, and dies without a farewell. */
 static int
-count_and_die(struct stats *s, int slot, uint64_t key, int n)
+count_and_die(const struct shm *master, int slot, uint64_t key, int n)
 {
+	struct shm *s;
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		if (shm_join(master, slot, &s) != 0)
+			_exit(1);
 		while (n-- > 0)
-			stats_tally_add(s, slot, key, 0);
+			tallies_add(s, key, 0);
 		abort();
 	}
 	waitpid(pid, &status, 0);
@@ -196,55 +211,61 @@ count_and_die(struct stats *s, int slot, uint64_t key, int n)
 }
 
 static void
-test_workers(struct stats *s)
+gone(struct shm *master, int slot)
 {
-	uint64_t key = stats_tally_key(s, "a", 1, false);
-	uint64_t other = stats_tally_key(s, "b", 1, false);
-	int a = stats_slot_take(s), b = stats_slot_take(s), again;
+	stats_retire(master, slot);
+	shm_release(master, slot);
+}
 
-	ok(key != other && key != stats_tally_key(s, "a", 1, true),
+static void
+test_workers(struct shm *s)
+{
+	uint64_t key = tallies_key(s, "a", 1, false);
+	uint64_t other = tallies_key(s, "b", 1, false);
+	int a = shm_take(s, true), b = shm_take(s, true), again;
+
+	ok(key != other && key != tallies_key(s, "a", 1, true),
 	    "what is counted makes the key");
 	is_int(sum(s, key), 0, "nothing yet");
 	is_int(count_and_die(s, a, key, 3), 1, "a worker counts and dies");
 	is_int(count_and_die(s, b, key, 4), 1, "another too");
 	is_int(sum(s, key), 7, "counts add up");
 	is_int(sum(s, other), 0, "others stay");
-	stats_slot_retire(s, a);
+	gone(s, a);
 	is_int(sum(s, key), 4, "the dead take theirs along");
-	again = stats_slot_take(s);
+	again = shm_take(s, true);
 	is_int(again, a, "the slot is free again");
 	is_int(sum(s, key), 4, "and empty");
 	is_int(count_and_die(s, again, other, 1), 1, "its next worker counts");
 	is_int(sum(s, key), 4, "from nothing");
 	is_int(sum(s, other), 1, "on");
-	stats_slot_retire(s, again);
-	stats_slot_retire(s, b);
+	gone(s, again);
+	gone(s, b);
 	is_int(sum(s, key), 0, "all gone");
-	is_int(stats_slot_take(s), a, "one slot");
-	stats_slot_retire(s, a);
+	is_int(shm_take(s, true), a, "one slot");
+	gone(s, a);
 }
 
 static void
 test_keys(void)
 {
-	struct stats *one = NULL, *two = NULL;
+	struct shm *one = NULL, *two = NULL;
 
-	if (!ok(stats_new(&one) == 0 && stats_new(&two) == 0, "two memories"))
+	if (!ok(shm_new(&one) == 0 && shm_new(&two) == 0, "two memories"))
 		return;
-	ok(stats_tally_key(one, "a", 1, false) !=
-		stats_tally_key(two, "a", 1, false),
+	ok(tallies_key(one, "a", 1, false) != tallies_key(two, "a", 1, false),
 	    "nobody outside can tell where a key stands");
-	stats_free(one);
-	stats_free(two);
+	shm_free(one);
+	shm_free(two);
 }
 
 int
 main(void)
 {
 	struct tally *t = calloc(1, sizeof(*t));
-	struct stats *s = NULL;
+	struct shm *s = NULL;
 
-	if (!ok(t != NULL && stats_new(&s) == 0, "maps"))
+	if (!ok(t != NULL && shm_new(&s) == 0, "maps"))
 		return (done_testing());
 	test_counts(t);
 	test_per_second(t);
@@ -252,7 +273,7 @@ main(void)
 	test_reader(s);
 	test_workers(s);
 	test_keys();
-	stats_free(s);
+	shm_free(s);
 	free(t);
 	return (done_testing());
 }

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/boot.h"
 #include "common/shm/stats.h"
+#include "common/shm/tallies.h"
 #include "worker/dns/resolver.h"
 #include "worker/loop/loop.h"
 
@@ -21,25 +22,61 @@ enum kind {
 };
 
 void
-limits_init(struct limits *l, const struct conf_limits *conf,
-    struct stats *stats, int slot)
+limits_init(struct limits *l, const struct conf_limits *conf, struct shm *shm)
 {
 	struct rlimit rl;
 
 	*l = (struct limits){
 		.conf = conf,
-		.stats = stats,
-		.slot = slot,
+		.shm = shm,
 		.descriptors = UINT64_MAX,
 	};
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY)
 		l->descriptors = rl.rlim_cur;
 }
 
+/*
+ * How much of a limit over all workers one of them may have, and is believed to
+ * have: one that was broken into has what it says. Of what is enough to be
+ * shared, a quarter is out of its reach.
+ */
+static struct shm_most
+share(uint64_t limit)
+{
+	return ((struct shm_most){ .alone = limit,
+	    .beside = limit < LIMITS_SHARED ? limit : limit - limit / 4 });
+}
+
+/* Does this worker, which has so much, have more than its share? */
+static bool
+is_beyond(const struct limits *l, uint64_t own, const struct shm_most *most)
+{
+	return (own > (shm_state(l->shm, shm_slot(l->shm)) == SHM_ALONE
+			      ? most->alone
+			      : most->beside));
+}
+
+static void
+lower(uint64_t *n, uint64_t most)
+{
+	if (*n > most)
+		*n = most;
+}
+
 enum reason
 limits_admit(const struct limits *l)
 {
-	if (stats_tunnels(l->stats) >= (uint64_t)l->conf->tunnels)
+	uint64_t own = atomic_load_explicit(
+	    &stats_mine(l->shm)->tunnels, memory_order_relaxed);
+	uint64_t limit = (uint64_t)l->conf->tunnels;
+	struct shm_most most = share(limit);
+
+	if (is_beyond(l, own + 1, &most))
+		return (REASON_LIMIT_TUNNELS);
+	/* Each has two descriptors, see limits_descriptors(). */
+	lower(&most.alone, l->descriptors / 2);
+	lower(&most.beside, l->descriptors / 2);
+	if (stats_tunnels(l->shm, &most) >= limit)
 		return (REASON_LIMIT_TUNNELS);
 	return (REASON_NONE);
 }
@@ -65,8 +102,8 @@ client_key(const struct limits *l, enum kind kind, const struct addr *client)
 	ipv6 = a.family == AF_INET6;
 	bytes[1] = ipv6;
 	memcpy(bytes + 2, a.ip, ipv6 ? 8 : 4);
-	return (stats_tally_key(
-	    l->stats, bytes, sizeof(bytes), kind == KIND_HANDSHAKES));
+	return (
+	    tallies_key(l->shm, bytes, sizeof(bytes), kind == KIND_HANDSHAKES));
 }
 
 /* By its name, since a rule's place changes from generation to generation. */
@@ -79,7 +116,7 @@ rule_key(const struct limits *l, const struct rule *rule)
 	if (len > sizeof(bytes) - 1)
 		len = sizeof(bytes) - 1;
 	memcpy(bytes + 1, rule->name, len);
-	return (stats_tally_key(l->stats, bytes, 1 + len, false));
+	return (tallies_key(l->shm, bytes, 1 + len, false));
 }
 
 /* Nobody asks the clock where nothing depends on it. */
@@ -99,16 +136,18 @@ static enum reason
 count(struct limits *l, uint64_t key, int64_t limit, enum reason reason)
 {
 	uint32_t now = second(l);
+	struct shm_most most = share((uint64_t)limit);
 	uint64_t sum;
-	int error = stats_tally_add(l->stats, l->slot, key, now);
+	int error = tallies_add(l->shm, key, now);
 
 	if (error != 0)
 		return (
 		    error == -ENOSPC ? REASON_LIMIT_TABLE : REASON_NO_MEMORY);
-	error = stats_tally_sum(l->stats, key, now, &sum);
-	if (error == 0 && sum <= (uint64_t)limit)
+	error = tallies_sum(l->shm, key, now, &most, &sum);
+	if (error == 0 && sum <= (uint64_t)limit &&
+	    !is_beyond(l, tallies_own(l->shm, key, now), &most))
 		return (REASON_NONE);
-	stats_tally_sub(l->stats, l->slot, key, now);
+	tallies_sub(l->shm, key, now);
 	return (error == 0 ? reason : REASON_NO_MEMORY);
 }
 
@@ -126,8 +165,7 @@ uncount_client(
     struct limits *l, enum kind kind, const struct addr *client, int64_t limit)
 {
 	if (limit != 0)
-		stats_tally_sub(
-		    l->stats, l->slot, client_key(l, kind, client), second(l));
+		tallies_sub(l->shm, client_key(l, kind, client), second(l));
 }
 
 enum reason
@@ -164,8 +202,7 @@ void
 limits_rule_done(struct limits *l, const struct rule *rule)
 {
 	if (rule->max_tunnels != 0)
-		stats_tally_sub(
-		    l->stats, l->slot, rule_key(l, rule), second(l));
+		tallies_sub(l->shm, rule_key(l, rule), second(l));
 }
 
 /* A look-up, which may outlive the tunnel that it was for. */

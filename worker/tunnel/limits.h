@@ -14,18 +14,20 @@
 #include "common/reason.h"
 
 struct resolver_account;
-struct stats;
+struct shm;
+
+/* A limit from here on is shared: no worker that has others beside it may have
+ * more than three quarters of it. Below, one may have it all. */
+#define LIMITS_SHARED 64
 
 struct limits {
 	const struct conf_limits *conf;
-	struct stats *stats;
-	int slot;	      /* this worker's, in stats */
+	struct shm *shm;
 	uint64_t descriptors; /* of this process */
 };
 
-/* Reads RLIMIT_NOFILE; conf and stats are borrowed. */
-void limits_init(
-    struct limits *, const struct conf_limits *, struct stats *, int slot);
+/* Reads RLIMIT_NOFILE; conf and shm are borrowed. */
+void limits_init(struct limits *, const struct conf_limits *, struct shm *);
 
 /* May one more tunnel be opened? REASON_NONE, or why not. */
 enum reason limits_admit(const struct limits *);

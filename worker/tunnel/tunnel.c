@@ -309,11 +309,11 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 
 	all->boot = boot;
 	all->loop = loop;
-	all->slot = stats_slot(boot->stats, boot->slot);
+	all->slot = stats_mine(boot->shm);
 	TAILQ_INIT(&all->list);
 	buffers_init(&all->buffers, (size_t)conf->limits.buffer,
 	    tls_slack((size_t)conf->limits.buffer));
-	limits_init(&all->limits, &conf->limits, boot->stats, boot->slot);
+	limits_init(&all->limits, &conf->limits, boot->shm);
 	all->dial = (struct dial_context){
 		.loop = loop,
 		.resolver = resolver,

@@ -1,0 +1,305 @@
+/* Makes the shared memory, maps it, and gives out its slots. */
+#include "common/shm/shm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/base/fd.h"
+#include "common/shm/shm_state.h"
+#include "common/shm/store.h"
+
+static size_t
+stride(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	_Static_assert(sizeof(struct tally) % 4096 == 0, "whole pages");
+	return ((sizeof(struct stats_slot) + page - 1) / page * page);
+}
+
+static size_t
+counters_size(const struct shm *s)
+{
+	return (s->stride * SHM_SLOTS);
+}
+
+static off_t
+tally_offset(const struct shm *s, int slot)
+{
+	return (
+	    (off_t)(counters_size(s) + (size_t)slot * sizeof(struct tally)));
+}
+
+/* NULL: errno says why. */
+static void *
+map(int fd, int protection, off_t at, size_t size)
+{
+	void *p = mmap(NULL, size, protection, MAP_SHARED, fd, at);
+
+	if (p == MAP_FAILED)
+		return (NULL);
+	/* A hole that goes to a core file is filled for it. If this fails, the
+	 * file is large. */
+	(void)madvise(p, size, MADV_DONTDUMP);
+	return (p);
+}
+
+/* Of the master: no child is to have it, not even until it unmaps it. */
+static void *
+map_own(int fd, int protection, size_t size)
+{
+	void *p = map(fd, protection, 0, size);
+	int error;
+
+	if (p == NULL || madvise(p, size, MADV_DONTFORK) == 0)
+		return (p);
+	error = errno;
+	munmap(p, size);
+	errno = error;
+	return (NULL);
+}
+
+static struct shm *
+shm_alloc(void)
+{
+	struct shm *s = calloc(1, sizeof(*s));
+
+	if (s != NULL) {
+		s->board_fd = s->parts_fd = s->parts_writer = -1;
+		s->slot = -1;
+		s->stride = stride();
+	}
+	return (s);
+}
+
+static int
+make_board(struct shm *s)
+{
+	int writer, error;
+
+	error = store_new(
+	    "sniport-board", sizeof(struct shm_board), &writer, &s->board_fd);
+	if (error != 0)
+		return (error);
+	s->board_writer =
+	    map_own(writer, PROT_READ | PROT_WRITE, sizeof(struct shm_board));
+	error = s->board_writer == NULL ? -errno : 0;
+	fd_close(&writer);
+	if (error != 0)
+		return (error);
+	s->board = s->board_writer;
+	s->board_writer->head = (struct shm_head){
+		.version = SHM_VERSION,
+		.size = sizeof(struct shm_board),
+	};
+	return (hash_key_init(&s->board_writer->hash));
+}
+
+static int
+make_parts(struct shm *s)
+{
+	int error;
+
+	error = store_new("sniport-workers", (size_t)tally_offset(s, SHM_SLOTS),
+	    &s->parts_writer, &s->parts_fd);
+	if (error != 0)
+		return (error);
+	s->counters = map_own(s->parts_fd, PROT_READ, counters_size(s));
+	return (s->counters == NULL ? -errno : 0);
+}
+
+int
+shm_new(struct shm **shm)
+{
+	struct shm *s = shm_alloc();
+	int error = s != NULL ? make_board(s) : -ENOMEM;
+
+	if (error == 0)
+		error = make_parts(s);
+	if (error != 0) {
+		shm_free(s);
+		return (error);
+	}
+	*shm = s;
+	return (0);
+}
+
+static int
+map_board(struct shm *s, int fd)
+{
+	s->board = map(fd, PROT_READ, 0, sizeof(*s->board));
+	if (s->board == NULL)
+		return (-errno);
+	if (s->board->head.version != SHM_VERSION ||
+	    s->board->head.size != sizeof(*s->board))
+		return (-EPROTO);
+	return (0);
+}
+
+static int
+map_parts(struct shm *s, int writer)
+{
+	const int both = PROT_READ | PROT_WRITE;
+
+	s->counters = map(s->parts_fd, PROT_READ, 0, counters_size(s));
+	if (s->counters == NULL)
+		return (-errno);
+	s->my_counters =
+	    map(writer, both, (off_t)s->stride * s->slot, s->stride);
+	if (s->my_counters == NULL)
+		return (-errno);
+	s->my_tally =
+	    map(writer, both, tally_offset(s, s->slot), sizeof(*s->my_tally));
+	if (s->my_tally == NULL)
+		return (-errno);
+	s->my_counters->head = (struct shm_head){
+		.version = SHM_VERSION,
+		.size = sizeof(*s->my_counters),
+	};
+	return (0);
+}
+
+int
+shm_join(const struct shm *master, int slot, struct shm **shm)
+{
+	struct shm *s = shm_alloc();
+	int error;
+
+	assert(slot >= 0 && slot < SHM_SLOTS);
+	if (s == NULL)
+		return (-ENOMEM);
+	s->slot = slot;
+	s->parts_fd = fcntl(master->parts_fd, F_DUPFD_CLOEXEC, 0);
+	error = s->parts_fd < 0 ? -errno : map_board(s, master->board_fd);
+	if (error == 0)
+		error = map_parts(s, master->parts_writer);
+	if (error != 0) {
+		shm_free(s);
+		return (error);
+	}
+	*shm = s;
+	return (0);
+}
+
+static void
+unmap(const void *p, size_t size)
+{
+	if (p != NULL)
+		munmap((void *)(uintptr_t)p, size);
+}
+
+void
+shm_free(struct shm *s)
+{
+	int i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < SHM_SLOTS; i++)
+		unmap(s->tally[i], sizeof(*s->tally[i]));
+	unmap(s->my_tally, sizeof(*s->my_tally));
+	unmap(s->my_counters, s->stride);
+	unmap(s->counters, counters_size(s));
+	unmap(s->board, sizeof(*s->board));
+	fd_close(&s->board_fd);
+	fd_close(&s->parts_fd);
+	fd_close(&s->parts_writer);
+	free(s);
+}
+
+int
+shm_fd(const struct shm *s)
+{
+	return (s->parts_fd);
+}
+
+static void
+set_state(struct shm *s, int slot, enum shm_state state)
+{
+	assert(slot >= 0 && slot < SHM_SLOTS);
+	atomic_store_explicit(&s->board_writer->state[slot], (uint8_t)state,
+	    memory_order_release);
+}
+
+int
+shm_take(struct shm *s, bool beside)
+{
+	int i, high = shm_high(s);
+
+	for (i = 0; i < high; i++)
+		if (shm_state(s, i) == SHM_FREE)
+			break;
+	if (i == SHM_SLOTS)
+		return (-ENOSPC);
+	set_state(s, i, beside ? SHM_BESIDE : SHM_ALONE);
+	if (i == high)
+		atomic_store_explicit(&s->board_writer->high,
+		    (uint32_t)high + 1, memory_order_release);
+	return (i);
+}
+
+void
+shm_bury(struct shm *s, int slot)
+{
+	set_state(s, slot, SHM_BURIED);
+}
+
+static int
+punch(const struct shm *s, off_t at, size_t size)
+{
+	return (fallocate(s->parts_writer,
+	    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, (off_t)size));
+}
+
+void
+shm_release(struct shm *s, int slot)
+{
+	if (punch(s, (off_t)s->stride * slot, s->stride) == 0 &&
+	    punch(s, tally_offset(s, slot), sizeof(struct tally)) == 0)
+		set_state(s, slot, SHM_FREE);
+	else
+		set_state(s, slot, SHM_BURIED);
+}
+
+int
+shm_slot(const struct shm *s)
+{
+	return (s->slot);
+}
+
+int
+shm_high(const struct shm *s)
+{
+	return (
+	    (int)atomic_load_explicit(&s->board->high, memory_order_acquire));
+}
+
+enum shm_state
+shm_state(const struct shm *s, int slot)
+{
+	return (
+	    atomic_load_explicit(&s->board->state[slot], memory_order_acquire));
+}
+
+bool
+shm_is_live(const struct shm *s, int slot)
+{
+	enum shm_state state = shm_state(s, slot);
+
+	return (state == SHM_ALONE || state == SHM_BESIDE);
+}
+
+const struct tally *
+shm_tally(struct shm *s, int slot)
+{
+	if (slot == s->slot)
+		return (s->my_tally);
+	if (s->tally[slot] == NULL)
+		s->tally[slot] = map(s->parts_fd, PROT_READ,
+		    tally_offset(s, slot), sizeof(*s->tally[slot]));
+	return (s->tally[slot]);
+}

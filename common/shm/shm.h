@@ -1,0 +1,78 @@
+/*
+ * Memory shared between the master and its workers, in maps with one writer
+ * each. The board is written by the master alone: it says who is there, and
+ * holds all that is decided by. A part, one per slot, is written by the worker
+ * that has the slot, and by nobody else. All others have these maps by
+ * descriptions that were opened for reading, so that no mprotect(2) makes them
+ * writable. Nobody can change their size.
+ */
+#ifndef COMMON_SHM_SHM_H
+#define COMMON_SHM_SHM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Slots that can be in use at once: workers x generations. There is memory only
+ * where something was written. */
+#define SHM_SLOTS 4096
+
+/* Of the maps' layout; who finds another one in a map keeps off it. */
+#define SHM_VERSION 1
+
+/* What each map begins with. */
+struct shm_head {
+	uint32_t version;
+	uint32_t reserved;
+	uint64_t size; /* of the map, this included */
+};
+
+enum shm_state {
+	SHM_FREE,
+	SHM_ALONE,  /* its worker is the only one of its generation */
+	SHM_BESIDE, /* there are others */
+	SHM_BURIED  /* its worker is gone; it does not count any more */
+};
+
+/* As one process sees the memory: the master, or a worker. */
+struct shm;
+
+/*
+ * Makes the memory; the caller is the master. A process that it forks has
+ * nothing of it but descriptors, which it closes, having joined if it is to.
+ * 0 or -errno; it takes /proc to be there.
+ */
+int shm_new(struct shm **);
+
+/*
+ * Joins what the caller has inherited from the master as the worker of that
+ * slot. 0 with *shm owned by the caller, or -errno; -EPROTO: its layout is
+ * another one. What is joined stands for itself: the master's descriptors can
+ * be closed, and must be, since they are what others' parts are written by.
+ */
+int shm_join(const struct shm *master, int slot, struct shm **shm);
+
+void shm_free(struct shm *);
+
+/* The descriptor that has to stay open, by which nothing can be written. */
+int shm_fd(const struct shm *);
+
+/* Takes a free slot, zeroed, for a worker that has others beside it or not;
+ * -ENOSPC: none is left. Master only. */
+int shm_take(struct shm *, bool beside);
+/* The slot's worker is gone: from now on nobody counts what is there. Master
+ * only. */
+void shm_bury(struct shm *, int slot);
+/* Empties the slot for all who have it mapped, gives its memory back, and frees
+ * it; if it cannot be emptied it is not taken again. Master only. */
+void shm_release(struct shm *, int slot);
+
+/* The worker's own slot; -1: this is the master. */
+int shm_slot(const struct shm *);
+/* Slots at and beyond were never used. */
+int shm_high(const struct shm *);
+/* Acquire: what the master did before it took the slot is seen. */
+enum shm_state shm_state(const struct shm *, int slot);
+/* Is there a worker? */
+bool shm_is_live(const struct shm *, int slot);
+
+#endif

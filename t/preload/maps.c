@@ -1,0 +1,337 @@
+/*
+ * Preloaded into sniport: a worker that was broken into and turns on the memory
+ * that it shares with others. A client that asks for the server name
+ * "WORD.maps.test:443" has the worker do what the table at the end has under
+ * that word; standard error tells how it went. With NO_FILTER the worker has no
+ * filter of system calls, so that the kernel alone is in its way.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "common/shm/tally.h"
+
+#define MAPS_MAX 16384
+#define FDS_MAX	 4096
+
+ssize_t recv(int, void *, size_t, int);
+long syscall(long, ...);
+int seccomp_load(const void *);
+
+static struct map {
+	char *at;
+	size_t size;
+	bool writable;
+} maps[MAPS_MAX];
+static size_t nmaps;
+
+/* What it does anew whenever it has nothing else to do. */
+static int (*again)(void);
+
+/* When the worker is about to enter its sandbox it can still be read. */
+static void
+list_maps(void)
+{
+	unsigned long begin, end;
+	char line[512], mode[8];
+	FILE *f = fopen("/proc/self/maps", "re");
+
+	if (f == NULL)
+		return;
+	nmaps = 0;
+	while (fgets(line, sizeof(line), f) != NULL && nmaps < MAPS_MAX) {
+		if (sscanf(line, "%lx-%lx %7s", &begin, &end, mode) != 3 ||
+		    mode[3] != 's')
+			continue;
+		maps[nmaps++] = (struct map){ .at = (char *)begin,
+			.size = end - begin,
+			.writable = mode[1] == 'w' };
+	}
+	fclose(f);
+}
+
+/* Each returns how often it came through, or -1 with errno. */
+
+/* All counts of a tally high, and not such that one more is none; all other
+ * memory full of ones. */
+static int
+lie(void)
+{
+	struct tally *t;
+	size_t i, j;
+	int n = 0;
+
+	for (i = 0; i < nmaps; i++) {
+		if (!maps[i].writable)
+			continue;
+		n++;
+		if (maps[i].size != sizeof(*t)) {
+			memset(maps[i].at, 0xff, maps[i].size);
+			continue;
+		}
+		t = (struct tally *)maps[i].at;
+		for (j = 0; j < TALLY_ENTRIES; j++)
+			t->entries[j].value |= INT32_MAX;
+	}
+	return (n);
+}
+
+static int
+wipe(void)
+{
+	size_t i;
+	int n = 0;
+
+	for (i = 0; i < nmaps; i++) {
+		if (!maps[i].writable)
+			continue;
+		memset(maps[i].at, 0, maps[i].size);
+		n++;
+	}
+	return (n);
+}
+
+/* What can be written after all, is. */
+static int
+spoil(void *at, size_t size)
+{
+	memset(at, 0xff, size);
+	return (1);
+}
+
+static int
+protect(void)
+{
+	size_t i;
+	int n = 0;
+
+	for (i = 0; i < nmaps; i++)
+		if (!maps[i].writable && mprotect(maps[i].at, maps[i].size,
+					     PROT_READ | PROT_WRITE) == 0)
+			n += spoil(maps[i].at, maps[i].size);
+	return (n);
+}
+
+static int
+descriptors(void)
+{
+	void *at;
+	int fd, n = 0;
+
+	for (fd = 0; fd < FDS_MAX; fd++) {
+		at =
+		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (at != MAP_FAILED)
+			n += spoil(at, 4096);
+	}
+	return (n);
+}
+
+/* Over what lies behind it in the file. */
+static int
+grow(void)
+{
+	size_t i;
+	char *at;
+	int n = 0;
+
+	for (i = 0; i < nmaps; i++) {
+		if (!maps[i].writable)
+			continue;
+		at = mremap(
+		    maps[i].at, maps[i].size, 2 * maps[i].size, MREMAP_MAYMOVE);
+		if (at != MAP_FAILED)
+			n += spoil(at + maps[i].size, maps[i].size);
+	}
+	return (n);
+}
+
+static int
+drop(void)
+{
+	size_t i;
+	int n = 0;
+
+	for (i = 0; i < nmaps; i++)
+		if (!maps[i].writable &&
+		    madvise(maps[i].at, maps[i].size, MADV_REMOVE) == 0)
+			n++;
+	return (n);
+}
+
+static bool
+is_memory(int fd)
+{
+	struct stat st;
+
+	return (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0);
+}
+
+static int
+find_memory(void)
+{
+	int fd;
+
+	for (fd = 3; fd < FDS_MAX; fd++)
+		if (is_memory(fd))
+			return (fd);
+	errno = ENOENT;
+	return (-1);
+}
+
+static int
+shrink(void)
+{
+	return (ftruncate(find_memory(), 0));
+}
+
+static int
+punch(void)
+{
+	return (fallocate(find_memory(),
+	    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1 << 20));
+}
+
+static int
+reopen(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", find_memory());
+	return (open(path, O_RDWR | O_CLOEXEC));
+}
+
+static int
+seal(void)
+{
+	return (fcntl(find_memory(), F_ADD_SEALS, F_SEAL_WRITE));
+}
+
+static int
+rights(void)
+{
+	return (fchmod(find_memory(), 0777));
+}
+
+static int
+put(void)
+{
+	return ((int)write(find_memory(), "x", 1));
+}
+
+static const struct {
+	const char *word;
+	int (*call)(void);
+} table[] = {
+	{ "lie", lie },
+	{ "wipe", wipe },
+	{ "protect", protect },
+	{ "descriptors", descriptors },
+	{ "grow", grow },
+	{ "drop", drop },
+	{ "shrink", shrink },
+	{ "punch", punch },
+	{ "reopen", reopen },
+	{ "seal", seal },
+	{ "rights", rights },
+	{ "put", put },
+};
+
+static void
+attack(const char *word, size_t len)
+{
+	size_t i;
+	int n;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (strlen(table[i].word) != len ||
+		    memcmp(table[i].word, word, len) != 0)
+			continue;
+		dprintf(STDERR_FILENO, "maps %s[%d] begins\n", table[i].word,
+		    (int)getpid());
+		n = table[i].call();
+		if (table[i].call == lie || table[i].call == wipe)
+			again = table[i].call;
+		if (n < 0)
+			dprintf(STDERR_FILENO, "maps %s: %s\n", table[i].word,
+			    strerrorname_np(errno));
+		else
+			dprintf(
+			    STDERR_FILENO, "maps %s: %d\n", table[i].word, n);
+	}
+}
+
+/* The bytes of a ClientHello hold the name as it is. */
+ssize_t
+recv(int fd, void *buf, size_t size, int flags)
+{
+	static const char tail[] = ".maps.test";
+	ssize_t n = recvfrom(fd, buf, size, flags, NULL, NULL);
+	int saved = errno;
+	const char *at, *word;
+
+	at = n <= 0 ? NULL : memmem(buf, (size_t)n, tail, strlen(tail));
+	for (word = at; word != NULL && word > (const char *)buf &&
+			word[-1] >= 'a' && word[-1] <= 'z';
+	     word--)
+		;
+	if (word != NULL)
+		attack(word, (size_t)(at - word));
+	errno = saved;
+	return (n);
+}
+
+int
+epoll_pwait2(int fd, struct epoll_event *events, int n,
+    const struct timespec *timeout, const sigset_t *mask)
+{
+	int saved = errno;
+
+	if (again != NULL)
+		(void)again();
+	errno = saved;
+	return ((int)syscall(
+	    SYS_epoll_pwait2, fd, events, n, timeout, mask, _NSIG / 8));
+}
+
+int
+seccomp_load(const void *filter)
+{
+	int (*real)(const void *) =
+	    (int (*)(const void *))dlsym(RTLD_NEXT, "seccomp_load");
+
+	return (getenv("NO_FILTER") != NULL ? 0 : real(filter));
+}
+
+/* Landlock comes first, and with it the end of reading /proc. */
+long
+syscall(long number, ...)
+{
+	long (*real)(long, ...) =
+	    (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	long a[6];
+	va_list ap;
+	size_t i;
+
+	va_start(ap, number);
+	for (i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_landlock_create_ruleset)
+		list_maps();
+	return (real(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+}
