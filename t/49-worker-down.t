@@ -83,14 +83,15 @@ subtest 'a worker in its back-off' => sub {
 	# The first one, so that its place in the kernel's list is not the last.
 	my @queued = down($daemon, 0, 4, sub { waiting($daemon, 30) });
 	my $ready = ready($daemon, 0);
-	ok($daemon->wait_notify(qr/^STATUS=Serving: 2 of 3 workers, 1 listener, 1 rule, generation 1$/m),
-		'the status says how many serve');
 	ok($daemon->wait_log(qr/ info master\[\d+\]: worker 0: worker 1 serves what waits for it$/m),
 		'the log says who serves in its place');
 	my @new = waiting($daemon, 30);
+	# All are theirs now, whenever they go on.
+	is(ready($daemon, 0), $ready, 'all come before it is there again');
+	ok($daemon->wait_notify(qr/^STATUS=Serving: 2 of 3 workers, 1 listener, 1 rule, generation 1$/m),
+		'the status says how many serve');
 	is(served(@new), 30, 'all that come are served');
 	is(served(@queued), 30, 'and all that wait on its socket');
-	is(ready($daemon, 0), $ready, 'before it is there again');
 	is(servers($daemon, @queued, @new), '1 2', 'by the others');
 	ok(poll(sub { ready($daemon, 0) > $ready }), 'it is there again');
 	ok($daemon->wait_notify(qr/^STATUS=Serving: 3 workers, 1 listener, /m),
