@@ -160,6 +160,10 @@ sub content {
 
 # What follows runs in the process of one connection.
 
+# No test waits that long: a tunnel without traffic is not to end here while the
+# test does something else, and all are killed when it ends.
+sub patience { return 10 * timeout(); }
+
 sub serve {
 	my ($self, $socket, $method) = @_;
 	my %report = (bytes => 0, end => '');
@@ -183,7 +187,7 @@ sub get {
 	my ($self, $socket, $max) = @_;
 	my $result = $self->{result};
 
-	if (!readable($socket, deadline())) {
+	if (!readable($socket, deadline(patience()))) {
 		$result->{end} = 'time';
 		return undef;
 	}
@@ -204,7 +208,7 @@ sub put {
 
 	$socket->blocking(0);
 	while ($at < length $data) {
-		last unless writable($socket, deadline());
+		last unless writable($socket, deadline(patience()));
 		my $n = syswrite($socket, $data, length($data) - $at, $at);
 		next if !defined $n && $!{EAGAIN};
 		last unless $n;
@@ -292,14 +296,14 @@ sub serve_stop_after {
 	my ($self, $socket) = @_;
 
 	$self->read_some($socket, $self->{argument});
-	select undef, undef, undef, timeout();
+	select undef, undef, undef, patience();
 	return (end => 'time');
 }
 
 sub serve_held {
 	my ($self, $socket) = @_;
 
-	readable($self->{go}, deadline()) or return (end => 'time');
+	readable($self->{go}, deadline(patience())) or return (end => 'time');
 	sysread($self->{go}, my $byte, 1);
 	$self->read_all($socket);
 	return;
