@@ -32,7 +32,7 @@
 #define SMALL	   4096	  /* their receive buffers */
 #define SLOW	   4096	  /* bytes in a turn of one that reads slowly */
 #define TURN	   4	  /* ms */
-#define STANDSTILL 150	  /* ms */
+#define STANDSTILL 1000	  /* ms; sniport may get no time for a while */
 #define HOLD	   300	  /* ms that one does not read after the end */
 #define NOTHING	   1000	  /* ms after which a vanished one is not awaited */
 
@@ -328,7 +328,9 @@ load(struct play *p, enum rate rate)
 			end_put(&p->end[who], LOAD);
 	if (p->kind->unread && other->put == 1)
 		end_put(other, 1);
-	while (now_ms() - still < STANDSTILL) {
+	while (now_ms() - still < STANDSTILL ||
+	       (p->kind->unread && end_unread(actor) == 0 &&
+		   now_ms() - still < 10 * STANDSTILL)) {
 		if (move(actor, false, READS_LATER))
 			still = now_ms();
 		if (move(other, true, rate))
