@@ -12,6 +12,11 @@
 #include "common/conf/table.h"
 #include "common/conf/text.h"
 
+_Static_assert(offsetof(struct rule, name) == 0 &&
+		   offsetof(struct conf_egress, name) == 0 &&
+		   offsetof(struct conf_listener, address) == 0,
+    "rows that begin with their names");
+
 /* An operator who writes more means another file. */
 #define FILE_MAX (1024 * 1024 * 1024)
 
@@ -198,4 +203,15 @@ conf_drop_destinations(struct conf *conf)
 		r->ndestinations = 0;
 	}
 	conf_places_drop_rules(conf->places);
+}
+
+void
+conf_names(const struct conf *conf, struct facts_names *names)
+{
+	names->rules = (struct facts_table){ conf->rules, conf->nrules,
+		sizeof(*conf->rules) };
+	names->lines = (struct facts_table){ conf->egress, conf->negress,
+		sizeof(*conf->egress) };
+	names->listeners = (struct facts_table){ conf->listeners,
+		conf->nlisteners, sizeof(*conf->listeners) };
 }

@@ -121,6 +121,9 @@ struct conf {
 	struct conf_places *places; /* for conf_where() */
 };
 
+/* What an audit line calls the rules, egress lines and listeners; borrowed. */
+void conf_names(const struct conf *, struct facts_names *);
+
 /*
  * Errors are collected, not printed: each is one line "file:line: setting:
  * what is wrong; what to write", with a newline. *errors is owned by the

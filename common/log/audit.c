@@ -1,3 +1,4 @@
+/* Prints audit lines, as JSON and as text, from the facts of a tunnel. */
 #include "common/log/audit.h"
 
 #include <assert.h>
@@ -10,11 +11,8 @@
 #include "common/base/json.h"
 #include "common/log/sink.h"
 
-/* What others may make as long as they like is cut to this, so that the
- * fields that matter always fit. */
-#define RAW_MAX	     TARGET_RAW_MAX
-#define WORDS_MAX    255
-#define IDENTITY_CUT 256 /* a certificate's word, up to 2048 bytes */
+/* Names are the operator's own, and as long as he likes. */
+#define NAME_CUT 255
 
 /* The text of one dialled address: address, blank, reason. */
 #define TRY_SIZE (ADDR_TEXT_SIZE + 40)
@@ -29,6 +27,13 @@ struct audit_out {
 	char *buf; /* TEXT only, from here on */
 	size_t size, len;
 	bool truncated;
+};
+
+/* A line's facts, and the words in them. */
+struct audit_source {
+	const struct audit_line *line;
+	const struct tunnel_facts *f;
+	struct piece words[FACTS_WORDS];
 };
 
 /* Room is kept for the newline. */
@@ -99,7 +104,7 @@ put_string(struct audit_out *o, const char *key, const char *s)
 	if (s == NULL)
 		return;
 	len = strlen(s);
-	put_bytes(o, key, s, len < WORDS_MAX ? len : WORDS_MAX);
+	put_bytes(o, key, s, len < NAME_CUT ? len : NAME_CUT);
 }
 
 static void
@@ -154,7 +159,7 @@ put_addr(struct audit_out *o, const char *key, const struct addr *addr)
 /* "192.0.2.1:443 connect_refused"; the address that was chosen is "ok", one
  * that was still open when that was chosen is "open". */
 static size_t
-try_format(const struct audit_record *r, const struct audit_try *try,
+try_format(const struct tunnel_facts *f, const struct facts_try *try,
     char separator, char buf[TRY_SIZE])
 {
 	char text[ADDR_TEXT_SIZE];
@@ -163,25 +168,25 @@ try_format(const struct audit_record *r, const struct audit_try *try,
 
 	addr_format(&try->addr, text);
 	if (try->reason == REASON_NONE)
-		what = addr_equal(&try->addr, &r->upstream) ? "ok" : "open";
+		what = addr_equal(&try->addr, &f->upstream) ? "ok" : "open";
 	n = snprintf(buf, TRY_SIZE, "%s%c%s", text, separator, what);
 	assert(n > 0 && n < TRY_SIZE);
 	return ((size_t)n);
 }
 
 static void
-put_tried(struct audit_out *o, const struct audit_record *r)
+put_tried(struct audit_out *o, const struct audit_source *s)
 {
-	size_t i, n, len = 0;
-	char text[AUDIT_TRIED_MAX * (TRY_SIZE + 1)];
+	struct facts_try tried[FACTS_TRIED_MAX];
+	size_t i, n = facts_tries(s->words[FACTS_TRIED], tried), len = 0;
+	char text[FACTS_TRIED_MAX * (TRY_SIZE + 1)];
 
-	if (r->ntried == 0)
+	if (n == 0)
 		return;
-	n = r->ntried < AUDIT_TRIED_MAX ? r->ntried : AUDIT_TRIED_MAX;
 	if (o->format == AUDIT_JSON) {
 		json_array_open(&o->json, "tried");
 		for (i = 0; i < n; i++) {
-			try_format(r, &r->tried[i], ' ', text);
+			try_format(s->f, &tried[i], ' ', text);
 			json_string(&o->json, NULL, text);
 		}
 		json_array_close(&o->json);
@@ -190,84 +195,99 @@ put_tried(struct audit_out *o, const struct audit_record *r)
 	for (i = 0; i < n; i++) {
 		if (i > 0)
 			text[len++] = ',';
-		len += try_format(r, &r->tried[i], '/', text + len);
+		len += try_format(s->f, &tried[i], '/', text + len);
 	}
 	text_pair(o, "tried", text, len);
 }
 
 static void
-put_server_name(struct audit_out *o, const struct audit_record *r)
+put_word(struct audit_out *o, const char *key, struct piece word)
 {
-	size_t len = r->server_name_len;
-
-	if (r->server_name == NULL)
-		return;
-	put_bytes(
-	    o, "server_name", r->server_name, len < RAW_MAX ? len : RAW_MAX);
-	if (len > RAW_MAX)
-		put_uint(o, "server_name_length", len);
+	if (word.s != NULL)
+		put_bytes(o, key, word.s, word.len);
 }
 
+/* A word that may have been cut, and then is told with its length. */
 static void
-put_identity(struct audit_out *o, const struct audit_record *r)
+put_cut_word(struct audit_out *o, const char *key, const char *length_key,
+    struct piece word, uint32_t full)
 {
-	size_t len;
-
-	if (r->identity == NULL)
-		return;
-	len = strlen(r->identity);
-	put_bytes(o, "identity", r->identity,
-	    len < IDENTITY_CUT ? len : IDENTITY_CUT);
-	if (len > IDENTITY_CUT)
-		put_uint(o, "identity_length", len);
+	put_word(o, key, word);
+	if (word.s != NULL && full > word.len)
+		put_uint(o, length_key, full);
 }
 
 static const char *
-side_name(enum audit_side side)
+side_name(unsigned side)
 {
 	switch (side) {
-	case AUDIT_SIDE_CLIENT:
+	case FACTS_SIDE_CLIENT:
 		return ("client");
-	case AUDIT_SIDE_UPSTREAM:
+	case FACTS_SIDE_UPSTREAM:
 		return ("upstream");
-	case AUDIT_SIDE_NONE:
-		break;
+	default:
+		return ("sniport");
 	}
-	return ("sniport");
+}
+
+static const char *
+decision_name(unsigned decision)
+{
+	switch (decision) {
+	case FACTS_ALLOW:
+		return ("allow");
+	case FACTS_DENY:
+		return ("deny");
+	case FACTS_REPORT:
+		return ("report");
+	default:
+		return (NULL);
+	}
 }
 
 /* How a tunnel ended; bytes are only meant where there was an upstream. */
 static void
-put_end(struct audit_out *o, const struct audit_record *r)
+put_end(struct audit_out *o, const struct audit_source *s)
 {
-	if (r->event != AUDIT_END)
+	const struct tunnel_facts *f = s->f;
+
+	if (s->line->event != AUDIT_END)
 		return;
-	if (r->upstream.family != 0) {
-		put_uint(o, "bytes_from_client", r->bytes_from_client);
-		put_uint(o, "bytes_from_upstream", r->bytes_from_upstream);
+	if (f->upstream.family != 0) {
+		put_uint(o, "bytes_from_client", f->bytes_from_client);
+		put_uint(o, "bytes_from_upstream", f->bytes_from_upstream);
 	}
-	put_string(o, "closed_first", side_name(r->closed_first));
-	if (r->client_truncated)
+	put_string(o, "closed_first", side_name(f->closed_first));
+	if (f->client_truncated)
 		put_bool(o, "client_truncated", true);
 }
 
 static void
-put_tunnel(struct audit_out *o, const struct audit_record *r)
+put_tunnel(struct audit_out *o, const struct tunnel_facts *f)
 {
-	char id[64];
+	char id[FACTS_ID_SIZE];
 
-	snprintf(id, sizeof(id), "%u-%u-%" PRIu64, r->generation, r->worker,
-	    r->tunnel);
+	facts_format_id(f, id);
 	put_string(o, "tunnel", id);
 }
 
 static void
-put_times(struct audit_out *o, const struct audit_record *r)
+put_times(struct audit_out *o, const struct tunnel_facts *f)
 {
-	put_msec(o, "hello_ms", r->hello_ns);
-	put_msec(o, "handshake_ms", r->handshake_ns);
-	put_msec(o, "dns_ms", r->dns_ns);
-	put_msec(o, "connect_ms", r->connect_ns);
+	put_msec(o, "hello_ms", f->hello_ns);
+	put_msec(o, "handshake_ms", f->handshake_ns);
+	put_msec(o, "dns_ms", f->dns_ns);
+	put_msec(o, "connect_ms", f->connect_ns);
+}
+
+static void
+put_handshake(struct audit_out *o, const struct audit_source *s)
+{
+	put_string(o, "tls_version", facts_tls_version(s->f->tls_version));
+	put_word(o, "tls_cipher", s->words[FACTS_CIPHER]);
+	if (s->f->resumed >= 0)
+		put_bool(o, "resumed", s->f->resumed > 0);
+	put_times(o, s->f);
 }
 
 /*
@@ -276,46 +296,48 @@ put_times(struct audit_out *o, const struct audit_record *r)
  * given up where a line becomes too long.
  */
 static void
-put_fields(struct audit_out *o, const struct audit_record *r)
+put_fields(struct audit_out *o, const struct audit_source *s)
 {
-	put_string(o, "decision", r->decision);
-	put_string(o, "rule", r->rule);
-	if (r->would_deny != REASON_NONE)
-		put_string(o, "would_deny", reason_name(r->would_deny));
-	put_identity(o, r);
-	put_string(o, "detail", r->detail);
-	put_end(o, r);
-	put_msec(o, "total_ms", r->total_ns);
-	put_tunnel(o, r);
-	put_string(o, "listener", r->listener);
-	put_addr(o, "proxy", &r->proxy);
-	put_addr(o, "egress", &r->egress);
-	put_string(o, "egress_line", r->line);
-	put_string(o, "tls_version", r->tls_version);
-	put_string(o, "tls_cipher", r->tls_cipher);
-	if (r->resumed >= 0)
-		put_bool(o, "resumed", r->resumed > 0);
-	put_times(o, r);
-	put_server_name(o, r);
-	put_tried(o, r);
+	const struct facts_names *names = s->line->names;
+	const struct tunnel_facts *f = s->f;
+
+	put_string(o, "decision", decision_name(f->decision));
+	put_string(o, "rule", facts_name(&names->rules, f->rule));
+	if (f->would_deny != REASON_NONE)
+		put_string(o, "would_deny", reason_name(f->would_deny));
+	put_cut_word(o, "identity", "identity_length", s->words[FACTS_IDENTITY],
+	    f->identity_len);
+	put_word(o, "detail", s->words[FACTS_DETAIL]);
+	put_end(o, s);
+	put_msec(o, "total_ms", f->total_ns);
+	put_tunnel(o, f);
+	put_string(o, "listener", facts_name(&names->listeners, f->listener));
+	put_addr(o, "proxy", &f->proxy);
+	put_addr(o, "egress", &f->egress);
+	put_string(o, "egress_line", facts_name(&names->lines, f->line));
+	put_handshake(o, s);
+	put_cut_word(o, "server_name", "server_name_length",
+	    s->words[FACTS_SERVER_NAME], f->server_name_len);
+	put_tried(o, s);
 }
 
 /* Parts of fields above, for programs that would rather not split. */
 static void
-put_parts(struct audit_out *o, const struct audit_record *r)
+put_parts(struct audit_out *o, const struct audit_source *s)
 {
+	const struct tunnel_facts *f = s->f;
 	char text[ADDR_TEXT_SIZE];
 
-	put_uint(o, "worker", r->worker);
-	put_uint(o, "generation", r->generation);
-	if (r->client.family != 0) {
-		addr_format_ip(&r->client, text);
+	put_uint(o, "worker", f->worker);
+	put_uint(o, "generation", f->generation);
+	if (f->client.family != 0) {
+		addr_format_ip(&f->client, text);
 		put_string(o, "client_address", text);
-		put_uint(o, "client_port", r->client.port);
+		put_uint(o, "client_port", f->client.port);
 	}
-	if (r->target != NULL) {
-		put_string(o, "host", r->target->host);
-		put_uint(o, "port", r->target->port);
+	if (s->words[FACTS_HOST].s != NULL) {
+		put_word(o, "host", s->words[FACTS_HOST]);
+		put_uint(o, "port", f->port);
 	}
 }
 
@@ -325,29 +347,30 @@ event_name(enum audit_event event)
 	return (event == AUDIT_CONNECT ? "connect" : "end");
 }
 
-/* cut: an attempt without this mark had to leave out fields. */
+/* cut: facts have no room, or an attempt without this mark left out fields. */
 static size_t
 format_json(
-    const struct audit_record *r, char *buf, size_t size, bool cut, bool *fits)
+    const struct audit_source *s, char *buf, size_t size, bool cut, bool *fits)
 {
 	struct audit_out o = { .format = AUDIT_JSON };
+	const struct tunnel_facts *f = s->f;
 	char stamp[CLOCK_TEXT_SIZE], target[TARGET_TEXT_SIZE];
 
 	json_init(&o.json, buf, size - 1);
-	clock_format(stamp, r->start);
+	clock_format(stamp, f->wall);
 	put_string(&o, "time", stamp);
-	put_string(&o, "event", event_name(r->event));
-	if (r->reason != REASON_NONE)
-		put_string(&o, "reason", reason_name(r->reason));
-	put_addr(&o, "client", &r->client);
-	if (r->target != NULL)
-		put_bytes(
-		    &o, "target", target, target_format(r->target, target));
-	put_addr(&o, "upstream", &r->upstream);
+	put_string(&o, "event", event_name(s->line->event));
+	if (f->reason != REASON_NONE)
+		put_string(&o, "reason", reason_name(f->reason));
+	put_addr(&o, "client", &f->client);
+	if (s->words[FACTS_HOST].s != NULL)
+		put_bytes(&o, "target", target,
+		    facts_format_target(f, s->words[FACTS_HOST], target));
+	put_addr(&o, "upstream", &f->upstream);
 	if (cut)
 		put_bool(&o, "cut", true);
-	put_fields(&o, r);
-	put_parts(&o, r);
+	put_fields(&o, s);
+	put_parts(&o, s);
 	*fits = !o.json.truncated;
 	return (json_end(&o.json));
 }
@@ -355,67 +378,71 @@ format_json(
 /* "time reason client -> target via upstream", then pairs. */
 static size_t
 format_text(
-    const struct audit_record *r, char *buf, size_t size, bool cut, bool *fits)
+    const struct audit_source *s, char *buf, size_t size, bool cut, bool *fits)
 {
 	struct audit_out o = { .format = AUDIT_TEXT, .buf = buf, .size = size };
+	const struct tunnel_facts *f = s->f;
 	char stamp[CLOCK_TEXT_SIZE], addr[ADDR_TEXT_SIZE] = "-";
 	char target[TARGET_TEXT_SIZE] = "-";
-	const char *what = event_name(r->event);
+	const char *what = event_name(s->line->event);
+	size_t len = 1;
 
-	clock_format(stamp, r->start);
-	if (r->event == AUDIT_END && r->reason != REASON_NONE)
-		what = reason_name(r->reason);
-	if (r->client.family != 0)
-		addr_format(&r->client, addr);
-	if (r->target != NULL)
-		target_format(r->target, target);
+	clock_format(stamp, f->wall);
+	if (s->line->event == AUDIT_END && f->reason != REASON_NONE)
+		what = reason_name(f->reason);
+	if (f->client.family != 0)
+		addr_format(&f->client, addr);
+	if (s->words[FACTS_HOST].s != NULL)
+		len = facts_format_target(f, s->words[FACTS_HOST], target);
 	text_escaped(&o, stamp, strlen(stamp));
 	text_raw(&o, " ", 1);
 	text_escaped(&o, what, strlen(what));
 	text_raw(&o, " ", 1);
 	text_escaped(&o, addr, strlen(addr));
 	text_raw(&o, " -> ", 4);
-	text_escaped(&o, target, strlen(target));
-	if (r->upstream.family != 0) {
-		addr_format(&r->upstream, addr);
+	text_escaped(&o, target, len);
+	if (f->upstream.family != 0) {
+		addr_format(&f->upstream, addr);
 		text_raw(&o, " via ", 5);
 		text_escaped(&o, addr, strlen(addr));
 	}
 	if (cut)
 		put_bool(&o, "cut", true);
-	put_fields(&o, r);
+	put_fields(&o, s);
 	*fits = !o.truncated;
 	return (o.len);
 }
 
 size_t
-audit_format(const struct audit_record *r, enum audit_syntax format, char *buf,
+audit_format(const struct audit_line *line, enum audit_syntax format, char *buf,
     size_t size)
 {
-	size_t (*format_cb)(const struct audit_record *, char *, size_t, bool,
+	size_t (*format_cb)(const struct audit_source *, char *, size_t, bool,
 	    bool *) = format == AUDIT_JSON ? format_json : format_text;
+	struct audit_source s = { .line = line, .f = line->facts };
 	size_t len;
 	bool fits;
 
 	assert(size >= AUDIT_SIZE_MIN);
 	if (size > SINK_LINE_MAX)
 		size = SINK_LINE_MAX;
-	len = format_cb(r, buf, size, false, &fits);
+	facts_words(line->text, s.f->text_len, s.words);
+	len = format_cb(&s, buf, size, s.f->cut != 0, &fits);
 	/* A line that leaves something out says so. */
 	if (!fits)
-		len = format_cb(r, buf, size, true, &fits);
+		len = format_cb(&s, buf, size, true, &fits);
 	buf[len++] = '\n';
 	return (len);
 }
 
 int
 audit_write(
-    struct sink *sink, enum audit_syntax format, const struct audit_record *r)
+    struct sink *sink, enum audit_syntax format, const struct audit_line *line)
 {
-	char line[SINK_LINE_MAX];
-	size_t len = audit_format(r, format, line, sizeof(line));
+	char bytes[SINK_LINE_MAX];
+	size_t len = audit_format(line, format, bytes, sizeof(bytes));
 
-	return (sink_write(sink, LOG_INFO, line, len));
+	return (sink_write(sink, LOG_INFO, bytes, len));
 }
 
 int

@@ -257,6 +257,16 @@ addr_format(const struct addr *a, char buf[ADDR_TEXT_SIZE])
 }
 
 bool
+addr_is_sound(const struct addr *a)
+{
+	static const uint8_t zeros[sizeof(a->ip)];
+
+	if (a->family == AF_INET)
+		return (memcmp(a->ip + 4, zeros, sizeof(a->ip) - 4) == 0);
+	return (a->family == AF_INET6);
+}
+
+bool
 addr_equal(const struct addr *a, const struct addr *b)
 {
 	return (a->port == b->port && addr_equal_ip(a, b));

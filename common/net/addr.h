@@ -70,6 +70,10 @@ size_t addr_format(const struct addr *, char buf[ADDR_TEXT_SIZE]);
 /* The same without port and brackets. */
 size_t addr_format_ip(const struct addr *, char buf[ADDR_TEXT_SIZE]);
 
+/* Of bytes that may be anything: are they an address as all functions here
+ * make it? */
+bool addr_is_sound(const struct addr *);
+
 bool addr_equal(const struct addr *, const struct addr *);
 bool addr_equal_ip(const struct addr *, const struct addr *);
 

@@ -224,13 +224,15 @@ parse_text(const char *s)
 	return (f);
 }
 
+/* raw: the server name that was packed; NULL: none. */
 static void
-check(const struct audit_record *r, enum audit_syntax format, size_t room)
+check(const struct audit_line *l, struct piece raw, enum audit_syntax format,
+    size_t room)
 {
 	char line[SINK_LINE_MAX + 1];
-	uint8_t raw[SINK_LINE_MAX];
+	uint8_t found[SINK_LINE_MAX];
 	struct found f;
-	size_t i, n, len = audit_format(r, format, line, room);
+	size_t i, n, len = audit_format(l, format, line, room);
 
 	if (len < 2 || len > room || line[len - 1] != '\n')
 		abort();
@@ -239,7 +241,7 @@ check(const struct audit_record *r, enum audit_syntax format, size_t room)
 		if (line[i] < 0x20 || line[i] > 0x7e)
 			abort();
 	f = format == AUDIT_JSON ? parse_json(line) : parse_text(line);
-	if (r->server_name == NULL) {
+	if (raw.s == NULL) {
 		if (f.name != NULL)
 			abort();
 		return;
@@ -249,63 +251,110 @@ check(const struct audit_record *r, enum audit_syntax format, size_t room)
 			abort();
 		return;
 	}
-	n = unescape(f.name, f.end, format == AUDIT_JSON, raw);
-	len = r->server_name_len;
+	n = unescape(f.name, f.end, format == AUDIT_JSON, found);
+	len = raw.len;
 	if (n != (len < TARGET_RAW_MAX ? len : TARGET_RAW_MAX) ||
-	    memcmp(raw, r->server_name, n) != 0)
+	    memcmp(found, raw.s, n) != 0)
 		abort();
+}
+
+static void
+put(struct tunnel_facts *f, uint8_t *text, enum facts_word word,
+    const void *bytes, size_t len)
+{
+	if (bytes != NULL &&
+	    facts_put(f, text, FACTS_TEXT_MAX, word, bytes, len) != 0)
+		abort();
+}
+
+static void
+put_tried(struct tunnel_facts *f, uint8_t *text, struct input *in)
+{
+	uint8_t word[FACTS_TRIED_MAX * FACTS_TRY_SIZE];
+	size_t i, n = take(in) % (FACTS_TRIED_MAX + 1);
+	struct facts_try try;
+
+	for (i = 0; i < n; i++) {
+		try.reason = take(in) % REASON_COUNT;
+		try.addr = take_addr(in);
+		facts_try_pack(word + i * FACTS_TRY_SIZE, &try);
+	}
+	put(f, text, FACTS_TRIED, word, n * FACTS_TRY_SIZE);
+}
+
+static void
+put_string(
+    struct tunnel_facts *f, uint8_t *text, enum facts_word word, const char *s)
+{
+	put(f, text, word, s, s != NULL ? strlen(s) : 0);
+}
+
+static void
+take_numbers(struct tunnel_facts *f, struct input *in)
+{
+	f->reason = take(in) % REASON_COUNT;
+	f->closed_first = take(in) % 3;
+	f->resumed = (int8_t)(take(in) % 3) - 1;
+	f->decision = take(in) % 4;
+	f->would_deny = take(in) % REASON_COUNT;
+	f->client_truncated = take(in) % 2;
+	if (take(in) % 2)
+		f->client = take_addr(in);
+	if (take(in) % 2)
+		f->upstream = take_addr(in);
+	if (take(in) % 2)
+		f->proxy = take_addr(in);
+	f->hello_ns = (int64_t)(take(in) * INT64_C(1000003)) - 1;
+	f->total_ns = take(in) % 2 ? INT64_MAX : -1;
+	f->number = f->bytes_from_client = take(in) % 2 ? UINT64_MAX : 0;
+	f->rule = f->line = f->listener = 0;
+}
+
+static struct facts_table
+row(const char **name)
+{
+	return ((struct facts_table){ name, *name != NULL, sizeof(*name) });
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const decisions[] = { NULL, "allow", "deny",
-		"report" };
-	struct audit_record r;
-	struct audit_try tried[AUDIT_TRIED_MAX];
-	char rule[300], detail[300], listener[80], identity[700], egress[70];
+	struct tunnel_facts f;
+	uint8_t text[FACTS_TEXT_MAX];
+	char rules[300], detail[300], listeners[80], identity[700], lines[70];
+	const char *rule, *line, *listener;
 	struct input in = { data, size };
+	struct facts_names names;
+	struct audit_line l = { AUDIT_END, &f, text, &names };
 	struct target t;
-	size_t i, room;
+	struct piece raw;
+	size_t room;
 
-	memset(&r, 0, sizeof(r));
-	r.event = take(&in) % 2 ? AUDIT_CONNECT : AUDIT_END;
-	r.reason = take(&in) % REASON_COUNT;
-	r.closed_first = take(&in) % 3;
-	r.resumed = (int)(take(&in) % 3) - 1;
-	r.decision = decisions[take(&in) % 4];
-	r.would_deny = take(&in) % REASON_COUNT;
-	r.client_truncated = take(&in) % 2;
+	facts_init(&f);
+	l.event = take(&in) % 2 ? AUDIT_CONNECT : AUDIT_END;
 	room = AUDIT_SIZE_MIN + take(&in) * 13;
 	if (room > SINK_LINE_MAX)
 		room = SINK_LINE_MAX;
-	r.ntried = take(&in) % (AUDIT_TRIED_MAX + 1);
-	for (i = 0; i < r.ntried; i++) {
-		tried[i].reason = take(&in) % REASON_COUNT;
-		tried[i].addr = take_addr(&in);
+	take_numbers(&f, &in);
+	rule = take_string(&in, rules, sizeof(rules));
+	listener = take_string(&in, listeners, sizeof(listeners));
+	line = take_string(&in, lines, sizeof(lines));
+	names = (struct facts_names){ row(&rule), row(&line), row(&listener) };
+	put_tried(&f, text, &in);
+	put_string(
+	    &f, text, FACTS_DETAIL, take_string(&in, detail, sizeof(detail)));
+	put_string(&f, text, FACTS_IDENTITY,
+	    take_string(&in, identity, sizeof(identity)));
+	raw.s = (const char *)take_bytes(&in, 700, &raw.len);
+	if (raw.len % 5 == 4)
+		raw.s = NULL;
+	put(&f, text, FACTS_SERVER_NAME, raw.s, raw.len);
+	if (raw.s != NULL &&
+	    target_parse(&t, raw.s, raw.len, 443) == REASON_NONE) {
+		put(&f, text, FACTS_HOST, t.host, t.host_len);
+		f.port = t.port;
 	}
-	r.tried = tried;
-	if (take(&in) % 2)
-		r.client = take_addr(&in);
-	if (take(&in) % 2)
-		r.upstream = take_addr(&in);
-	if (take(&in) % 2)
-		r.proxy = take_addr(&in);
-	r.hello_ns = (int64_t)(take(&in) * INT64_C(1000003)) - 1;
-	r.total_ns = take(&in) % 2 ? INT64_MAX : -1;
-	r.tunnel = r.bytes_from_client = take(&in) % 2 ? UINT64_MAX : 0;
-	r.rule = take_string(&in, rule, sizeof(rule));
-	r.detail = take_string(&in, detail, sizeof(detail));
-	r.listener = take_string(&in, listener, sizeof(listener));
-	r.identity = take_string(&in, identity, sizeof(identity));
-	r.line = take_string(&in, egress, sizeof(egress));
-	r.server_name = take_bytes(&in, 700, &r.server_name_len);
-	if (r.server_name_len % 5 == 4)
-		r.server_name = NULL;
-	else if (target_parse(&t, r.server_name, r.server_name_len, 443) ==
-		 REASON_NONE)
-		r.target = &t;
-	check(&r, AUDIT_JSON, room);
-	check(&r, AUDIT_TEXT, room);
+	check(&l, raw, AUDIT_JSON, room);
+	check(&l, raw, AUDIT_TEXT, room);
 	return (0);
 }

@@ -41,7 +41,7 @@ struct session {
 };
 
 static enum tls_alert
-hello_cb(void *arg, enum reason reason)
+hello_cb(void *arg, enum reason *reason)
 {
 	return (TLS_ALERT_NONE);
 }

@@ -53,8 +53,9 @@ struct course {
 };
 
 static enum tls_alert
-hello_cb(void *arg, enum reason reason)
+hello_cb(void *arg, enum reason *told)
 {
+	enum reason reason = *told;
 	struct course *c = arg;
 	const struct found *f = c->found;
 	const uint8_t *name;

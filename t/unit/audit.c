@@ -35,40 +35,79 @@ target(const char *text)
 	return (t);
 }
 
-/* What is known of a client that has just connected. */
-static struct audit_record
-fresh(void)
+/* Facts with their text, and the names of what they have numbers of. */
+struct record {
+	enum audit_event event;
+	const char *rule, *listener, *line;
+	struct tunnel_facts f;
+	uint8_t text[FACTS_TEXT_MAX];
+};
+
+static void
+put(struct record *r, enum facts_word word, const void *bytes, size_t len)
 {
-	return ((struct audit_record){
-	    .event = AUDIT_END,
-	    .tunnel = 1234567,
-	    .worker = 3,
-	    .generation = 2,
-	    .start = INT64_C(1767323045678) * CLOCK_MSEC,
-	    .client = address(CLIENT),
-	    .listener = "0.0.0.0:8443",
-	    .reason = REASON_CLIENT_HELLO_TIMEOUT,
-	    .resumed = -1,
-	    .hello_ns = -1,
-	    .handshake_ns = -1,
-	    .dns_ns = -1,
-	    .connect_ns = -1,
-	    .total_ns = 10 * CLOCK_SEC,
-	});
+	if (facts_put(&r->f, r->text, sizeof(r->text), word, bytes, len) != 0)
+		abort();
 }
 
 static void
-set_name(struct audit_record *r, const char *name)
+put_text(struct record *r, enum facts_word word, const char *s)
 {
-	r->server_name = (const uint8_t *)name;
-	r->server_name_len = strlen(name);
+	put(r, word, s, strlen(s));
+}
+
+static void
+put_target(struct record *r, const char *text)
+{
+	struct target t = target(text);
+
+	put(r, FACTS_HOST, t.host, t.host_len);
+	r->f.port = t.port;
+}
+
+static void
+put_tried(struct record *r, const struct facts_try *tried, size_t n)
+{
+	uint8_t word[2 * FACTS_TRIED_MAX * FACTS_TRY_SIZE];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		facts_try_pack(word + i * FACTS_TRY_SIZE, &tried[i]);
+	put(r, FACTS_TRIED, word, n * FACTS_TRY_SIZE);
+}
+
+/* What is known of a client that has just connected. */
+static struct record
+fresh(void)
+{
+	struct record r = { .event = AUDIT_END, .listener = "0.0.0.0:8443" };
+
+	facts_init(&r.f);
+	r.f.number = 1234567;
+	r.f.worker = 3;
+	r.f.generation = 2;
+	r.f.wall = INT64_C(1767323045678) * CLOCK_MSEC;
+	r.f.client = address(CLIENT);
+	r.f.listener = r.f.rule = r.f.line = 0;
+	r.f.reason = REASON_CLIENT_HELLO_TIMEOUT;
+	r.f.total_ns = 10 * CLOCK_SEC;
+	return (r);
+}
+
+static struct facts_table
+row(const char **name)
+{
+	return ((struct facts_table){ name, *name != NULL, sizeof(*name) });
 }
 
 /* Formats and checks what holds for every line. */
 static const char *
-format(const struct audit_record *r, enum audit_syntax f)
+format(struct record *r, enum audit_syntax f)
 {
-	size_t i, bad = 0, len = audit_format(r, f, line, SINK_LINE_MAX);
+	const struct facts_names names = { row(&r->rule), row(&r->line),
+		row(&r->listener) };
+	const struct audit_line l = { r->event, &r->f, r->text, &names };
+	size_t i, bad = 0, len = audit_format(&l, f, line, SINK_LINE_MAX);
 
 	line[len] = '\0';
 	for (i = 0; i + 1 < len; i++)
@@ -81,7 +120,7 @@ format(const struct audit_record *r, enum audit_syntax f)
 static void
 test_fresh(void)
 {
-	struct audit_record r = fresh();
+	struct record r = fresh();
 
 	is_str(format(&r, AUDIT_JSON),
 	    "{\"time\":\"2026-01-02T03:04:05.678Z\",\"event\":\"end\","
@@ -100,31 +139,30 @@ test_fresh(void)
 
 /* A tunnel of which everything is known. */
 static void
-whole(struct audit_record *r, const struct target *t,
-    const struct audit_try tried[3])
+whole(struct record *r, const char *target, const struct facts_try *tried,
+    size_t n)
 {
 	*r = fresh();
-	r->reason = REASON_CLIENT_TRUNCATED;
-	set_name(r, "DB.example.com:5432");
-	r->target = t;
 	r->rule = "billing";
-	r->decision = "allow";
-	r->detail = "some text";
-	r->tried = tried;
-	r->ntried = 3;
-	r->upstream = tried[2].addr;
-	r->egress = address("203.0.113.7:50000");
-	r->tls_version = "TLSv1.3";
-	r->tls_cipher = "TLS_AES_128_GCM_SHA256";
-	r->resumed = 0;
-	r->client_truncated = true;
-	r->hello_ns = 1234567;
-	r->handshake_ns = 0;
-	r->dns_ns = 12 * CLOCK_MSEC;
-	r->connect_ns = 999;
-	r->bytes_from_client = 0;
-	r->bytes_from_upstream = UINT64_MAX;
-	r->closed_first = AUDIT_SIDE_CLIENT;
+	r->f.reason = REASON_CLIENT_TRUNCATED;
+	put_text(r, FACTS_SERVER_NAME, "DB.example.com:5432");
+	put_target(r, target);
+	r->f.decision = FACTS_ALLOW;
+	put_text(r, FACTS_DETAIL, "some text");
+	put_tried(r, tried, n);
+	r->f.upstream = tried[2].addr;
+	r->f.egress = address("203.0.113.7:50000");
+	r->f.tls_version = 0x0304;
+	put_text(r, FACTS_CIPHER, "TLS_AES_128_GCM_SHA256");
+	r->f.resumed = 0;
+	r->f.client_truncated = true;
+	r->f.hello_ns = 1234567;
+	r->f.handshake_ns = 0;
+	r->f.dns_ns = 12 * CLOCK_MSEC;
+	r->f.connect_ns = 999;
+	r->f.bytes_from_client = 0;
+	r->f.bytes_from_upstream = UINT64_MAX;
+	r->f.closed_first = FACTS_SIDE_CLIENT;
 }
 
 #define WHOLE_JSON                                     \
@@ -164,15 +202,14 @@ whole(struct audit_record *r, const struct target *t,
 static void
 test_whole(void)
 {
-	const struct audit_try tried[] = {
+	const struct facts_try tried[] = {
 		{ address("192.0.2.1:5432"), REASON_CONNECT_REFUSED },
 		{ address("192.0.2.2:5432"), REASON_NONE },
 		{ address("[2001:db8::3]:5432"), REASON_NONE },
 	};
-	struct target t = target("db.example.com:5432");
-	struct audit_record r;
+	struct record r;
 
-	whole(&r, &t, tried);
+	whole(&r, "db.example.com:5432", tried, 3);
 	is_str(format(&r, AUDIT_JSON),
 	    "{\"time\":\"2026-01-02T03:04:05.678Z\",\"event\":\"end\","
 	    "\"reason\":\"client_truncated\"," WHOLE_JSON WHOLE_JSON_END
@@ -184,7 +221,7 @@ test_whole(void)
 	    "closed_first=client client_truncated=true " WHOLE_TEXT_TAIL,
 	    "text: all that is known");
 	r.event = AUDIT_CONNECT;
-	r.reason = REASON_NONE;
+	r.f.reason = REASON_NONE;
 	is_str(format(&r, AUDIT_JSON),
 	    "{\"time\":\"2026-01-02T03:04:05.678Z\","
 	    "\"event\":\"connect\"," WHOLE_JSON WHOLE_JSON_TAIL,
@@ -192,10 +229,10 @@ test_whole(void)
 	is_str(format(&r, AUDIT_TEXT),
 	    "2026-01-02T03:04:05.678Z connect" WHOLE_TEXT WHOLE_TEXT_TAIL,
 	    "text: a tunnel that goes on has no end");
-	r.resumed = 1;
+	r.f.resumed = 1;
 	ok(strstr(format(&r, AUDIT_JSON), "\"resumed\":true"), "resumed");
 	r.event = AUDIT_END;
-	r.closed_first = AUDIT_SIDE_UPSTREAM;
+	r.f.closed_first = FACTS_SIDE_UPSTREAM;
 	ok(strstr(format(&r, AUDIT_JSON), "\"closed_first\":\"upstream\""),
 	    "the upstream closed first");
 }
@@ -204,15 +241,15 @@ test_whole(void)
 static void
 test_identity(void)
 {
-	struct audit_record r = fresh();
+	struct record r = fresh();
 	char identity[2049];
 
-	r.reason = REASON_DONE;
-	r.decision = "report";
+	r.f.reason = REASON_DONE;
+	r.f.decision = FACTS_REPORT;
 	r.rule = "web";
-	r.would_deny = REASON_NO_RULE;
-	r.identity = "spiffe://cluster.local/ns/a/sa/b";
-	r.proxy = address("[2001:db8::9]:4711");
+	r.f.would_deny = REASON_NO_RULE;
+	put_text(&r, FACTS_IDENTITY, "spiffe://cluster.local/ns/a/sa/b");
+	r.f.proxy = address("[2001:db8::9]:4711");
 	r.line = "line-a";
 	format(&r, AUDIT_JSON);
 	ok(strstr(line, "\"decision\":\"report\",\"rule\":\"web\","
@@ -233,14 +270,15 @@ test_identity(void)
 	identity[sizeof(identity) - 1] = '\0';
 	identity[255] = 'y';
 	identity[256] = 'z';
-	r.identity = identity;
+	put_text(&r, FACTS_IDENTITY, identity);
 	ok(strstr(format(&r, AUDIT_JSON), "xy\",\"identity_length\":2048,"),
 	    "JSON: a long identity is cut and its length told");
 	ok(strstr(format(&r, AUDIT_TEXT), "xy identity_length=2048 "),
 	    "text: so it is");
 	memset(identity, 0xff, sizeof(identity) - 1);
+	put_text(&r, FACTS_IDENTITY, identity);
 	ok(strlen(format(&r, AUDIT_JSON)) < SINK_LINE_MAX, "bad bytes fit");
-	r.identity = "a\",\"rule\":\"x b=c\n";
+	put_text(&r, FACTS_IDENTITY, "a\",\"rule\":\"x b=c\n");
 	ok(strstr(format(&r, AUDIT_JSON),
 	       "\"identity\":\"a\\\",\\\"rule\\\":\\\"x b=c\\\\x0a\","),
 	    "JSON: an identity forges nothing");
@@ -253,26 +291,27 @@ test_identity(void)
 static void
 test_forgery(void)
 {
-	struct audit_record r = fresh();
+	struct record r = fresh();
 
-	set_name(&r, "a\",\"rule\":\"x\"}\r\n{\\ \x1b[2J=b\x80");
+	put_text(
+	    &r, FACTS_SERVER_NAME, "a\",\"rule\":\"x\"}\r\n{\\ \x1b[2J=b\x80");
 	ok(strstr(format(&r, AUDIT_JSON),
 	       "\"server_name\":\"a\\\",\\\"rule\\\":\\\"x\\\"}"
 	       "\\\\x0d\\\\x0a{\\\\x5c \\\\x1b[2J=b\\\\x80\""),
 	    "JSON: quotes, line ends, escapes");
-	set_name(&r, "a rule=x\treason=done\n\"\\");
+	put_text(&r, FACTS_SERVER_NAME, "a rule=x\treason=done\n\"\\");
 	ok(strstr(format(&r, AUDIT_TEXT),
 	       " server_name=a\\x20rule\\x3dx\\x09reason\\x3ddone\\x0a\\x22"
 	       "\\x5c\n"),
 	    "text: blanks, equal signs, line ends");
-	r.server_name_len = 0;
+	put(&r, FACTS_SERVER_NAME, "", 0);
 	ok(strstr(format(&r, AUDIT_JSON), "\"server_name\":\"\""),
 	    "JSON: an empty name is not none");
 	ok(strstr(format(&r, AUDIT_TEXT), " server_name=\n"),
 	    "text: an empty name is not none");
 	r = fresh();
 	r.rule = "a b=c";
-	r.detail = "x\ny";
+	put_text(&r, FACTS_DETAIL, "x\ny");
 	ok(strstr(format(&r, AUDIT_TEXT), " rule=a\\x20b\\x3dc "),
 	    "text: an operator's blanks");
 	ok(strstr(line, " detail=x\\x0ay "), "text: an error text's lines");
@@ -286,9 +325,8 @@ test_forgery(void)
 static void
 test_longest(void)
 {
-	struct audit_try tried[AUDIT_TRIED_MAX];
-	struct audit_record r;
-	struct target t;
+	struct facts_try tried[FACTS_TRIED_MAX];
+	struct record r;
 	char text[TARGET_RAW_MAX + 1], name[HOSTNAME_SIZE], id[301] = "";
 	uint8_t raw[5000];
 	size_t i, whole_tries;
@@ -299,19 +337,16 @@ test_longest(void)
 	for (i = 63; i < HOSTNAME_MAX; i += 64)
 		name[i] = '.';
 	snprintf(text, sizeof(text), "%.249s:65535", name);
-	t = target(text);
-	for (i = 0; i < AUDIT_TRIED_MAX; i++)
-		tried[i] = (struct audit_try){ address(LONG_IP),
+	for (i = 0; i < FACTS_TRIED_MAX; i++)
+		tried[i] = (struct facts_try){ address(LONG_IP),
 			REASON_CONNECT_UNREACHABLE };
-	whole(&r, &t, tried);
-	r.client = r.upstream = r.egress = r.proxy = address(LONG_IP);
+	whole(&r, text, tried, FACTS_TRIED_MAX);
+	r.f.client = r.f.upstream = r.f.egress = r.f.proxy = address(LONG_IP);
 	memset(id, 'x', sizeof(id) - 1);
-	r.identity = id;
-	r.would_deny = REASON_RULE_DENY;
-	r.server_name = raw;
-	r.server_name_len = TARGET_RAW_MAX;
-	r.ntried = AUDIT_TRIED_MAX;
-	r.reason = REASON_HANDSHAKE_TIMEOUT;
+	put_text(&r, FACTS_IDENTITY, id);
+	r.f.would_deny = REASON_RULE_DENY;
+	put(&r, FACTS_SERVER_NAME, raw, TARGET_RAW_MAX);
+	r.f.reason = REASON_HANDSHAKE_TIMEOUT;
 	for (f = AUDIT_JSON; f <= AUDIT_TEXT; f++) {
 		format(&r, f);
 		ok(strstr(line, "cut") == NULL, "all of it fits (%zu bytes)",
@@ -319,9 +354,9 @@ test_longest(void)
 		for (i = 0, whole_tries = 0; line[i] != '\0'; i++)
 			whole_tries +=
 			    strncmp(line + i, "connect_unreachable", 19) == 0;
-		is_int(whole_tries, AUDIT_TRIED_MAX, "all that was tried");
+		is_int(whole_tries, FACTS_TRIED_MAX, "all that was tried");
 	}
-	r.server_name_len = sizeof(raw);
+	put(&r, FACTS_SERVER_NAME, raw, sizeof(raw));
 	ok(strstr(format(&r, AUDIT_JSON), "\"server_name_length\":5000"),
 	    "a longer name is cut and its length told");
 	ok(strstr(line, "\"server_name\":\"\\\\xff") != NULL,
@@ -334,24 +369,22 @@ test_longest(void)
 static void
 test_cut(void)
 {
-	struct audit_try tried[AUDIT_TRIED_MAX];
+	struct facts_try tried[FACTS_TRIED_MAX + 5];
 	char words[600];
-	struct audit_record r;
-	struct target t = target("db.example.com:5432");
+	struct record r;
 	uint8_t raw[TARGET_RAW_MAX];
 	size_t i;
 
 	memset(raw, 0xff, sizeof(raw));
 	memset(words, 0x80, sizeof(words));
 	words[sizeof(words) - 1] = '\0';
-	for (i = 0; i < AUDIT_TRIED_MAX; i++)
-		tried[i] = (struct audit_try){ address(LONG_IP),
+	for (i = 0; i < FACTS_TRIED_MAX + 5; i++)
+		tried[i] = (struct facts_try){ address(LONG_IP),
 			REASON_CONNECT_UNREACHABLE };
-	whole(&r, &t, tried);
-	r.ntried = AUDIT_TRIED_MAX + 5; /* never read beyond the array */
-	r.server_name = raw;
-	r.server_name_len = sizeof(raw);
-	r.rule = r.detail = r.listener = words;
+	whole(&r, "db.example.com:5432", tried, FACTS_TRIED_MAX + 5);
+	put(&r, FACTS_SERVER_NAME, raw, sizeof(raw));
+	put_text(&r, FACTS_DETAIL, words);
+	r.rule = r.listener = words;
 	format(&r, AUDIT_JSON);
 	ok(strstr(line, "\"cut\":true") != NULL, "JSON: cut");
 	ok(strstr(line, "\"tunnel\":\"2-3-1234567\"") != NULL &&
@@ -367,14 +400,17 @@ static void
 test_write(void)
 {
 	char path[] = "/tmp/audit-XXXXXX", buf[SINK_LINE_MAX];
-	struct audit_record r = fresh();
+	struct record r = fresh();
+	const struct facts_names names = { row(&r.rule), row(&r.line),
+		row(&r.listener) };
+	const struct audit_line l = { r.event, &r.f, r.text, &names };
 	struct sink *s = NULL;
 	int fd = mkstemp(path);
 	ssize_t n;
 
 	if (fd < 0 || sink_path(&s, path) != 0)
 		return;
-	is_int(audit_write(s, AUDIT_JSON, &r), 0, "written");
+	is_int(audit_write(s, AUDIT_JSON, &l), 0, "written");
 	format(&r, AUDIT_JSON);
 	n = read(fd, buf, sizeof(buf) - 1);
 	buf[n < 0 ? 0 : n] = '\0';
@@ -397,7 +433,7 @@ test_write(void)
 	unlink(path);
 	if (sink_path(&s, "/dev/full") != 0)
 		return;
-	is_int(audit_write(s, AUDIT_JSON, &r), -ENOSPC, "a line is lost");
+	is_int(audit_write(s, AUDIT_JSON, &l), -ENOSPC, "a line is lost");
 	sink_close(s);
 }
 

@@ -70,7 +70,7 @@ SSL_accept(SSL *ssl)
 }
 
 static enum tls_alert
-hello_cb(void *arg, enum reason reason)
+hello_cb(void *arg, enum reason *reason)
 {
 	return (TLS_ALERT_NONE);
 }

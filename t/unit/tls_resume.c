@@ -217,7 +217,7 @@ client_new(SSL_CTX *ctx, int fd, const struct party *p, SSL_SESSION *session)
 }
 
 static enum tls_alert
-take_hello(void *arg, enum reason reason)
+take_hello(void *arg, enum reason *reason)
 {
 	return (TLS_ALERT_NONE);
 }

@@ -36,7 +36,7 @@ struct dial {
 	struct racer racers[CANDIDATES_MAX];
 	unsigned nracers;
 	unsigned pending; /* attempts under way */
-	struct audit_try tried[AUDIT_TRIED_MAX];
+	struct facts_try tried[FACTS_TRIED_MAX];
 	size_t ntried;
 	enum reason reason; /* of the last failure */
 	const char *detail;
@@ -98,7 +98,7 @@ succeeded(struct dial *d, struct racer *racer)
 	d->connected = loop_now(d->context->loop);
 	d->reason = REASON_NONE;
 	d->detail = NULL;
-	d->tried[racer->try] = (struct audit_try){ .addr = a->addr };
+	d->tried[racer->try] = (struct facts_try){ .addr = a->addr };
 	report(d, &r);
 	r.upstream = a->addr;
 	r.egress = a->local;
@@ -114,10 +114,10 @@ succeeded(struct dial *d, struct racer *racer)
 static size_t
 note_try(struct dial *d, const struct addr *addr, enum reason reason)
 {
-	if (d->ntried < AUDIT_TRIED_MAX)
+	if (d->ntried < FACTS_TRIED_MAX)
 		d->ntried++;
 	d->tried[d->ntried - 1] =
-	    (struct audit_try){ .addr = *addr, .reason = reason };
+	    (struct facts_try){ .addr = *addr, .reason = reason };
 	return (d->ntried - 1);
 }
 
@@ -140,7 +140,7 @@ attempt_failed(struct racer *racer)
 	struct dial *d = racer->dial;
 
 	d->tried[racer->try] =
-	    (struct audit_try){ .addr = a->addr, .reason = reason };
+	    (struct facts_try){ .addr = a->addr, .reason = reason };
 	/* That the line is not for this family says less than anything else
 	 * that has happened. */
 	if (!a->line_failed || a->error != EAFNOSUPPORT ||
@@ -165,7 +165,7 @@ leads_out(struct racer *racer)
 	if (reason == REASON_NONE)
 		return (true);
 	d->tried[racer->try] =
-	    (struct audit_try){ .addr = a->addr, .reason = reason };
+	    (struct facts_try){ .addr = a->addr, .reason = reason };
 	refused(d, reason, why);
 	d->next_attempt = 0;
 	return (false);
@@ -198,7 +198,7 @@ permitted(struct dial *d, const struct addr *addr)
 
 	if (reason == REASON_NONE)
 		return (true);
-	if (d->nracers == 0 || d->ntried < AUDIT_TRIED_MAX)
+	if (d->nracers == 0 || d->ntried < FACTS_TRIED_MAX)
 		note_try(d, addr, reason);
 	refused(d, reason, why);
 	return (false);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/conf/conf.h"
-#include "common/log/audit.h"
+#include "common/log/facts.h"
 #include "common/net/addr.h"
 #include "common/net/guard.h"
 #include "common/net/target.h"
@@ -40,7 +40,7 @@ struct dial_report {
 	enum reason reason; /* NONE: connected */
 	const char *detail; /* borrowed from the dial, may be NULL */
 	struct addr upstream, egress;
-	const struct audit_try *tried; /* borrowed from the dial */
+	const struct facts_try *tried; /* borrowed from the dial */
 	size_t ntried;
 	int64_t dns_ns, connect_ns;
 	int error; /* -errno: it was connected, and broken when we looked */

@@ -63,7 +63,7 @@ tls_hello_read(SSL *ssl, int *alert, void *arg)
 		reason = keep_name(tls, name, len);
 	}
 	tls->hello->seen = true;
-	*alert = (int)tls->context->hello(tls->arg, reason);
+	*alert = (int)tls->context->hello(tls->arg, &reason);
 	if (*alert == TLS_ALERT_NONE)
 		return (SSL_CLIENT_HELLO_SUCCESS);
 	tls->failure = reason;

@@ -227,10 +227,10 @@ tls_identities(struct tls *tls, const struct identity **names, size_t *n)
 	return (error);
 }
 
-const char *
+unsigned
 tls_version(const struct tls *tls)
 {
-	return (SSL_get_version(tls->ssl));
+	return ((unsigned)SSL_version(tls->ssl));
 }
 
 const char *

@@ -31,9 +31,11 @@ enum tls_alert {
 /*
  * Called while the ClientHello is read: reason is NONE (tls_server_name() has
  * the raw name), SNI_MISSING, SNI_MALFORMED, or, after a HelloRetryRequest,
- * SNI_CHANGED; NO_MEMORY. Not called again for a second hello with the same name.
+ * SNI_CHANGED; NO_MEMORY. If it answers with an alert, reason is to say why, and
+ * tls_failure() repeats it. Not called again for a second hello with the same
+ * name.
  */
-typedef enum tls_alert tls_hello_cb(void *arg, enum reason);
+typedef enum tls_alert tls_hello_cb(void *arg, enum reason *);
 
 /* Bytes of a client before its handshake ends. */
 struct tls_bounds {
@@ -155,8 +157,8 @@ int tls_identities(struct tls *, const struct identity **, size_t *n);
 /* Has the client a certificate, of whatever names, that was so verified? */
 bool tls_verified(const struct tls *);
 
-/* Static strings, once the handshake is done. */
-const char *tls_version(const struct tls *);
+/* Once the handshake is done: 0x0304 for TLS 1.3, and a static string. */
+unsigned tls_version(const struct tls *);
 const char *tls_cipher(const struct tls *);
 bool tls_resumed(const struct tls *);
 

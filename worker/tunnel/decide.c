@@ -29,8 +29,13 @@ find_target(struct tunnel *t, enum reason parsed)
 	if (parsed != REASON_NONE) {
 		free(t->target);
 		t->target = NULL;
+		return (parsed);
 	}
-	return (parsed);
+	t->facts->port = t->target->port;
+	if (tunnel_put(t, FACTS_HOST, t->target->host, t->target->host_len) !=
+	    0)
+		return (REASON_NO_MEMORY);
+	return (REASON_NONE);
 }
 
 /* A limit costs the client no cryptography either. */
@@ -38,12 +43,16 @@ static enum reason
 allow(struct tunnel *t, const struct verdict *v)
 {
 	enum reason reason = limits_rule(&t->all->limits, v->terms);
+	const struct conf_egress *line = v->terms->line;
+	struct tunnel_facts *f = t->facts;
 
 	t->terms = v->terms;
-	t->would_deny = v->would_deny;
-	t->decision = t->would_deny == REASON_NONE ? "allow" : "report";
+	if (line != NULL)
+		f->line = (uint32_t)(line - t->all->boot->conf->egress);
+	f->would_deny = v->would_deny;
+	f->decision = v->would_deny == REASON_NONE ? FACTS_ALLOW : FACTS_REPORT;
 	t->counted_rule = reason == REASON_NONE;
-	if (t->would_deny != REASON_NONE)
+	if (v->would_deny != REASON_NONE)
 		stats_add(&t->all->slot->count[STAT_REPORTED], 1);
 	return (reason);
 }
@@ -60,9 +69,10 @@ settle(struct tunnel *t, const struct rule *rule)
 {
 	struct verdict v = verdict(t, rule);
 
-	t->rule = rule;
+	if (rule != NULL)
+		t->facts->rule = (uint32_t)(rule - t->all->boot->conf->rules);
 	t->undecided = false;
-	t->decision = "deny";
+	t->facts->decision = FACTS_DENY;
 	return (v.denied != REASON_NONE ? v.denied : allow(t, &v));
 }
 
@@ -79,23 +89,36 @@ must_wait(const struct tunnel *t, const struct policy_answer *answer)
 		verdict(t, answer->rule).denied == REASON_NONE));
 }
 
+/* Of several, the one by which a rule is chosen is who the client is. */
+static enum reason
+keep_identity(struct tunnel *t, const struct identity *id)
+{
+	return (tunnel_put(t, FACTS_IDENTITY, id->text, id->len) == 0
+		    ? REASON_NONE
+		    : REASON_NO_MEMORY);
+}
+
 static enum reason
 decide(struct tunnel *t, const struct identity *names, size_t n, bool known)
 {
 	struct policy_question question = {
 		.target = t->target,
-		.client = &t->client_addr,
+		.client = &t->facts->client,
 		.identities = names,
 		.nidentities = n,
 		.identities_known = known,
 	};
 	struct policy_answer answer =
 	    policy_decide(t->all->boot->policy, &question);
+	enum reason reason = REASON_NONE;
 
-	if (answer.identity != NULL)
-		t->identity = answer.identity->text;
 	t->undecided = !known && must_wait(t, &answer);
-	return (t->undecided ? REASON_NONE : settle(t, answer.rule));
+	if (t->undecided)
+		return (REASON_NONE);
+	if (n > 0)
+		reason = keep_identity(
+		    t, answer.identity != NULL ? answer.identity : names);
+	return (reason != REASON_NONE ? reason : settle(t, answer.rule));
 }
 
 static bool
@@ -118,10 +141,9 @@ tunnel_decide_identity(struct tunnel *t)
 		return (error == -ENOMEM ? REASON_NO_MEMORY
 					 : REASON_CLIENT_CERTIFICATE);
 	t->verified = tls_verified(t->client.tls);
-	/* The one by which a rule is chosen takes its place. */
-	if (n > 0)
-		t->identity = names[0].text;
-	return (t->undecided ? decide(t, names, n, true) : REASON_NONE);
+	if (t->undecided)
+		return (decide(t, names, n, true));
+	return (n > 0 ? keep_identity(t, names) : REASON_NONE);
 }
 
 static enum tls_alert
@@ -145,16 +167,29 @@ alert_for(enum reason reason)
 	}
 }
 
+static enum reason
+keep_server_name(struct tunnel *t)
+{
+	size_t len;
+	const uint8_t *name = tls_server_name(t->client.tls, &len);
+
+	return (tunnel_put(t, FACTS_SERVER_NAME, name, len) == 0
+		    ? REASON_NONE
+		    : REASON_NO_MEMORY);
+}
+
 enum tls_alert
-tunnel_hello_cb(void *arg, enum reason reason)
+tunnel_hello_cb(void *arg, enum reason *reason)
 {
 	struct tunnel *t = arg;
 
-	t->hello = clock_now() - t->accepted;
-	if (reason == REASON_NONE || reason == REASON_SNI_MISSING)
-		reason = find_target(t, reason);
-	if (reason == REASON_NONE)
-		reason = decide(t, NULL, 0, !asks_for_certificates(t));
-	t->reason = reason;
-	return (alert_for(reason));
+	t->facts->hello_ns = clock_now() - t->facts->accepted;
+	if (*reason == REASON_NONE)
+		*reason = keep_server_name(t);
+	if (*reason == REASON_NONE || *reason == REASON_SNI_MISSING)
+		*reason = find_target(t, *reason);
+	if (*reason == REASON_NONE)
+		*reason = decide(t, NULL, 0, !asks_for_certificates(t));
+	t->facts->reason = *reason;
+	return (alert_for(*reason));
 }

@@ -8,25 +8,34 @@
 #include "worker/tunnel/limits.h"
 #include "worker/tunnel/state.h"
 
-/* Keeps the dial's findings beyond its life. */
 static void
-keep_report(struct tunnel *t, const struct dial_report *r)
+keep_tried(struct tunnel *t, const struct dial_report *r)
 {
-	size_t size = r->ntried * sizeof(*r->tried);
+	uint8_t word[FACTS_TRIED_MAX * FACTS_TRY_SIZE];
+	size_t i;
 
-	t->dialled = *r;
-	t->dialled.tried = NULL;
-	t->dialled.ntried = 0;
-	if (r->detail != NULL)
-		t->dialled.detail = t->said = strdup(r->detail);
-	if (size == 0)
-		return;
-	t->tried = malloc(size);
-	if (t->tried == NULL)
-		return;
-	memcpy(t->tried, r->tried, size);
-	t->dialled.tried = t->tried;
-	t->dialled.ntried = r->ntried;
+	for (i = 0; i < r->ntried; i++)
+		facts_try_pack(word + i * FACTS_TRY_SIZE, &r->tried[i]);
+	if (r->ntried > 0)
+		(void)tunnel_put(
+		    t, FACTS_TRIED, word, r->ntried * FACTS_TRY_SIZE);
+}
+
+/* The dial is over: keeps what it found out, and has no further use for it. */
+static void
+end_dial(struct tunnel *t, const struct dial_report *r)
+{
+	struct tunnel_facts *f = t->facts;
+
+	f->upstream = r->upstream;
+	f->egress = r->egress;
+	f->dns_ns = r->dns_ns;
+	f->connect_ns = r->connect_ns;
+	keep_tried(t, r);
+	dial_free(t->dial);
+	t->dial = NULL;
+	free(t->target);
+	t->target = NULL;
 }
 
 void
@@ -37,9 +46,7 @@ tunnel_give_up_dial(struct tunnel *t)
 	if (t->dial == NULL)
 		return;
 	dial_progress(t->dial, &r);
-	keep_report(t, &r);
-	dial_free(t->dial);
-	t->dial = NULL;
+	end_dial(t, &r);
 }
 
 static void
@@ -60,29 +67,27 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 	struct tunnel *t = arg;
 	int error = 0;
 
-	keep_report(t, r);
 	t->upstream.lfd.cb = upstream_cb;
 	if (lfd != NULL)
 		error = loop_move(
 		    t->all->loop, lfd, &t->upstream.lfd, TUNNEL_EVENTS);
 	/* The kernel told it once; read on, bytes may have come before. */
 	t->upstream.error = r->error;
-	dial_free(t->dial);
-	t->dial = NULL;
-	if (lfd == NULL || error != 0) {
-		t->reason = error == -ENOMEM ? REASON_NO_MEMORY
-			    : error != 0     ? REASON_INTERNAL
-					     : r->reason;
-		t->detail = error != 0 ? strerrordesc_np(-error) : t->said;
-	}
+	if (error != 0)
+		tunnel_blame(t,
+		    error == -ENOMEM ? REASON_NO_MEMORY : REASON_INTERNAL,
+		    strerrordesc_np(-error));
+	else if (lfd == NULL)
+		tunnel_blame(t, r->reason, r->detail);
+	end_dial(t, r);
 	/*
 	 * Whatever came of it, the handshake goes on to its end first: a
 	 * refused handshake would be held against sniport itself.
 	 */
 	if (t->phase != PHASE_CONNECT)
 		return;
-	if (t->reason != REASON_NONE)
-		tunnel_close(t, t->reason);
+	if (t->facts->reason != REASON_NONE)
+		tunnel_close(t, t->facts->reason);
 	else
 		tunnel_relay_start(t);
 }
@@ -90,6 +95,8 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 static void
 handshake_failed(struct tunnel *t, int error)
 {
+	enum reason reason;
+
 	switch (error) {
 	case -EPROTO:
 		t->lingers = tls_alerted(t->client.tls);
@@ -99,17 +106,18 @@ handshake_failed(struct tunnel *t, int error)
 		t->lingers = true;
 		/* FALLTHROUGH */
 	case -ECONNRESET:
-		t->closed_first = AUDIT_SIDE_CLIENT;
+		t->facts->closed_first = FACTS_SIDE_CLIENT;
 		tunnel_close(t, REASON_CLIENT_ABANDONED);
 		break;
 	case -ENOMEM:
 		tunnel_close(t, REASON_NO_MEMORY);
 		break;
 	default:
-		t->closed_first = AUDIT_SIDE_CLIENT;
+		t->facts->closed_first = FACTS_SIDE_CLIENT;
 		t->client.error = error;
-		t->detail = strerrordesc_np(-error);
-		tunnel_close(t, tunnel_broken_reason(t, &t->client));
+		reason = tunnel_broken_reason(t, &t->client);
+		tunnel_blame(t, reason, strerrordesc_np(-error));
+		tunnel_close(t, reason);
 	}
 }
 
@@ -125,31 +133,46 @@ start_dial(struct tunnel *t)
 		.arg = t,
 	};
 
+	enum reason reason = REASON_NONE;
+
 	if (dial_asks(&t->all->dial, t->target, t->terms))
-		t->reason = limits_lookup(
-		    &t->all->limits, &t->client_addr, &order.account);
-	if (t->reason == REASON_NONE &&
+		reason = limits_lookup(
+		    &t->all->limits, &t->facts->client, &order.account);
+	if (reason == REASON_NONE &&
 	    dial_start(&t->dial, &t->all->dial, &order) != 0)
-		t->reason = REASON_NO_MEMORY;
+		reason = REASON_NO_MEMORY;
 	resolver_account_release(order.account);
-	if (t->reason != REASON_NONE && t->phase == PHASE_CONNECT)
-		tunnel_close(t, t->reason);
+	t->facts->reason = reason;
+	if (reason != REASON_NONE && t->phase == PHASE_CONNECT)
+		tunnel_close(t, reason);
+}
+
+static enum reason
+keep_session(struct tunnel *t)
+{
+	const struct tls *tls = t->client.tls;
+	struct tunnel_facts *f = t->facts;
+	const char *cipher = tls_cipher(tls);
+
+	f->handshake_ns = clock_now() - f->accepted;
+	f->tls_version = (uint16_t)tls_version(tls);
+	f->resumed = tls_resumed(tls);
+	return (tunnel_put(t, FACTS_CIPHER, cipher, strlen(cipher)) == 0
+		    ? REASON_NONE
+		    : REASON_NO_MEMORY);
 }
 
 static void
 handshake_done(struct tunnel *t)
 {
-	enum reason reason;
+	enum reason reason = keep_session(t);
 
-	t->handshake = clock_now() - t->accepted;
-	t->tls_version = tls_version(t->client.tls);
-	t->tls_cipher = tls_cipher(t->client.tls);
-	t->resumed = tls_resumed(t->client.tls);
 	stats_add(&t->all->slot->count[STAT_HANDSHAKES], 1);
-	if (t->resumed)
+	if (t->facts->resumed > 0)
 		stats_add(&t->all->slot->count[STAT_RESUMED], 1);
-	reason = tunnel_decide_identity(t);
-	if (reason != REASON_NONE || t->reason != REASON_NONE) {
+	if (reason == REASON_NONE)
+		reason = tunnel_decide_identity(t);
+	if (reason != REASON_NONE || t->facts->reason != REASON_NONE) {
 		tunnel_close(t, reason);
 		return;
 	}
@@ -170,14 +193,14 @@ handshake_done(struct tunnel *t)
 void
 tunnel_hello_start(struct tunnel *t)
 {
-	enum reason reason = limits_client(&t->all->limits, &t->client_addr);
+	enum reason reason = limits_client(&t->all->limits, &t->facts->client);
 
 	t->counted_client = reason == REASON_NONE;
 	/* Not before: a client that is over its limits costs no session. */
 	if (reason == REASON_NONE &&
 	    tls_new(&t->client.tls, t->all->tls, t->client.lfd.fd, t) != 0)
 		reason = REASON_NO_MEMORY;
-	t->silent = reason == REASON_NONE;
+	t->facts->silent = reason == REASON_NONE;
 	if (reason != REASON_NONE)
 		tunnel_close(t, reason);
 	else
@@ -189,12 +212,12 @@ tunnel_handshake_run(struct tunnel *t)
 {
 	int error = tls_handshake(t->client.tls);
 
-	t->silent = tls_silent(t->client.tls);
+	t->facts->silent = tls_silent(t->client.tls);
 	if (error != 0 && error != -EAGAIN) {
 		handshake_failed(t, error);
 		return;
 	}
-	if (t->phase == PHASE_HELLO && t->hello >= 0) {
+	if (t->phase == PHASE_HELLO && t->facts->hello_ns >= 0) {
 		/* The rest of the handshake and the dial run together, unless
 		 * the client has yet to show who it is. */
 		tunnel_enter(t, PHASE_HANDSHAKE);
@@ -216,11 +239,11 @@ tunnel_connect_run(struct tunnel *t)
 	bool gone = t->client.hangup || t->client.error != 0;
 
 	if (gone && half_socket_error(&t->client) != 0) {
-		t->closed_first = AUDIT_SIDE_CLIENT;
-		t->detail = strerrordesc_np(-t->client.error);
+		t->facts->closed_first = FACTS_SIDE_CLIENT;
 		reason = tunnel_broken_reason(t, &t->client);
-		tunnel_close(t, reason == REASON_CLIENT_RESET
-				    ? REASON_CLIENT_ABANDONED
-				    : reason);
+		if (reason == REASON_CLIENT_RESET)
+			reason = REASON_CLIENT_ABANDONED;
+		tunnel_blame(t, reason, strerrordesc_np(-t->client.error));
+		tunnel_close(t, reason);
 	}
 }

@@ -33,18 +33,18 @@ static void
 tunnel_init(struct tunnel *t, struct tunnels *all, const struct addr *client,
     const struct conf_listener *listener)
 {
-	*t = (struct tunnel){
-		.all = all,
-		.number = ++all->number,
-		.client_addr = *client,
-		.listener = listener,
-		.wall = clock_wall(),
-		.accepted = loop_now(all->loop),
-		.hello = -1,
-		.handshake = -1,
-		.dialled = { .dns_ns = -1, .connect_ns = -1 },
-		.resumed = -1,
-	};
+	const struct boot *boot = all->boot;
+	struct tunnel_facts *f = &t->own;
+
+	*t = (struct tunnel){ .all = all, .facts = f, .listener = listener };
+	facts_init(f);
+	f->number = ++all->number;
+	f->worker = boot->worker;
+	f->generation = boot->generation;
+	f->client = *client;
+	f->listener = (uint32_t)(listener - boot->conf->listeners);
+	f->wall = clock_wall();
+	f->accepted = loop_now(all->loop);
 	stats_add(&all->slot->count[STAT_ACCEPTED], 1);
 }
 
@@ -57,7 +57,7 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 	if (t == NULL)
 		return (NULL);
 	tunnel_init(t, all, client, listener);
-	t->active = t->phase_since = t->accepted;
+	t->active = t->phase_since = t->facts->accepted;
 	t->look = CLOCK_NEVER;
 	t->task.cb = task_cb;
 	timer_init(&t->timer, tunnel_timer_cb);
@@ -83,7 +83,7 @@ tunnel_unborn(struct tunnels *all, const struct addr *client,
 	struct tunnel t;
 
 	tunnel_init(&t, all, client, listener);
-	t.reason = reason;
+	t.facts->reason = reason;
 	tunnel_tell_end(&t);
 }
 
@@ -116,7 +116,7 @@ tunnel_open(struct tunnels *all, int fd, const struct addr *client,
 		tunnel_close(
 		    t, error == -ENOMEM ? REASON_NO_MEMORY : REASON_INTERNAL);
 	} else if (speaks_for_others(listener, client)) {
-		t->silent = true;
+		t->facts->silent = true;
 		tunnel_enter(t, PHASE_PROXY);
 	} else {
 		tunnel_hello_start(t);

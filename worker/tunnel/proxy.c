@@ -20,7 +20,7 @@ consume(struct tunnel *t, uint8_t *buf, size_t len)
 static void
 refuse(struct tunnel *t, int error)
 {
-	t->detail = strerrordesc_np(-error);
+	tunnel_blame(t, REASON_PROXY_HEADER, strerrordesc_np(-error));
 	tunnel_close(t, REASON_PROXY_HEADER);
 }
 
@@ -35,11 +35,12 @@ tunnel_proxy_run(struct tunnel *t)
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	t->silent = t->silent && n <= 0;
+	if (n > 0)
+		t->facts->silent = false;
 	len = n > 0 ? proxy_parse(&header, buf, (size_t)n) : 0;
 	/* What was peeked at before its end will not become more. */
 	if (n <= 0 || (len == 0 && t->client.hangup)) {
-		t->closed_first = AUDIT_SIDE_CLIENT;
+		t->facts->closed_first = FACTS_SIDE_CLIENT;
 		tunnel_close(t, REASON_CLIENT_ABANDONED);
 		return;
 	}
@@ -50,9 +51,9 @@ tunnel_proxy_run(struct tunnel *t)
 		refuse(t, error);
 		return;
 	}
-	t->proxy = t->client_addr;
+	t->facts->proxy = t->facts->client;
 	if (!header.local && header.source.family != 0)
-		t->client_addr = header.source;
+		t->facts->client = header.source;
 	tunnel_hello_start(t);
 	if (t->phase == PHASE_HELLO)
 		tunnel_run(t);
@@ -77,12 +78,26 @@ local_addr(const struct tunnel *t)
 	return (addr);
 }
 
+/* A word for the header, as a string; NULL where it is not known, or was cut
+ * and is more than a header would bear. */
+static const char *
+header_string(struct piece word, char buf[PROXY_STRING_MAX + 1])
+{
+	if (word.s == NULL || word.len > PROXY_STRING_MAX)
+		return (NULL);
+	memcpy(buf, word.s, word.len);
+	buf[word.len] = '\0';
+	return (buf);
+}
+
 int
 tunnel_proxy_preface(struct tunnel *t)
 {
 	const struct conf_egress *line = t->terms->line;
+	const struct tunnel_facts *f = t->facts;
 	struct buffer *unsent = &t->client.unsent;
-	char authority[TARGET_TEXT_SIZE];
+	char authority[TARGET_TEXT_SIZE], identity[PROXY_STRING_MAX + 1];
+	struct piece words[FACTS_WORDS];
 	struct proxy_info info;
 
 	_Static_assert(PROXY_HEADER_MAX <= BUFFER_SLACK, "fits any block");
@@ -90,15 +105,16 @@ tunnel_proxy_preface(struct tunnel *t)
 		return (0);
 	if (buffer_lend(t->client.buffers, unsent) != 0)
 		return (-ENOMEM);
-	target_format(t->target, authority);
+	facts_words(t->text, f->text_len, words);
+	facts_format_target(f, words[FACTS_HOST], authority);
 	info = (struct proxy_info){
-		.source = t->client_addr,
+		.source = f->client,
 		.destination = local_addr(t),
 		.authority = authority,
-		.tls_version = t->tls_version,
-		.identity = t->identity,
+		.tls_version = facts_tls_version(f->tls_version),
+		.identity = header_string(words[FACTS_IDENTITY], identity),
 		.verified = t->verified,
-		.resumed = t->resumed > 0,
+		.resumed = f->resumed > 0,
 	};
 	unsent->end =
 	    proxy_format(&info, (unsigned)line->proxy_protocol, unsent->data);

@@ -58,12 +58,30 @@ note_first_close(struct tunnel *t)
 	bool client = t->client.ended || t->client.error != 0;
 	bool upstream = t->upstream.ended || t->upstream.error != 0;
 
-	if (t->closed_first != AUDIT_SIDE_NONE || (!client && !upstream))
+	if (t->facts->closed_first != FACTS_SIDE_NONE || (!client && !upstream))
 		return;
 	/* That one side broke can be found by telling it the other's end. */
 	if (upstream && !t->client.ended && t->upstream.ended)
 		client = false;
-	t->closed_first = client ? AUDIT_SIDE_CLIENT : AUDIT_SIDE_UPSTREAM;
+	t->facts->closed_first =
+	    client ? FACTS_SIDE_CLIENT : FACTS_SIDE_UPSTREAM;
+}
+
+/* What the system says of it, or the TLS library. */
+static const char *
+broken_detail(const struct tunnel *t, const struct half *broke)
+{
+	switch (broke->error) {
+	case -EPROTO:
+		return (tls_error(t->client.tls));
+	/* Those are words of ours, for what TLS found. */
+	case -EOVERFLOW:
+	case -EDQUOT:
+	case -ECONNABORTED:
+		return (NULL);
+	default:
+		return (strerrordesc_np(-broke->error));
+	}
 }
 
 /*
@@ -75,11 +93,8 @@ static void
 flush(struct tunnel *t, struct half *broke)
 {
 	note_first_close(t);
-	t->reason = tunnel_broken_reason(t, broke);
-	/* Those are words of ours, for what TLS found. */
-	if (broke->error != -EPROTO && broke->error != -EOVERFLOW &&
-	    broke->error != -EDQUOT && broke->error != -ECONNABORTED)
-		t->detail = strerrordesc_np(-broke->error);
+	tunnel_blame(
+	    t, tunnel_broken_reason(t, broke), broken_detail(t, broke));
 	t->broke = broke;
 	t->active = t->flush_poll = tunnel_now(t);
 	t->flush_left = half_unacknowledged(broke->peer);
@@ -114,13 +129,14 @@ tunnel_flush_run(struct tunnel *t)
 	/* Bytes that arrived before a TLS fault are good, none after it are. */
 	src->readable = src->readable || !src->ended;
 	result = relay_pump(src, &budget);
+	tunnel_note_moved(t);
 	if (src->received != before)
 		t->active = tunnel_now(t);
 	if (src->ended && dst->finished) {
 		/* What broke behind its end only answered our own. */
 		if (half_answered(src)) {
-			t->reason = whole(t);
-			t->detail = NULL;
+			t->facts->reason = whole(t);
+			(void)tunnel_put(t, FACTS_DETAIL, NULL, FACTS_NO_WORD);
 		}
 		result = RELAY_BROKEN;
 	}
@@ -128,7 +144,7 @@ tunnel_flush_run(struct tunnel *t)
 		loop_defer(t->all->loop, &t->task);
 	else if (result != RELAY_WAIT && (dst->error != 0 || dead(dst) ||
 					     half_unacknowledged(dst) == 0))
-		tunnel_close(t, t->reason);
+		tunnel_close(t, t->facts->reason);
 }
 
 /* Looks again, ever less often, until nothing was taken for
@@ -144,7 +160,7 @@ tunnel_flush_expire(struct tunnel *t)
 	t->flush_left = left;
 	passed = tunnel_now(t) - t->active;
 	if (passed >= tunnel_timeouts(t)->shutdown) {
-		tunnel_close(t, t->reason);
+		tunnel_close(t, t->facts->reason);
 		return;
 	}
 	t->flush_poll = tunnel_now(t) + passed + FLUSH_POLL_FIRST;
@@ -189,7 +205,10 @@ tunnel_look(struct tunnel *t)
 static bool
 pump(struct tunnel *t, struct half *src, size_t *budget)
 {
-	switch (relay_pump(src, budget)) {
+	enum relay_result result = relay_pump(src, budget);
+
+	tunnel_note_moved(t);
+	switch (result) {
 	case RELAY_WAIT:
 		return (true);
 	case RELAY_MORE:

@@ -47,34 +47,20 @@ struct tunnel {
 	struct loop_task task;
 	struct loop_garbage garbage;
 	struct dial *dial;
-	uint64_t number;
 
-	/* what the audit line will say */
-	struct addr client_addr, proxy; /* the latter: who spoke for it */
+	struct tunnel_facts *facts; /* what the audit line will say */
+	struct tunnel_facts own;
+	uint8_t *text; /* of the facts */
+
 	const struct conf_listener *listener;
-	const struct rule *rule;
 	const struct rule *terms; /* what holds for it: the rule, or none's */
-	const char *decision;
-	enum reason would_deny;
-	bool undecided; /* until it is known who the client is */
-	bool silent;	/* no byte has come, though one would be taken */
-	bool lingers;	/* the client is to see an alert or an end, no reset */
+	struct target *target;	  /* until the upstream is there */
+	bool undecided;		  /* until it is known who the client is */
+	bool lingers; /* the client is to see an alert or an end, no reset */
 	bool counted_client, counted_rule; /* all->limits */
-	const char *identity;
 	bool verified;	/* the client's certificate, whatever its names */
 	size_t preface; /* bytes to the upstream that are not the client's */
-	struct target *target;
-	struct audit_try *tried;
-	char *said; /* the dial's detail */
-	struct dial_report dialled;
-	enum reason reason; /* the first cause, once there is one */
-	const char *detail;
-	enum audit_side closed_first;
-	const char *tls_version, *tls_cipher;
-	int resumed;
-	int64_t wall, accepted;	  /* the latter on clock_now() */
-	int64_t hello, handshake; /* since accepted; -1: not reached */
-	int64_t active;		  /* when a byte was last moved */
+	int64_t active; /* when a byte was last moved */
 	int64_t phase_since, flush_poll;
 	int64_t look; /* whether somebody is lost; NEVER: who owes nothing */
 	size_t lingered, flush_left;
@@ -104,6 +90,20 @@ tunnel_prefaced(const struct tunnel *t)
 	    t->preface < t->client.received ? t->preface : t->client.received);
 }
 
+/* Writes into the facts what has come about on both sides since the last time:
+ * to be called where bytes have moved. */
+static inline void
+tunnel_note_moved(struct tunnel *t)
+{
+	struct tunnel_facts *f = t->facts;
+
+	atomic_store_explicit(&f->bytes_from_client,
+	    t->client.received - tunnel_prefaced(t), memory_order_relaxed);
+	atomic_store_explicit(&f->bytes_from_upstream, t->upstream.received,
+	    memory_order_relaxed);
+	f->client_truncated = t->client.truncated;
+}
+
 /* It has work left over, and its turn comes when others have had theirs. */
 static inline bool
 tunnel_waits(const struct tunnel *t)
@@ -119,7 +119,8 @@ void tunnel_arm(struct tunnel *);
 
 /*
  * The one way out of every phase but LINGER: writes the audit line, counts,
- * closes the sockets. An earlier cause in t->reason stands.
+ * closes the sockets. An earlier cause stands, see
+ * tunnel_blame().
  */
 void tunnel_close(struct tunnel *, enum reason);
 
@@ -169,6 +170,11 @@ enum reason tunnel_broken_reason(
     const struct tunnel *, const struct half *broken);
 
 /* tunnel_audit.c */
+/* Adds a word to the facts. 0 or -ENOMEM. */
+int tunnel_put(struct tunnel *, enum facts_word, const void *bytes, size_t len);
+/* Notes why the tunnel is to end, with what else is known of that (NULL:
+ * nothing), unless there is an earlier cause, which stands. */
+void tunnel_blame(struct tunnel *, enum reason, const char *detail);
 /* Is it a connection without a byte, and are those left out of the logs? */
 bool tunnel_is_probe(const struct tunnel *);
 void tunnel_audit(struct tunnel *, enum audit_event);

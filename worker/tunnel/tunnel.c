@@ -55,7 +55,7 @@ tunnel_timer_cb(struct timer *timer)
 static int64_t
 hello_deadline(const struct tunnel *t)
 {
-	return (t->accepted + tunnel_timeouts(t)->client_hello);
+	return (t->facts->accepted + tunnel_timeouts(t)->client_hello);
 }
 
 static void
@@ -67,7 +67,7 @@ hello_expire(struct tunnel *t)
 static int64_t
 handshake_deadline(const struct tunnel *t)
 {
-	return (t->accepted + tunnel_timeouts(t)->handshake);
+	return (t->facts->accepted + tunnel_timeouts(t)->handshake);
 }
 
 static void
@@ -162,8 +162,7 @@ garbage_free(struct loop_garbage *g)
 	struct tunnel *t = container_of(g, struct tunnel, garbage);
 
 	free(t->target);
-	free(t->tried);
-	free(t->said);
+	free(t->text);
 	free(t);
 }
 
@@ -179,7 +178,7 @@ bury(struct tunnel *t)
 	timer_cancel(loop_timers(all->loop), &t->timer);
 	loop_undefer(all->loop, &t->task);
 	if (t->counted_client)
-		limits_client_done(&all->limits, &t->client_addr);
+		limits_client_done(&all->limits, &t->facts->client);
 	if (t->counted_rule)
 		limits_rule_done(&all->limits, t->terms);
 	TAILQ_REMOVE(&all->list, t, entry);
@@ -219,28 +218,27 @@ tunnel_tell_end(struct tunnel *t)
 	if (!tunnel_is_probe(t))
 		tunnel_audit(t, AUDIT_END);
 	tunnel_log_end(t);
-	stats_add(&t->all->slot->reason[t->reason], 1);
+	stats_add(&t->all->slot->reason[t->facts->reason], 1);
 }
 
 /* The one way out: audit line, counters, sockets. */
 void
 tunnel_close(struct tunnel *t, enum reason reason)
 {
+	struct tunnel_facts *f = t->facts;
 	bool clean;
 
 	assert(t->phase < PHASE_LINGER);
-	if (t->reason == REASON_NONE)
-		t->reason = reason;
-	if (t->detail == NULL && tls_fault(t->reason))
-		t->detail = tls_error(t->client.tls);
+	tunnel_blame(
+	    t, reason, tls_fault(reason) ? tls_error(t->client.tls) : NULL);
 	tunnel_give_up_dial(t);
+	tunnel_note_moved(t);
 	tunnel_tell_end(t);
-	stats_add(&t->all->slot->count[STAT_BYTES_FROM_CLIENT],
-	    t->client.received - tunnel_prefaced(t));
+	stats_add(
+	    &t->all->slot->count[STAT_BYTES_FROM_CLIENT], f->bytes_from_client);
 	stats_add(&t->all->slot->count[STAT_BYTES_FROM_UPSTREAM],
-	    t->upstream.received);
-	t->detail = NULL;
-	clean = reason_class(t->reason) == REASON_CLASS_GOOD;
+	    f->bytes_from_upstream);
+	clean = reason_class(f->reason) == REASON_CLASS_GOOD;
 	half_close(&t->upstream, !clean);
 	if (t->lingers) {
 		linger(t);
@@ -310,6 +308,7 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 	all->boot = boot;
 	all->loop = loop;
 	all->slot = stats_mine(boot->shm);
+	conf_names(conf, &all->names);
 	TAILQ_INIT(&all->list);
 	buffers_init(&all->buffers, (size_t)conf->limits.buffer,
 	    tls_slack((size_t)conf->limits.buffer));

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "common/boot.h"
+#include "common/log/facts.h"
 #include "common/log/log.h"
 #include "common/net/addr.h"
 #include "common/reason.h"
@@ -24,6 +25,7 @@ struct tunnels {
 	const struct boot *boot;
 	struct loop *loop;
 	struct stats_slot *slot;
+	struct facts_names names;
 	struct buffers buffers;
 	struct limits limits;
 	struct tls_context *tls;

@@ -1,0 +1,175 @@
+/* Packs the words of a tunnel's facts, finds them again, and formats some. */
+#include "common/log/facts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A word's length that says that there is none. */
+#define NO_WORD UINT16_MAX
+
+_Static_assert(sizeof(struct tunnel_facts) == 488, "a slot less its head");
+
+static const uint16_t longest[FACTS_WORDS] = {
+	[FACTS_SERVER_NAME] = FACTS_SERVER_NAME_MAX,
+	[FACTS_HOST] = HOSTNAME_SIZE - 1,
+	[FACTS_IDENTITY] = FACTS_IDENTITY_MAX,
+	[FACTS_DETAIL] = FACTS_DETAIL_MAX,
+	[FACTS_CIPHER] = 63,
+	[FACTS_TRIED] = FACTS_TRIED_MAX * FACTS_TRY_SIZE,
+};
+
+void
+facts_init(struct tunnel_facts *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->hello_ns = f->handshake_ns = f->dns_ns = f->connect_ns =
+	    f->total_ns = -1;
+	f->listener = f->rule = f->line = FACTS_NONE;
+	f->resumed = -1;
+}
+
+size_t
+facts_pack(struct tunnel_facts *f, enum facts_word word, size_t len,
+    uint8_t head[FACTS_HEAD_SIZE])
+{
+	uint32_t full = len < FACTS_NONE ? (uint32_t)len : FACTS_NONE;
+	uint16_t told = NO_WORD;
+
+	if (len == FACTS_NO_WORD) {
+		len = 0;
+	} else {
+		if (word == FACTS_SERVER_NAME)
+			f->server_name_len = full;
+		if (word == FACTS_IDENTITY)
+			f->identity_len = full;
+		if (len > longest[word])
+			len = longest[word];
+		told = (uint16_t)len;
+	}
+	head[0] = (uint8_t)word;
+	memcpy(head + 1, &told, sizeof(told));
+	return (len);
+}
+
+int
+facts_put(struct tunnel_facts *f, uint8_t *text, size_t size,
+    enum facts_word word, const void *bytes, size_t len)
+{
+	uint8_t head[FACTS_HEAD_SIZE];
+	size_t at = f->text_len;
+
+	len = facts_pack(f, word, len, head);
+	if (size > FACTS_TEXT_MAX)
+		size = FACTS_TEXT_MAX;
+	if (at + sizeof(head) + len > size) {
+		f->cut = 1;
+		return (-ENOSPC);
+	}
+	memcpy(text + at, head, sizeof(head));
+	if (len > 0)
+		memcpy(text + at + sizeof(head), bytes, len);
+	f->text_len = (uint16_t)(at + sizeof(head) + len);
+	return (0);
+}
+
+void
+facts_words(const uint8_t *text, size_t len, struct piece words[FACTS_WORDS])
+{
+	size_t at = 0;
+	uint16_t told;
+	uint8_t word;
+
+	memset(words, 0, FACTS_WORDS * sizeof(*words));
+	while (len - at >= FACTS_HEAD_SIZE) {
+		word = text[at];
+		memcpy(&told, text + at + 1, sizeof(told));
+		at += FACTS_HEAD_SIZE;
+		if (word >= FACTS_WORDS)
+			return;
+		words[word] = (struct piece){ NULL, 0 };
+		if (told == NO_WORD)
+			continue;
+		if (told > longest[word] || told > len - at)
+			return;
+		words[word] = (struct piece){ (const char *)text + at, told };
+		at += told;
+	}
+}
+
+void
+facts_try_pack(uint8_t at[FACTS_TRY_SIZE], const struct facts_try *try)
+{
+	uint16_t reason = (uint16_t)try->reason;
+
+	_Static_assert(sizeof(try->addr) + sizeof(reason) == FACTS_TRY_SIZE,
+	    "an address and a reason");
+	memcpy(at, &try->addr, sizeof(try->addr));
+	memcpy(at + sizeof(try->addr), &reason, sizeof(reason));
+}
+
+static bool
+try_unpack(struct facts_try *try, const char *at)
+{
+	uint16_t reason;
+
+	memcpy(&try->addr, at, sizeof(try->addr));
+	memcpy(&reason, at + sizeof(try->addr), sizeof(reason));
+	try->reason = reason;
+	return (addr_is_sound(&try->addr) && reason < REASON_COUNT);
+}
+
+size_t
+facts_tries(struct piece word, struct facts_try tries[FACTS_TRIED_MAX])
+{
+	size_t at, n = 0;
+
+	for (at = 0; word.len - at >= FACTS_TRY_SIZE && n < FACTS_TRIED_MAX;
+	     at += FACTS_TRY_SIZE)
+		if (try_unpack(&tries[n], word.s + at))
+			n++;
+	return (n);
+}
+
+size_t
+facts_format_id(const struct tunnel_facts *f, char buf[FACTS_ID_SIZE])
+{
+	return ((size_t)snprintf(buf, FACTS_ID_SIZE,
+	    "%" PRIu32 "-%" PRIu32 "-%" PRIu64, f->generation, f->worker,
+	    f->number));
+}
+
+size_t
+facts_format_target(
+    const struct tunnel_facts *f, struct piece host, char buf[TARGET_TEXT_SIZE])
+{
+	bool ipv6 = piece_has(host, ':');
+
+	return ((size_t)snprintf(buf, TARGET_TEXT_SIZE, "%s%.*s%s:%u",
+	    ipv6 ? "[" : "", (int)host.len, host.s, ipv6 ? "]" : "", f->port));
+}
+
+const char *
+facts_tls_version(unsigned version)
+{
+	switch (version) {
+	case 0x0303:
+		return ("TLSv1.2");
+	case 0x0304:
+		return ("TLSv1.3");
+	default:
+		return (NULL);
+	}
+}
+
+const char *
+facts_name(const struct facts_table *t, uint32_t number)
+{
+	const char *name;
+
+	if (number >= t->n)
+		return (NULL);
+	memcpy(&name, (const char *)t->rows + number * t->size, sizeof(name));
+	return (name);
+}
