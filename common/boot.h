@@ -51,6 +51,7 @@ struct boot {
 	/* What this worker leaves to others, and what others have left to it,
 	 * see store.h. The worker closes them. */
 	int store; /* -1: it leaves nothing */
+	int table; /* of its tunnels, to write by; the worker closes it */
 	const int *known;
 	size_t nknown;
 };

@@ -51,6 +51,7 @@ struct child {
 	int control_fd; /* -1: it has closed its end */
 	int slot;	/* in shm */
 	int store;	/* what it leaves to others, to be read; -1: nothing */
+	int table;	/* of its tunnels, to be read */
 	enum child_state state;
 	bool told_ready, told_emptied; /* once is enough */
 	bool lent; /* it was given sockets of another, and may have them yet */

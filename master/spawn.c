@@ -16,6 +16,7 @@
 #include "common/log/sink.h"
 #include "common/shm/shm.h"
 #include "common/shm/stats.h"
+#include "common/shm/table.h"
 #include "master/inherit.h"
 #include "master/listener.h"
 #include "master/logs.h"
@@ -52,7 +53,7 @@ compare_int(const void *a, const void *b)
 static int
 close_others(const struct boot *boot)
 {
-	size_t n = boot->nsockets + boot->nknown + 5;
+	size_t n = boot->nsockets + boot->nknown + 6;
 	int *keep = calloc(n, sizeof(*keep));
 	int error = 0;
 	unsigned next = STDERR_FILENO + 1;
@@ -64,6 +65,7 @@ close_others(const struct boot *boot)
 	for (size_t i = 0; i < boot->nknown; i++)
 		keep[boot->nsockets + i] = boot->known[i];
 	/* -1, where there is none, is no descriptor to be kept. */
+	keep[n - 6] = boot->table;
 	keep[n - 5] = boot->store;
 	keep[n - 4] = boot->control_fd;
 	keep[n - 3] = shm_fd(boot->shm);
@@ -212,6 +214,11 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	error = list_sockets(g, c->worker, from, now, &boot);
 	if (error != 0)
 		return (error);
+	*step = "make a table of tunnels";
+	error = table_new(
+	    table_size(g->conf->limits.tunnels), &boot.table, &c->table);
+	if (error != 0)
+		goto out;
 	inherit_init(&in, c, from->before);
 	boot.store = in.writer;
 	boot.known = in.known;
@@ -227,6 +234,8 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	if (c->pid < 0)
 		error = -errno;
 	inherit_fini(&in);
+	fd_close(&boot.table);
+out:
 	free((void *)(uintptr_t)boot.sockets);
 	return (error);
 }
@@ -248,6 +257,7 @@ spawn_worker(struct generation *g, unsigned worker,
 		.worker = worker,
 		.control_fd = -1,
 		.store = -1,
+		.table = -1,
 		.started = now,
 		.kill_at = CLOCK_NEVER,
 		.doubted = CLOCK_NEVER };
@@ -266,6 +276,7 @@ out:
 		if (c->slot >= 0)
 			shm_release(from->shm, c->slot);
 		fd_close(&c->store);
+		fd_close(&c->table);
 		free(c);
 		return (error);
 	}
@@ -286,6 +297,7 @@ spawn_forget(struct child *c, struct shm *shm)
 	TAILQ_REMOVE(&g->children, c, entry);
 	fd_close(&c->control_fd);
 	fd_close(&c->store);
+	fd_close(&c->table);
 	stats_retire(shm, c->slot);
 	shm_release(shm, c->slot);
 	free(c);

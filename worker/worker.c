@@ -16,6 +16,7 @@
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "common/shm/stats.h"
+#include "common/shm/table.h"
 #include "worker/accept.h"
 #include "worker/dns/resolver.h"
 #include "worker/loop/loop.h"
@@ -41,6 +42,7 @@ struct worker {
 	struct stats_slot *slot;
 	struct loop *loop;
 	struct resolver *resolver;
+	struct table *table;
 	struct tunnels tunnels;
 	struct acceptor *acceptor;
 	struct loop_fd control;
@@ -78,6 +80,7 @@ heartbeat_cb(struct timer *t)
 	if (memory_is_due(
 		&w->memory, w->tunnels.count, buffers->nlent, work_done(w))) {
 		buffers_trim(buffers);
+		table_trim(w->table);
 		alloc_trim();
 	}
 	timer_arm(
@@ -130,6 +133,7 @@ flush_logs(struct worker *w)
 {
 	bool flushed = sink_flush(w->boot->audit);
 
+	table_settle(w->table, sink_left(w->boot->audit));
 	report_dropped(w, flushed);
 	return (sink_flush(log_sink(w->boot->log)) && flushed);
 }
@@ -314,6 +318,19 @@ inherit(struct worker *w)
 }
 
 static int
+open_table(struct worker *w)
+{
+	int fd = w->boot->table, error = table_open(&w->table, fd);
+
+	fd_close(&fd);
+	if (error != 0)
+		return (error);
+	w->tunnels.table = w->table;
+	sink_publish_left(w->boot->audit, table_left(w->table));
+	return (0);
+}
+
+static int
 start(struct worker *w)
 {
 	const struct boot *boot = w->boot;
@@ -329,7 +346,9 @@ start(struct worker *w)
 	timer_init(&w->deadline, deadline_cb);
 	w->tunnels.closed = tunnel_closed;
 	w->tunnels.arg = w;
-	error = loop_new(&w->loop);
+	error = open_table(w);
+	if (error == 0)
+		error = loop_new(&w->loop);
 	if (error == 0)
 		error = resolver_new(&w->resolver, w->loop, &boot->conf->dns,
 		    boot->hosts, boot->log, w->slot);
@@ -407,7 +426,9 @@ finish(struct worker *w)
 	}
 	resolver_free(w->resolver);
 	loop_free(w->loop);
-	wait_for_logs(w);
+	/* Which has the lines that wait, until it is gone. */
+	if (w->table != NULL)
+		wait_for_logs(w);
 }
 
 int

@@ -68,9 +68,24 @@ queue_head(const struct sink *s, char record[RECORD_MAX])
 	return (len);
 }
 
+uint64_t
+sink_accepted(const struct sink *s)
+{
+	return (s->accepted);
+}
+
+uint64_t
+sink_left(const struct sink *s)
+{
+	return (s->accepted - s->lines);
+}
+
 static void
 publish(const struct sink *s)
 {
+	if (s->left != NULL)
+		atomic_store_explicit(
+		    s->left, sink_left(s), memory_order_relaxed);
 	if (s->owed != NULL)
 		atomic_store_explicit(
 		    s->owed, s->lines + s->dropped, memory_order_relaxed);
@@ -202,6 +217,7 @@ enqueue(struct sink *s, const char *bytes, size_t len, size_t done)
 	ring_write(s, &len, sizeof(len));
 	ring_write(s, bytes, len);
 	s->lines++;
+	s->accepted++;
 	s->owner = getpid();
 	publish(s);
 	return (0);
@@ -275,8 +291,11 @@ sink_write(struct sink *s, int severity, const char *line, size_t len)
 	if (!sink_flush(s))
 		return (enqueue(s, line, len, 0));
 	r = deliver(s, line, len, &done);
-	if (r == 0)
+	if (r == 0) {
+		s->accepted++;
+		publish(s);
 		return (0);
+	}
 	if (is_owed(r, done))
 		return (enqueue(s, line, len, done));
 	drop(s);
@@ -300,5 +319,13 @@ sink_publish(struct sink *s, _Atomic uint64_t *owed)
 {
 	forget_parent(s);
 	s->owed = owed;
+	publish(s);
+}
+
+void
+sink_publish_left(struct sink *s, _Atomic uint64_t *left)
+{
+	forget_parent(s);
+	s->left = left;
 	publish(s);
 }

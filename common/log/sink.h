@@ -85,4 +85,15 @@ uint64_t sink_take_dropped(struct sink *);
  */
 void sink_publish(struct sink *, _Atomic uint64_t *owed);
 
+/*
+ * Each line that is written or queued has a number: 1, 2, ... What is dropped
+ * at once has none. The number of the last line so far; and of the last that
+ * has left: it was written, or lost when its turn came, and so were all before
+ * it. The latter stands in *left, which is borrowed, from now on, and is there
+ * before anything else is done after a line has left.
+ */
+uint64_t sink_accepted(const struct sink *);
+uint64_t sink_left(const struct sink *);
+void sink_publish_left(struct sink *, _Atomic uint64_t *left);
+
 #endif

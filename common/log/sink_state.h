@@ -22,6 +22,8 @@ struct sink {
 	uint64_t dropped;
 	pid_t owner; /* who queued and dropped */
 	_Atomic uint64_t *owed;
+	uint64_t accepted; /* lines, written or queued */
+	_Atomic uint64_t *left;
 };
 
 /* Connects a datagram socket to that of the syslog daemon. 0 or -errno. */

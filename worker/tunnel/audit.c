@@ -1,29 +1,40 @@
 /* What is written of a tunnel: its facts, its audit line, the error log. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/log/audit.h"
 #include "common/log/log.h"
+#include "common/log/sink.h"
+#include "common/shm/table.h"
 #include "worker/tunnel/state.h"
 
 int
 tunnel_put(
     struct tunnel *t, enum facts_word word, const void *bytes, size_t len)
 {
-	size_t size = t->facts->text_len + FACTS_HEAD_SIZE +
-		      (len < FACTS_TEXT_MAX ? len : FACTS_TEXT_MAX);
-	uint8_t *text = realloc(t->text, size);
-
-	if (text == NULL) {
-		t->facts->cut = 1;
-		return (-ENOMEM);
-	}
-	t->text = text;
-	return (facts_put(t->facts, text, size, word, bytes, len) == 0
+	return (table_put(t->all->table, t->facts, word, bytes, len) == 0
 		    ? 0
 		    : -ENOMEM);
+}
+
+/* All of the facts' text; those that found no place in the table have none. */
+static const uint8_t *
+text_of(const struct tunnel *t, uint8_t buf[FACTS_TEXT_MAX])
+{
+	if (!table_has(t->all->table, t->facts))
+		return (t->facts->text);
+	return (table_text(t->all->table, t->facts, buf));
+}
+
+const uint8_t *
+tunnel_words(const struct tunnel *t, uint8_t buf[FACTS_TEXT_MAX],
+    struct piece words[FACTS_WORDS])
+{
+	const uint8_t *text = text_of(t, buf);
+
+	facts_words(text, t->facts->text_len, words);
+	return (text);
 }
 
 void
@@ -44,20 +55,49 @@ tunnel_is_probe(const struct tunnel *t)
 	    t->facts->silent && !t->all->boot->conf->log.silent_connections);
 }
 
-void
-tunnel_audit(struct tunnel *t, enum audit_event event)
+/* 0, or -errno: the line is lost, which the sink counts and somebody reports. */
+static int
+write_line(const struct tunnel *t, enum audit_event event)
 {
 	const struct boot *boot = t->all->boot;
+	uint8_t buf[FACTS_TEXT_MAX];
 	const struct audit_line line = {
 		.event = event,
 		.facts = t->facts,
-		.text = t->text,
+		.text = text_of(t, buf),
 		.names = &t->all->names,
 	};
 
+	return (audit_write(boot->audit, boot->conf->log.format, &line));
+}
+
+void
+tunnel_audit_connect(struct tunnel *t)
+{
 	t->facts->total_ns = clock_now() - t->facts->accepted;
-	/* A line that is lost is counted by the sink, and reported. */
-	(void)audit_write(boot->audit, boot->conf->log.format, &line);
+	(void)write_line(t, AUDIT_CONNECT);
+}
+
+void
+tunnel_audit_end(struct tunnel *t)
+{
+	struct table *table = t->all->table;
+	struct sink *sink = t->all->boot->audit;
+	bool kept = table_has(table, t->facts);
+	int error = 0;
+
+	t->facts->total_ns = clock_now() - t->facts->accepted;
+	if (kept)
+		table_end(table, t->facts, sink_accepted(sink) + 1);
+	if (!tunnel_is_probe(t))
+		error = write_line(t, AUDIT_END);
+	if (!kept)
+		return;
+	if (error != 0 || tunnel_is_probe(t))
+		table_forget(table, t->facts);
+	else
+		table_wait(table, t->facts);
+	table_settle(table, sink_left(sink));
 }
 
 void
@@ -72,8 +112,9 @@ tunnel_log_end(struct tunnel *t)
 	    reason_class(reason) == REASON_CLASS_GOOD || tunnel_is_probe(t);
 	enum log_level level = quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 	struct piece words[FACTS_WORDS], detail;
+	uint8_t buf[FACTS_TEXT_MAX];
 
-	facts_words(t->text, f->text_len, words);
+	(void)tunnel_words(t, buf, words);
 	detail = words[FACTS_DETAIL];
 	facts_format_id(f, id);
 	addr_format(&f->client, client);

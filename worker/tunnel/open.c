@@ -3,6 +3,7 @@
 
 #include "common/base/fd.h"
 #include "common/shm/stats.h"
+#include "common/shm/table.h"
 #include "worker/tunnel/state.h"
 
 static void
@@ -31,13 +32,11 @@ task_cb(struct loop_task *task)
 /* Who came, where and when: all that is known of it. It is in no list. */
 static void
 tunnel_init(struct tunnel *t, struct tunnels *all, const struct addr *client,
-    const struct conf_listener *listener)
+    const struct conf_listener *listener, struct tunnel_facts *f)
 {
 	const struct boot *boot = all->boot;
-	struct tunnel_facts *f = &t->own;
 
 	*t = (struct tunnel){ .all = all, .facts = f, .listener = listener };
-	facts_init(f);
 	f->number = ++all->number;
 	f->worker = boot->worker;
 	f->generation = boot->generation;
@@ -53,10 +52,16 @@ tunnel_new(struct tunnels *all, const struct addr *client,
     const struct conf_listener *listener)
 {
 	struct tunnel *t = malloc(sizeof(*t));
+	struct tunnel_facts *f = NULL;
 
-	if (t == NULL)
+	if (t != NULL)
+		f = table_take(all->table);
+	if (f == NULL) {
+		free(t);
 		return (NULL);
-	tunnel_init(t, all, client, listener);
+	}
+	tunnel_init(t, all, client, listener, f);
+	table_begin(all->table, f);
 	t->active = t->phase_since = t->facts->accepted;
 	t->look = CLOCK_NEVER;
 	t->task.cb = task_cb;
@@ -73,16 +78,18 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 }
 
 /*
- * There is no memory for a tunnel, so it is over before it could be one. To
- * tell that takes none.
+ * There is no memory for a tunnel, or no slot in the table, so it is over before
+ * it could be one. To tell that takes none.
  */
 static void
 tunnel_unborn(struct tunnels *all, const struct addr *client,
     const struct conf_listener *listener, enum reason reason)
 {
+	struct tunnel_facts facts;
 	struct tunnel t;
 
-	tunnel_init(&t, all, client, listener);
+	facts_init(&facts);
+	tunnel_init(&t, all, client, listener, &facts);
 	t.facts->reason = reason;
 	tunnel_tell_end(&t);
 }

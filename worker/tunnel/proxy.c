@@ -98,6 +98,7 @@ tunnel_proxy_preface(struct tunnel *t)
 	struct buffer *unsent = &t->client.unsent;
 	char authority[TARGET_TEXT_SIZE], identity[PROXY_STRING_MAX + 1];
 	struct piece words[FACTS_WORDS];
+	uint8_t buf[FACTS_TEXT_MAX];
 	struct proxy_info info;
 
 	_Static_assert(PROXY_HEADER_MAX <= BUFFER_SLACK, "fits any block");
@@ -105,7 +106,7 @@ tunnel_proxy_preface(struct tunnel *t)
 		return (0);
 	if (buffer_lend(t->client.buffers, unsent) != 0)
 		return (-ENOMEM);
-	facts_words(t->text, f->text_len, words);
+	(void)tunnel_words(t, buf, words);
 	facts_format_target(f, words[FACTS_HOST], authority);
 	info = (struct proxy_info){
 		.source = f->client,

@@ -262,7 +262,7 @@ tunnel_relay_start(struct tunnel *t)
 {
 	stats_add(&t->all->slot->count[STAT_ESTABLISHED], 1);
 	if (t->all->boot->conf->log.access_connect)
-		tunnel_audit(t, AUDIT_CONNECT);
+		tunnel_audit_connect(t);
 	if (tunnel_proxy_preface(t) != 0) {
 		tunnel_close(t, REASON_NO_MEMORY);
 		return;

@@ -49,8 +49,6 @@ struct tunnel {
 	struct dial *dial;
 
 	struct tunnel_facts *facts; /* what the audit line will say */
-	struct tunnel_facts own;
-	uint8_t *text; /* of the facts */
 
 	const struct conf_listener *listener;
 	const struct rule *terms; /* what holds for it: the rule, or none's */
@@ -172,12 +170,18 @@ enum reason tunnel_broken_reason(
 /* tunnel_audit.c */
 /* Adds a word to the facts. 0 or -ENOMEM. */
 int tunnel_put(struct tunnel *, enum facts_word, const void *bytes, size_t len);
+/* Finds the words of the facts; buf is for a text that is in pieces. Returns
+ * all of the text. */
+const uint8_t *tunnel_words(const struct tunnel *, uint8_t buf[FACTS_TEXT_MAX],
+    struct piece words[FACTS_WORDS]);
 /* Notes why the tunnel is to end, with what else is known of that (NULL:
  * nothing), unless there is an earlier cause, which stands. */
 void tunnel_blame(struct tunnel *, enum reason, const char *detail);
 /* Is it a connection without a byte, and are those left out of the logs? */
 bool tunnel_is_probe(const struct tunnel *);
-void tunnel_audit(struct tunnel *, enum audit_event);
+void tunnel_audit_connect(struct tunnel *);
+/* All that there is to say is known. */
+void tunnel_audit_end(struct tunnel *);
 void tunnel_log_end(struct tunnel *);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/shm/stats.h"
+#include "common/shm/table.h"
 #include "worker/tunnel/state.h"
 
 /* What a refused client may still send before its socket is just closed. */
@@ -162,7 +163,6 @@ garbage_free(struct loop_garbage *g)
 	struct tunnel *t = container_of(g, struct tunnel, garbage);
 
 	free(t->target);
-	free(t->text);
 	free(t);
 }
 
@@ -185,6 +185,8 @@ bury(struct tunnel *t)
 	all->count--;
 	atomic_store_explicit(
 	    &all->slot->tunnels, all->count, memory_order_relaxed);
+	table_release(all->table, t->facts);
+	t->facts = NULL;
 	t->garbage.free = garbage_free;
 	loop_free_later(all->loop, &t->garbage);
 	all->closed(all->arg);
@@ -215,8 +217,7 @@ linger(struct tunnel *t)
 void
 tunnel_tell_end(struct tunnel *t)
 {
-	if (!tunnel_is_probe(t))
-		tunnel_audit(t, AUDIT_END);
+	tunnel_audit_end(t);
 	tunnel_log_end(t);
 	stats_add(&t->all->slot->reason[t->facts->reason], 1);
 }

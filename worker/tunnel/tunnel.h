@@ -26,6 +26,7 @@ struct tunnels {
 	struct loop *loop;
 	struct stats_slot *slot;
 	struct facts_names names;
+	struct table *table; /* borrowed */
 	struct buffers buffers;
 	struct limits limits;
 	struct tls_context *tls;
@@ -40,7 +41,8 @@ struct tunnels {
 };
 
 /*
- * Sets up what tunnels share; boot, loop, resolver and slot are borrowed. 0
+ * Sets up what tunnels share; boot, loop, resolver and slot are borrowed, and
+ * the table, which is set already. 0
  * or -errno.
  */
 int tunnels_init(
