@@ -21,8 +21,22 @@
 
 static unsigned reads, shutdowns;
 static int lie; /* what SSL_get_error() says of each SSL_read_ex(), if not 0 */
+static size_t
+    answer; /* bytes of each one's answer, whether it goes out or not */
 
 static SSL *server;
+
+/* A request to renegotiate and a byte of data behind it: no record is needed. */
+static int
+answer_then_read(SSL *ssl, uint8_t *buf, size_t *n)
+{
+	static const uint8_t sealed[64];
+
+	BIO_write(SSL_get_wbio(ssl), sealed, (int)answer);
+	*buf = 'x';
+	*n = 1;
+	return (1);
+}
 
 int
 SSL_read_ex(SSL *ssl, void *buf, size_t size, size_t *n)
@@ -34,6 +48,8 @@ SSL_read_ex(SSL *ssl, void *buf, size_t size, size_t *n)
 	if (ssl != server)
 		return (real(ssl, buf, size, n));
 	reads++;
+	if (answer > 0)
+		return (answer_then_read(ssl, buf, n));
 	return (lie != 0 ? 0 : real(ssl, buf, size, n));
 }
 
@@ -210,6 +226,27 @@ test_stuck(struct tls_context *context, struct buffers *buffers, int error)
 }
 
 static void
+test_answers(struct tls_context *context, struct buffers *buffers)
+{
+	static uint8_t data[2 * CHUNK];
+	struct pair p = { 0 };
+	ssize_t n;
+
+	open_pair(&p, context);
+	stuff(&p);
+	answer = 32;
+	n = tls_receive(p.tls, data, buffers->size);
+	is_int(n, 4096 / 32, "as much data as there is room for answers");
+	is_int(tls_receive(p.tls, data, buffers->size), -EDQUOT,
+	    "then too many, though the library has data that is behind");
+	answer = 0;
+	SSL_write(p.client, "hello", 5);
+	is_int(
+	    tls_receive(p.tls, data, buffers->size), -EDQUOT, "and remains so");
+	close_pair(&p);
+}
+
+static void
 test_ticket(struct tls_context *context, struct buffers *buffers)
 {
 	uint8_t byte;
@@ -264,6 +301,7 @@ main(void)
 	test_finish(context);
 	test_stuck(context, &buffers, SSL_ERROR_WANT_READ);
 	test_stuck(context, &buffers, SSL_ERROR_WANT_WRITE);
+	test_answers(context, &buffers);
 	test_ticket(context, &buffers);
 	test_cost(context, &buffers);
 	/* AES-CBC with SHA-384 in fragments of 512 bytes takes the most. */

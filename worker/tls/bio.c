@@ -144,6 +144,19 @@ bio_read(BIO *bio, char *buf, int size)
 	return ((int)n);
 }
 
+/*
+ * What was sealed goes nowhere: the session is of no more use. OpenSSL does not
+ * tell our caller of each: where it was the answer to a renegotiation, it goes
+ * on to the record behind.
+ */
+static void
+lose(struct tls *tls, int error)
+{
+	tls->io_error = error;
+	if (tls->hello == NULL && tls->broken == 0)
+		tls->broken = error;
+}
+
 /* An empty block; what was kept back is the first in it. 0 or -ENOMEM. */
 static int
 lend_out(struct tls *tls)
@@ -171,12 +184,12 @@ has_room(struct tls *tls, size_t len)
 	size_t room = tls->context->buffers->size - tls->out.end;
 
 	if (tls->answering && len > TLS_ANSWERS_MAX - tls->answers) {
-		tls->io_error = -EDQUOT;
+		lose(tls, -EDQUOT);
 		return (false);
 	}
 	if (len > room) {
 		tls_set_error(tls, "the sealed records exceed their block");
-		tls->io_error = -EPROTO;
+		lose(tls, -EPROTO);
 		return (false);
 	}
 	if (tls->answering)
@@ -210,7 +223,7 @@ bio_write(BIO *bio, const char *buf, int len)
 	if (tls->finished)
 		return (len);
 	if (out->data == NULL && lend_out(tls) != 0) {
-		tls->io_error = -ENOMEM;
+		lose(tls, -ENOMEM);
 		return (-1);
 	}
 	if (tls->hello != NULL)

@@ -62,7 +62,7 @@ struct tls {
 	int io_error;	/* -errno of a receive, or -ENOMEM */
 	int send_error; /* -errno of a send, kept: see tls_socket_error() */
 	size_t goodbye; /* bytes of close_notify */
-	int broken; /* -EPROTO or -EOVERFLOW: the session is of no more use */
+	int broken;	/* -errno: the session is of no more use */
 	bool answering; /* what is sealed was asked for by records */
 	size_t answers; /* bytes of that in out */
 	size_t moved;	/* bytes that the library was given in this call */

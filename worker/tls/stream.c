@@ -79,15 +79,17 @@ open_record(struct tls *tls, uint8_t *buf, size_t size)
 	size_t sealed = tls->out.end, n;
 	int ret = SSL_read_ex(tls->ssl, buf, size, &n);
 
-	if (ret == 1) {
+	if (ret == 1 && tls->broken == 0) {
 		if (tls->work >= before + TLS_WORK_IDLE)
 			tls->work -= TLS_WORK_IDLE - TLS_WORK_DATA;
 		make_up(tls, n);
 		return ((ssize_t)n);
 	}
-	if (SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN)
+	if (tls->broken == 0 &&
+	    SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN)
 		return (0);
-	ret = tls_result(tls, ret);
+	/* Who lost what was sealed knows more than the library. */
+	ret = tls->broken != 0 ? tls->broken : tls_result(tls, ret);
 	if (ret == -EAGAIN && tls->idle_records > IDLE_RECORDS_MAX)
 		ret = -EOVERFLOW;
 	if (ret != -EAGAIN) {
