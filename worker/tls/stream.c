@@ -70,6 +70,19 @@ make_up(struct tls *tls, size_t n)
 	    repaid < tls->idle_records ? (unsigned)repaid : tls->idle_records;
 }
 
+/*
+ * Did the client end its stream? Behind a user_canceled of TLS 1.3, OpenSSL
+ * (3.5) does not say so in SSL_get_error(); a fatal alert, which ends it too,
+ * is an error in the queue.
+ */
+static bool
+said_goodbye(const struct tls *tls, int ret)
+{
+	return (SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN ||
+		((SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) != 0 &&
+		    ERR_peek_error() == 0));
+}
+
 /* Opens a record. > 0; 0: close_notify; -EAGAIN: none, or one without data;
  * other -errno: the session is of no more use. */
 static ssize_t
@@ -85,8 +98,7 @@ open_record(struct tls *tls, uint8_t *buf, size_t size)
 		make_up(tls, n);
 		return ((ssize_t)n);
 	}
-	if (tls->broken == 0 &&
-	    SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN)
+	if (tls->broken == 0 && said_goodbye(tls, ret))
 		return (0);
 	/* Who lost what was sealed knows more than the library. */
 	ret = tls->broken != 0 ? tls->broken : tls_result(tls, ret);
