@@ -304,7 +304,7 @@ subtest 'HUP while sniport is stopping' => sub {
 };
 
 subtest 'words of a stop' => sub {
-	my $daemon = Sniport::Daemon->new(@hosts);
+	my $daemon = Sniport::Daemon->new(@hosts, timeouts => 'drain = "30s";');
 	$daemon->signal('TERM');
 	ok($daemon->wait_log(qr/ stop: draining 0 tunnels for at most 30s$/m),
 		'the time is written as in the configuration');
