@@ -65,6 +65,13 @@ struct client {
 	size_t len;
 };
 
+/* How many times slower than in use the other side may be. */
+static int
+slowness(void)
+{
+	return (getenv("SNIPORT_VALGRIND") != NULL ? 5 : 1);
+}
+
 static uint8_t logged[2][64]; /* random, secret */
 
 static size_t
@@ -298,7 +305,7 @@ flush(struct client *c)
 
 	while (done < c->len) {
 		pfd.events = (short)(POLLOUT | (c->reads ? POLLIN : 0));
-		if (poll(&pfd, 1, STUCK_MSEC) == 0)
+		if (poll(&pfd, 1, STUCK_MSEC * slowness()) == 0)
 			return ("stuck");
 		if (c->reads && !read_all(c, &saw))
 			return (saw);
@@ -319,7 +326,8 @@ wait_end(struct client *c)
 		.events = (short)(POLLRDHUP | (c->reads ? POLLIN : 0)) };
 	const char *saw = "sent";
 
-	while (poll(&pfd, 1, c->reads ? STUCK_MSEC : END_MSEC) > 0) {
+	while (poll(&pfd, 1, slowness() * (c->reads ? STUCK_MSEC : END_MSEC)) >
+	       0) {
 		if ((pfd.revents & (POLLERR | POLLHUP)) == POLLHUP + POLLERR)
 			return ("reset");
 		if (!c->reads)
