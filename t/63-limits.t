@@ -15,7 +15,7 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::DNS;
 use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline poll run slow);
+use Sniport::Test qw(deadline poll run slow under_valgrind);
 use Sniport::Tunnel qw(finish is_open name_of tunnel_open works);
 use Sniport::Upstream;
 
@@ -133,7 +133,11 @@ subtest 'tunnels_per_client' => sub {
 	refused_ok(from('127.0.0.2'), 'reset', 'limit_client', 'and no more');
 	like($daemon->log, qr/limit_client/, 'the error log has it');
 	my $lines = () = $daemon->log =~ /limit_client/g;
-	cmp_ok($lines, '<', 10, 'but not each of them');
+	SKIP: {
+		skip 'under valgrind a line each second is each of them', 1
+		    if under_valgrind();
+		cmp_ok($lines, '<', 10, 'but not each of them');
+	}
 	$daemon->stop_ok(signal => 'QUIT');
 };
 
