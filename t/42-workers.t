@@ -164,7 +164,7 @@ subtest 'backoff' => sub {
 };
 
 subtest 'the watchdog' => sub {
-	my $slow = under_valgrind() ? 10 : 1;
+	my $slow = under_valgrind() ? 20 : 1;
 	my $daemon = Sniport::Daemon->new(@hosts, log => 'access_connect = true;',
 		timeouts => sprintf 'watchdog = "%dms";', 600 * $slow);
 	my $client = tunnel_open($daemon, $upstream);

@@ -21,7 +21,7 @@ my $name = name_of($upstream);
 my @hosts = (hosts => "127.0.0.1 peer.test\n");
 
 # A handshake takes valgrind its time, and others wait for theirs meanwhile.
-my $patient = 'client_hello = "60s"; handshake = "60s";';
+my $patient = 'client_hello = "10m"; handshake = "10m";';
 
 sub ready {
 	my ($daemon, $number) = @_;
@@ -132,7 +132,7 @@ subtest 'a reload meanwhile' => sub {
 # Two listeners, of which a reload removes the second.
 my $both = '{ address = "127.0.0.1:%PORT%"; }, { address = "127.0.0.1:%PORT_b%"; }';
 my $one = '{ address = "127.0.0.1:%PORT%"; }';
-my $watchdog = under_valgrind() ? '6s' : '600ms';
+my $watchdog = under_valgrind() ? '20s' : '600ms';
 
 for my $workers (1, 2) {
 	subtest "a listener is removed while its worker stands still ($workers)" => sub {
