@@ -26,7 +26,7 @@ use File::Basename qw(dirname);
 use IPC::Open2 qw(open2);
 use JSON::PP ();
 
-use Sniport::Test qw(build deadline readable);
+use Sniport::Test qw(build deadline readable timeout);
 
 my %SWITCH = (port => '-p', tunnels => '-n', client => '-c', upstream => '-u',
 	seed => '-s', version => '-v', first => '-e', held => '-w',
@@ -90,7 +90,7 @@ sub reports {
 	my ($self, $deadline) = @_;
 	my @reports;
 
-	$deadline //= deadline(120);
+	$deadline //= deadline(6 * timeout());
 	while (my $report = $self->line($deadline)) {
 		push @reports, $report;
 	}
