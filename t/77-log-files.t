@@ -88,7 +88,8 @@ sub unstoppable_ok {
 }
 
 # The watchdog of the service manager is fed meanwhile, too.
-my @watch = (timeouts => 'watchdog = "1s"; drain = "8s";');
+my @watch = (timeouts => sprintf 'watchdog = "%ds"; drain = "8s";',
+	under_valgrind() ? 20 : 1);
 
 subtest 'a disk that hangs' => sub {
 	plan skip_all => 'SKIPPED LOUDLY: an instrumented program takes no library'
