@@ -340,7 +340,7 @@ my ($silent, $short) = map { Sniport::Upstream->new(code => sub {
 	return (end => wait_reset($socket) ? "$end reset" : 'time');
 }) } 1, 2;
 # All is slower under valgrind.
-my $ms = under_valgrind() ? 4 : 1;
+my $ms = under_valgrind() ? 20 : 1;
 start(timeouts => sprintf('idle = "%dms"; half_close = "%dms"; connect = "%dms";',
 		600 * $ms, 400 * $ms, 300 * $ms),
 	rules => sprintf '
