@@ -53,7 +53,7 @@ make_guard(struct generation *g)
 	size_t nown = 0;
 	int error;
 
-	error = own_addrs_find(&own, &nown);
+	error = own_addrs_find(conf, &own, &nown);
 	if (error != 0)
 		return (error);
 	error = -ENOMEM;

@@ -47,12 +47,32 @@ give($there, 'up', '198.41.1.9/24', '2606:4700:57::9/64');
 $here->ip('route add local 198.41.77.0/24 dev lo');
 $here->ip('-6 route add local 2606:4700:77::/64 dev lo');
 
+# Blocks of other tables, which rules lead to.
+$here->ip('route add local 198.41.80.0/24 dev lo table 100');
+$here->ip('-6 route add local 2606:4700:80::/64 dev lo table 1000');
+$here->ip('rule add to 198.41.80.0/24 lookup 100');
+$here->ip('-6 rule add to 2606:4700:80::/64 lookup 1000');
+# What a transparent proxy catches is not ours: it has a mark, or comes from
+# elsewhere.
+for my $rule ('fwmark 7 lookup 101', 'iif b0 lookup 102') {
+	my ($table) = $rule =~ /(\d+)$/;
+	$here->ip("$_ rule add $rule") for '-4', '-6';
+	$here->ip("-4 route add local $_ dev lo table $table")
+	    for 'default', '198.41.1.8/29';
+	$here->ip("-6 route add local $_ dev lo table $table")
+	    for 'default', '2606:4700:57::8/125';
+}
+# Nor is everything this host's.
+$here->ip("$_ rule add to 203.0.113.0/24 lookup 103") for '-4';
+$here->ip("$_ route add local default dev lo table 103") for '-4', '-6';
+
 # A name for each address; those behind "new" come after the start.
 my %address = (
 	first => '198.41.1.1', second => '198.41.1.2',
 	six => '2606:4700:57::1', nat64 => '64:ff9b::198.41.1.1',
 	broadcast => '198.41.1.255', block => '198.41.77.7',
-	'block-six' => '2606:4700:77::7', loopback => '127.0.0.1',
+	'block-six' => '2606:4700:77::7', 'table' => '198.41.80.7',
+	'table-six' => '2606:4700:80::7', loopback => '127.0.0.1',
 	'new-first' => '198.41.2.1', 'new-second' => '198.41.1.3',
 	'new-six' => '2606:4700:58::1', 'new-nat64' => '64:ff9b::198.41.1.3',
 	'new-block' => '198.41.78.7', 'new-block-six' => '2606:4700:78::7',
@@ -105,7 +125,7 @@ sub works_ok {
 my $OURS = 'Address of this host';
 works_ok($_, 'an upstream') for qw(far far-six);
 refused_ok($_, $OURS, 'an address of this host') for
-    qw(first second six nat64 broadcast block block-six);
+    qw(first second six nat64 broadcast block block-six table table-six);
 refused_ok('loopback', 'Loopback', 'special purpose');
 refused_ok('any', 'This host on this network', 'unspecified');
 refused_ok('any-six', 'Unspecified Address', 'unspecified');
@@ -138,6 +158,15 @@ give($here, 'b0', '198.41.1.4/24');
 refused_ok('new-fourth', $OURS, 'after the start, by a line');
 works_ok($_, 'an upstream by a line') for qw(far far-six);
 $daemon->reload(egress => '', rules => "$rule }");
+
+# Packets with a line's mark are looked up where a rule says so.
+SKIP: {
+	skip 'SKIPPED: marks are for root', 2 if $>;
+	$daemon->reload(egress => '{ name = "line"; mark = 7; }',
+		rules => qq($rule egress = "line"; }));
+	refused_ok($_, $OURS, 'by a line with a mark') for qw(far far-six);
+	$daemon->reload(egress => '', rules => "$rule }");
+}
 
 # Where anything may be bound to.
 $here->set('ipv4.ip_nonlocal_bind', 1);
