@@ -277,9 +277,9 @@ privilege_check_files(const struct conf *conf, size_t nworkers, uint64_t limit,
 	uint64_t share =
 	    ((uint64_t)conf->limits.tunnels + nworkers - 1) / nworkers;
 	uint64_t other = conf->nlisteners + BOOT_FILES_OTHER;
-	/* For each worker, and the one that follows, a control socket and what
-	 * it leaves to others. */
-	uint64_t master = nworkers * (conf->nlisteners + 4) + FILES_MASTER;
+	/* For each worker, and the one that follows, a control socket, what it
+	 * leaves to others, and the table of its tunnels. */
+	uint64_t master = nworkers * (conf->nlisteners + 6) + FILES_MASTER;
 	struct rlimit files;
 
 	if (limit == 0 && getrlimit(RLIMIT_NOFILE, &files) != 0)

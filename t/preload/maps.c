@@ -36,6 +36,7 @@ static struct map {
 	char *at;
 	size_t size;
 	bool writable;
+	bool table; /* of its own tunnels: it would only crash */
 } maps[MAPS_MAX];
 static size_t nmaps;
 
@@ -59,7 +60,8 @@ list_maps(void)
 			continue;
 		maps[nmaps++] = (struct map){ .at = (char *)begin,
 			.size = end - begin,
-			.writable = mode[1] == 'w' };
+			.writable = mode[1] == 'w',
+			.table = strstr(line, "sniport-table") != NULL };
 	}
 	fclose(f);
 }
@@ -76,7 +78,7 @@ lie(void)
 	int n = 0;
 
 	for (i = 0; i < nmaps; i++) {
-		if (!maps[i].writable)
+		if (!maps[i].writable || maps[i].table)
 			continue;
 		n++;
 		if (maps[i].size != sizeof(*t)) {
@@ -97,7 +99,7 @@ wipe(void)
 	int n = 0;
 
 	for (i = 0; i < nmaps; i++) {
-		if (!maps[i].writable)
+		if (!maps[i].writable || maps[i].table)
 			continue;
 		memset(maps[i].at, 0, maps[i].size);
 		n++;
