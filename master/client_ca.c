@@ -171,6 +171,9 @@ add_all(SSL_CTX *ctx, EVP_MD_CTX *digest, const struct client_ca *ca)
 		    X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1);
 }
 
+/* So many certificates may stand between a client's and its anchor. */
+#define DEPTH_MAX 16
+
 static int
 verify_mode(enum conf_client_auth auth)
 {
@@ -262,6 +265,7 @@ client_ca_load(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 		result = use(ctx, conf, &ca, f);
 	}
 	SSL_CTX_set_verify(ctx, verify_mode(tls->client_auth), NULL);
+	SSL_CTX_set_verify_depth(ctx, DEPTH_MAX);
 	sk_X509_pop_free(ca.authorities, X509_free);
 	sk_X509_CRL_pop_free(ca.crls, X509_CRL_free);
 	return (result);

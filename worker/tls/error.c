@@ -81,10 +81,11 @@ take_error(struct tls *tls)
 	if (tls->hello != NULL && tls->failure == REASON_NONE)
 		tls->failure = tls->refused ? REASON_CLIENT_CERTIFICATE
 					    : handshake_reason(tls, e);
-	if (tls->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
-		text = tls->unverified != NULL
-			   ? tls->unverified
-			   : X509_verify_cert_error_string(verified);
+	if (tls->refused && tls->unverified != NULL)
+		text = tls->unverified;
+	else if (tls->failure == REASON_CLIENT_CERTIFICATE &&
+		 verified != X509_V_OK)
+		text = X509_verify_cert_error_string(verified);
 	if (take_no_memory(tls, e))
 		return (-ENOMEM);
 	tls_set_error(tls, text != NULL ? text : "TLS library error");

@@ -53,7 +53,7 @@ struct tls {
 	bool finished; /* close_notify was sealed */
 	bool alerted;  /* the handshake failed where an alert is right */
 	struct tls_identity identity;
-	const char *unverified; /* why our own rules refuse the certificate */
+	const char *unverified; /* why our own rules refuse the certificates */
 	bool refused;		/* it was not verified, whoever's rules */
 	uint8_t *note; /* for the ticket; until the handshake is done */
 	size_t note_len;
@@ -146,7 +146,11 @@ BIO_METHOD *tls_bio_new(void);
 /* tls_hello.c: for SSL_CTX_set_client_hello_cb(). */
 int tls_hello_read(SSL *, int *alert, void *);
 
-/* tls_verify.c: for SSL_CTX_set_cert_verify_callback(). */
+/* tls_verify.c: for SSL_CTX_set_msg_callback(). */
+void tls_judge(
+    int sent, int version, int type, const void *, size_t, SSL *, void *);
+
+/* For SSL_CTX_set_cert_verify_callback(). */
 int tls_verify(X509_STORE_CTX *, void *);
 
 /* tls_resume.c: the client's chain was verified. 0 or -ENOMEM. */

@@ -27,6 +27,8 @@ tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
 	}
 	SSL_CTX_set_client_hello_cb(ctx, tls_hello_read, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, tls_verify, NULL);
+	if (SSL_CTX_get_verify_mode(ctx) != SSL_VERIFY_NONE)
+		SSL_CTX_set_msg_callback(ctx, tls_judge);
 	if (SSL_CTX_set_session_ticket_cb(
 		ctx, tls_resume_made, tls_resume_read, NULL) != 1 ||
 	    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, tls_resume_keys) != 1) {

@@ -1,10 +1,54 @@
-/* Verifies the certificates of clients: OpenSSL's rules first, then ours. */
+/* Verifies the certificates of clients: by what they would cost, by OpenSSL's
+ * rules, then by ours. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 
+#include "worker/tls/certificates.h"
 #include "worker/tls/state.h"
+
+/*
+ * Makes OpenSSL refuse a message as soon as it reads it: TLS 1.2 has the length
+ * of the list in front, which is now longer than any message, TLS 1.3 a
+ * context, of which there must be none and is now one of 255 bytes.
+ */
+static void
+spoil(uint8_t *body, size_t len)
+{
+	static const uint8_t lengths[] = { 0xff, 0xff, 0xff, 0xff };
+
+	memcpy(body, lengths, len < sizeof(lengths) ? len : sizeof(lengths));
+}
+
+/*
+ * Sees each message, whole and decrypted, before OpenSSL does. It cannot refuse
+ * one, but the bytes are those in OpenSSL's own buffer that are read next, and
+ * are in the hash of the handshake already (3.0, 3.5: tls_get_message_body()).
+ */
+void
+tls_judge(int sent, int version, int type, const void *bytes, size_t len,
+    SSL *ssl, void *arg)
+{
+	uint8_t *message = (uint8_t *)bytes;
+	struct tls *tls;
+	const char *why;
+
+	if (sent != 0 || type != SSL3_RT_HANDSHAKE ||
+	    len < SSL3_HM_HEADER_LENGTH || message[0] != SSL3_MT_CERTIFICATE)
+		return;
+	message += SSL3_HM_HEADER_LENGTH;
+	len -= SSL3_HM_HEADER_LENGTH;
+	why = certificates_judge(
+	    message, len, SSL_version(ssl) == TLS1_3_VERSION);
+	if (why == NULL)
+		return;
+	tls = SSL_get_app_data(ssl);
+	tls->unverified = why;
+	tls->refused = true;
+	spoil(message, len);
+}
 
 /*
  * An anchor that another authority has signed is an anchor because that one is

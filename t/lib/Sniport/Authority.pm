@@ -43,7 +43,8 @@ my @AUTHORITY = ('basicConstraints=critical,CA:TRUE',
 
 # Options: issuer (another authority; without one it signs itself), subject
 # (its name, where that is not $name), end (when it expires), extensions (an
-# array of further ones), unmarked (1: what it issues does not say by which key).
+# array of further ones), unmarked (1: what it issues does not say by which
+# key), key (what openssl-req(1) takes for -newkey; P-256 unless given).
 sub new {
 	my ($class, $dir, $name, %option) = @_;
 	my $self = bless { dir => $dir, name => $name }, $class;
@@ -51,11 +52,17 @@ sub new {
 
 	$self->make_index('authorityKeyIdentifier = ' .
 		($option{unmarked} ? 'none' : 'keyid'));
-	openssl(qw(req -new -nodes -newkey ec -pkeyopt),
-		'ec_paramgen_curve:prime256v1', '-subj', "/CN=$subject",
+	openssl(qw(req -new -nodes), new_key(%option), '-subj', "/CN=$subject",
 		'-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
 	$self->sign_authority(%option);
 	return $self;
+}
+
+sub new_key {
+	my (%option) = @_;
+
+	return ('-newkey', @{ $option{key} // [ 'ec', '-pkeyopt',
+		'ec_paramgen_curve:prime256v1' ] });
 }
 
 # Signs the authority's own certificate (once more): the same key, other dates.
@@ -119,7 +126,8 @@ sub file { return "$_[0]{dir}/$_[0]{name}.pem"; }
 
 # A certificate of that name with these subject alternative names, and its
 # key. Options: end (when it expires), extensions (an array, as openssl-req(1)
-# takes them), chain (an array of authorities whose certificates follow).
+# takes them), chain (an array of authorities whose certificates follow), key as
+# above.
 sub issue {
 	my ($self, $leaf, $names, %option) = @_;
 	my $base = "$self->{dir}/$self->{name}-$leaf";
@@ -127,8 +135,7 @@ sub issue {
 
 	unshift @names, '-addext', "subjectAltName=$names" if $names;
 
-	openssl(qw(req -new -nodes -newkey ec -pkeyopt),
-		'ec_paramgen_curve:prime256v1', '-subj', "/CN=$leaf", @names,
+	openssl(qw(req -new -nodes), new_key(%option), '-subj', "/CN=$leaf", @names,
 		'-addext', 'extendedKeyUsage=clientAuth', '-keyout', "$base.key",
 		'-out', "$base.csr");
 	openssl('ca', '-batch', '-notext', '-config', $self->config,

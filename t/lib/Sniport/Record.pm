@@ -49,6 +49,16 @@ sub new {
 	return $self;
 }
 
+# For a client of TLS 1.3 that is to send what ends its handshake.
+sub for_handshake {
+	my ($class, $client) = @_;
+	my $self = bless { client => $client }, $class;
+
+	($self->{secret}) = $client->secret('CLIENT_HANDSHAKE_TRAFFIC_SECRET');
+	$self->take_secret;
+	return $self;
+}
+
 # Sends records, or any other bytes; stops early where the server has reset.
 sub send {
 	my ($self, @bytes) = @_;
