@@ -29,11 +29,12 @@ plural(uint64_t n)
 }
 
 void
-losses_inherit(struct master *m, const struct child *c)
+losses_inherit(struct master *m, const struct child *c, bool written)
 {
 	const struct stats_slot *slot = stats_slot(m->shm, c->slot);
 	const struct generation *g = c->generation;
-	uint64_t lost = believed(load(&slot->audit_owed), SINK_QUEUE_BYTES);
+	uint64_t lost =
+	    written ? 0 : believed(load(&slot->audit_owed), SINK_QUEUE_BYTES);
 	uint64_t untold = believed(load(&slot->audit_untold),
 	    believed(load(&slot->count[STAT_AUDIT_DROPPED]), STATS_BELIEVED));
 	uint64_t errors = believed(load(&slot->error_owed), SINK_QUEUE_BYTES);

@@ -18,6 +18,7 @@
 #include "common/shm/shm.h"
 #include "common/shm/stats.h"
 #include "master/keep.h"
+#include "master/legacy.h"
 #include "master/losses.h"
 #include "master/order.h"
 #include "master/reload.h"
@@ -261,6 +262,7 @@ tick(struct master *m)
 	int64_t now = clock_now(), next;
 
 	next = supervise_tick(m, now);
+	next = earlier(next, legacy_tick(m, now));
 	next = earlier(next, listener_tick(&m->listeners, now));
 	next = earlier(next, order_limit(m, now));
 	next = earlier(next, tick_notify(m, now));
@@ -286,7 +288,7 @@ is_over(const struct master *m)
 		if (!TAILQ_EMPTY(&g->children))
 			return (false);
 	}
-	return (true);
+	return (!legacy_waits(m, NULL));
 }
 
 /* Are all lines written, or given up? Last is the error log, which says what
@@ -342,6 +344,7 @@ fini(struct master *m)
 	struct generation *g;
 	struct child *c;
 
+	legacy_fini(m);
 	listener_fini(&m->listeners);
 	while ((g = TAILQ_FIRST(&m->generations)) != NULL) {
 		while ((c = TAILQ_FIRST(&g->children)) != NULL)
@@ -414,6 +417,7 @@ master_run(const char *file)
 	int error;
 
 	TAILQ_INIT(&m.generations);
+	TAILQ_INIT(&m.legacies);
 	listener_init(&m.listeners);
 	findings_init(&m.findings);
 	logs_init(&m.logs, -1, &forget);

@@ -15,6 +15,7 @@
 #include "master/logs.h"
 #include "master/notify.h"
 
+struct legacy;
 struct log;
 struct shm;
 
@@ -34,6 +35,7 @@ struct master {
 	struct listener_set listeners;
 	struct logs logs;
 	struct generation_list generations; /* oldest first */
+	TAILQ_HEAD(legacy_list, legacy) legacies;
 	struct generation *current; /* NULL until the start has succeeded */
 	struct generation *loading; /* on no list yet; NULL: none */
 	struct generation *next;    /* being started; NULL: none */

@@ -12,6 +12,7 @@
 #include "master/crew.h"
 #include "master/inherit.h"
 #include "master/keep.h"
+#include "master/legacy.h"
 #include "master/master.h"
 #include "master/order.h"
 #include "master/status.h"
@@ -88,7 +89,7 @@ reload_begin(struct master *m)
 static void
 drop_if_empty(struct master *m, struct generation *g)
 {
-	if (!TAILQ_EMPTY(&g->children))
+	if (!TAILQ_EMPTY(&g->children) || legacy_waits(m, g))
 		return;
 	TAILQ_REMOVE(&m->generations, g, entry);
 	generation_free(g);

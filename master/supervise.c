@@ -20,6 +20,7 @@
 #include "master/crew.h"
 #include "master/inherit.h"
 #include "master/keep.h"
+#include "master/legacy.h"
 #include "master/losses.h"
 #include "master/master.h"
 #include "master/spawn.h"
@@ -130,6 +131,18 @@ vacate(struct master *m, struct child *c, int64_t now)
 		    (long long)(delay / CLOCK_SEC));
 }
 
+/* Nobody serves for it, and nobody writes for those who did. */
+static void
+drop_if_gone(struct master *m, struct generation *g)
+{
+	if (g == NULL || g == m->current || g == m->next ||
+	    !TAILQ_EMPTY(&g->children) || legacy_waits(m, g))
+		return;
+	log_write(m->log, LOG_LEVEL_INFO, "generation %u: gone", g->number);
+	TAILQ_REMOVE(&m->generations, g, entry);
+	generation_free(g);
+}
+
 static void
 bury(struct master *m, struct child *c, int status, int64_t now)
 {
@@ -150,7 +163,7 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 		    "worker %u[%d]: start: died before all were ready: %s",
 		    c->worker, (int)c->pid,
 		    c->killed != NULL ? c->killed : text);
-	losses_inherit(m, c);
+	losses_inherit(m, c, !expected && legacy_begin(m, c, now));
 	vacate(m, c, now);
 	hang_up(m, c);
 	cover_forget(m, c);
@@ -160,11 +173,7 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 		cover_heal(m, now);
 		cover_update(m, now);
 	}
-	if (g == m->current || g == m->next || !TAILQ_EMPTY(&g->children))
-		return;
-	log_write(m->log, LOG_LEVEL_INFO, "generation %u: gone", g->number);
-	TAILQ_REMOVE(&m->generations, g, entry);
-	generation_free(g);
+	drop_if_gone(m, g);
 }
 
 static struct child *
@@ -185,6 +194,7 @@ find_pid(const struct master *m, pid_t pid)
 void
 supervise_reap(struct master *m, int64_t now)
 {
+	struct generation *g;
 	struct child *c;
 	int status;
 	pid_t pid;
@@ -194,6 +204,8 @@ supervise_reap(struct master *m, int64_t now)
 		c = find_pid(m, pid);
 		if (c != NULL)
 			bury(m, c, status, now);
+		else if (legacy_reaped(m, pid, status, now, &g))
+			drop_if_gone(m, g);
 		else
 			logs_reaped(&m->logs, pid, status, now, m->log);
 	}

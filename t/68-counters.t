@@ -107,7 +107,7 @@ ok(finish(shift @open), 'a tunnel of the old generation ends');
 more(@bytes, done => 1);
 counted_ok('it is counted');
 
-# The bytes and the end of what a worker had open are gone with it.
+# The bytes of what a worker had open are gone with it; its end is counted.
 my $held = client();
 ok(echo($held), 'a tunnel of the new generation');
 more(@whole);
@@ -120,6 +120,9 @@ kill 'KILL', $worker;
 is($held->wait_end, 'reset', 'its worker is killed');
 ok($daemon->wait_log(qr/: worker 0\[$worker\] of generation 2: died/),
 	'which the master sees');
+ok($daemon->wait_log(qr/: worker 0\[$worker\]: audit log: 1 line that it left is written$/m),
+	'and has its line written');
+more(worker_died => 1);
 counted_ok('what it has counted stays');
 $client = client();
 ok(echo($client) && finish($client), 'a tunnel of its replacement');
@@ -171,11 +174,11 @@ for my $line ($daemon->counters) {
 }
 is_deeply(\@back, [], 'no counter has ever gone back');
 
-# One tunnel was lost with its worker; each other one has one reason.
+# Each has one reason, the one that was lost with its worker too.
 my $ends = 0;
 $ends += $want{$_} for qw(done rule_deny no_rule sni_no_port connect_refused
-	limit_client stopped);
-is($ends, $want{accepted} - 1, 'each tunnel is counted for its end, once');
+	limit_client worker_died stopped);
+is($ends, $want{accepted}, 'each tunnel is counted for its end, once');
 is(scalar(grep { $_->{event} eq 'end' } $daemon->audit), $ends,
 	'and has its audit line');
 done_testing;

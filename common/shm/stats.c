@@ -113,6 +113,12 @@ stats_add_total(struct shm *s, enum stats_counter stat, uint64_t n)
 }
 
 void
+stats_add_total_reason(struct shm *s, enum reason reason, uint64_t n)
+{
+	add_base(s, STAT_COUNT + (unsigned)reason, n);
+}
+
+void
 stats_retire(struct shm *s, int slot)
 {
 	unsigned i;

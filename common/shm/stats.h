@@ -52,6 +52,7 @@ uint64_t stats_total_reason(struct shm *, enum reason);
 
 /* Counts what no worker has. Master only. */
 void stats_add_total(struct shm *, enum stats_counter, uint64_t n);
+void stats_add_total_reason(struct shm *, enum reason, uint64_t n);
 
 /* The slot's worker is gone: keeps what it has counted, and buries the slot.
  * Master only. */

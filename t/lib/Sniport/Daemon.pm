@@ -265,7 +265,7 @@ sub workers {
 	open my $file, '<', "/proc/$self->{pid}/task/$self->{pid}/children"
 	    or return ();
 	my @pids = sort { $a <=> $b } split ' ', <$file> // '';
-	return grep { comm($_) ne 'sniport-log' } @pids;
+	return grep { comm($_) !~ /^sniport-(?:log|scribe)$/ } @pids;
 }
 
 sub comm {

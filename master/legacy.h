@@ -1,0 +1,35 @@
+/*
+ * What dead workers have left: audit lines of tunnels that were open, and those
+ * that their logs had not taken yet. A scribe writes them (scribe.h). Until all
+ * are written the generation stays, since lines are printed by its names.
+ */
+#ifndef MASTER_LEGACY_H
+#define MASTER_LEGACY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct child;
+struct generation;
+struct master;
+
+/* A worker has died: has its lines written. False: that cannot be, and they are
+ * lost. */
+bool legacy_begin(struct master *, struct child *, int64_t now);
+
+/* A process has ended; false: it was no scribe. *g is the generation for whose
+ * lines it was the last; NULL: there is none. */
+bool legacy_reaped(
+    struct master *, pid_t, int status, int64_t now, struct generation **g);
+
+/* Returns when to look again. */
+int64_t legacy_tick(struct master *, int64_t now);
+
+/* Is there something left of this generation; of any (NULL)? */
+bool legacy_waits(const struct master *, const struct generation *);
+
+/* Gives up what is not written. */
+void legacy_fini(struct master *);
+
+#endif

@@ -1,0 +1,149 @@
+/* Starts scribes, and lets them go on where others have ended. */
+#include "master/scribe.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "master/scribe_state.h"
+
+/* Composing a line takes microseconds. */
+#define PATIENCE   (5 * CLOCK_SEC)
+
+#define FORK_DELAY (1 * CLOCK_SEC)
+
+/* Then there is more wrong than some lines. */
+#define DEATHS_MAX 32
+
+/* No other child is to have it. */
+static struct scribe_state *
+state_new(void)
+{
+	void *map = mmap(NULL, sizeof(struct scribe_state),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		return (NULL);
+	if (madvise(map, sizeof(struct scribe_state), MADV_DONTFORK) == 0)
+		return (map);
+	munmap(map, sizeof(struct scribe_state));
+	return (NULL);
+}
+
+static pid_t
+fork_with(struct scribe_state *state)
+{
+	int error;
+	pid_t pid;
+
+	if (madvise(state, sizeof(*state), MADV_DOFORK) != 0)
+		return (-1);
+	fflush(NULL);
+	pid = fork();
+	error = errno;
+	if (pid != 0)
+		(void)madvise(state, sizeof(*state), MADV_DONTFORK);
+	errno = error;
+	return (pid);
+}
+
+static int
+launch(struct scribe *s, int64_t now)
+{
+	int error;
+
+	s->at = atomic_load(&s->state->at);
+	s->moved_at = now;
+	atomic_store(&s->state->waiting, 0);
+	s->pid = fork_with(s->state);
+	if (s->pid == 0)
+		scribe_run(s);
+	s->start_at = s->pid > 0 ? CLOCK_NEVER : now + FORK_DELAY;
+	if (s->pid > 0)
+		return (0);
+	error = -errno;
+	s->pid = 0; /* a signal to -1 would reach everybody */
+	return (error);
+}
+
+int
+scribe_start(struct scribe *s, int64_t now)
+{
+	*s = (struct scribe){ .source = s->source,
+		.audit = s->audit,
+		.run_as = s->run_as,
+		.forget = s->forget,
+		.start_at = CLOCK_NEVER,
+		.fatal = UINT64_MAX };
+	s->state = state_new();
+	return (s->state == NULL ? -ENOMEM : launch(s, now));
+}
+
+enum scribe_end
+scribe_ended(struct scribe *s, int status, int64_t now)
+{
+	uint64_t at = atomic_load(&s->state->at);
+
+	s->pid = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return (SCRIBE_DONE);
+	if (++s->deaths >= DEATHS_MAX ||
+	    (WIFEXITED(status) && WEXITSTATUS(status) == SCRIBE_UNREADABLE))
+		return (SCRIBE_GIVEN_UP);
+	if (at == s->fatal) {
+		atomic_store(&s->state->at, at + 1);
+		s->left_out++;
+	}
+	s->fatal = at;
+	s->start_at = now;
+	return (SCRIBE_GOES_ON);
+}
+
+int64_t
+scribe_tick(struct scribe *s, int64_t now)
+{
+	uint64_t at = atomic_load(&s->state->at);
+
+	if (s->pid == 0) {
+		if (s->start_at <= now)
+			(void)launch(s, now);
+		return (s->pid == 0 ? s->start_at : now + PATIENCE);
+	}
+	if (at != s->at || atomic_load(&s->state->waiting) != 0) {
+		s->at = at;
+		s->moved_at = now;
+	}
+	if (now >= s->moved_at + PATIENCE) {
+		(void)kill(s->pid, SIGKILL);
+		s->moved_at = now;
+	}
+	return (s->moved_at + PATIENCE);
+}
+
+uint64_t
+scribe_written(const struct scribe *s)
+{
+	return (atomic_load(&s->state->written));
+}
+
+uint64_t
+scribe_broken(const struct scribe *s)
+{
+	return (atomic_load(&s->state->broken));
+}
+
+void
+scribe_close(struct scribe *s)
+{
+	if (s->pid > 0)
+		(void)kill(s->pid, SIGKILL);
+	if (s->state != NULL)
+		munmap(s->state, sizeof(*s->state));
+	s->state = NULL;
+	s->pid = 0;
+	s->start_at = CLOCK_NEVER;
+}
