@@ -105,7 +105,8 @@ check(const uint8_t *buf, uint64_t at, size_t len)
 static bool
 open_session(struct session *s, bool old, int room)
 {
-	int done = 0, ret = -EAGAIN, i;
+	enum io_outcome ret = IO_TURN;
+	int done = 0, i;
 
 	assert(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s->fds) == 0);
@@ -114,15 +115,15 @@ open_session(struct session *s, bool old, int room)
 		SSL_set_max_proto_version(s->client, TLS1_2_VERSION);
 	SSL_set_fd(s->client, s->fds[1]);
 	assert(tls_new(&s->tls, context, s->fds[0], NULL) == 0);
-	for (i = 0; i < 10 && (done != 1 || ret != 0); i++) {
+	for (i = 0; i < 10 && (done != 1 || ret != IO_DONE); i++) {
 		if (done != 1)
 			done = SSL_connect(s->client);
-		if (ret != 0)
-			ret = tls_handshake(s->tls);
+		if (ret != IO_DONE)
+			ret = tls_handshake(s->tls, false).outcome;
 	}
 	setsockopt(s->fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	setsockopt(s->fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	return (done == 1 && ret == 0);
+	return (done == 1 && ret == IO_DONE);
 }
 
 static void
@@ -156,34 +157,38 @@ static void
 receive(struct session *s)
 {
 	static uint8_t buf[CHUNK + 64 * 1024];
-	ssize_t n = tls_receive(s->tls, buf, buffers.size);
+	struct io io = tls_receive(s->tls, buf, buffers.size, s->over);
 
-	assert(tls_cost(s->tls, n > 0 ? (size_t)n : 0) <= 1024 * 1024);
-	if (n > 0) {
-		assert(!s->over && (size_t)n <= buffers.size);
-		check(buf, s->received, (size_t)n);
-		s->received += (uint64_t)n;
+	assert(io.cost >= io.n && io.cost <= 1024 * 1024);
+	if (io.n > 0) {
+		assert(io.outcome == IO_DONE || io.outcome == IO_WAIT_READ);
+		assert(!s->over && io.n <= buffers.size);
+		check(buf, s->received, io.n);
+		s->received += (uint64_t)io.n;
 		assert(s->received <= s->offered);
 		return;
 	}
-	if (n == -EPROTO || n == -EOVERFLOW || n == -EDQUOT || n == 0)
+	assert(io.outcome != IO_DONE && io.outcome != IO_WAIT_WRITE);
+	if (io.outcome == IO_END || io.outcome == IO_BROKEN)
 		s->over = true;
-	else
-		assert(n == -EAGAIN || n == -EPIPE);
-	assert(s->raw || n != -EPROTO);
+	if (io.outcome != IO_BROKEN)
+		return;
+	assert(io.error == -EPROTO || io.error == -EOVERFLOW ||
+	       io.error == -EDQUOT);
+	assert(s->raw || io.error != -EPROTO);
 }
 
 static void
 send_some(struct session *s, size_t n)
 {
 	uint8_t buf[CHUNK];
-	ssize_t ret;
+	struct io io;
 
 	n = n < 1 ? 1 : n > CHUNK ? CHUNK : n;
 	fill(buf, s->sealed, n);
-	ret = tls_send(s->tls, buf, n);
-	if (ret > 0)
-		s->sealed += (uint64_t)ret;
+	io = tls_send(s->tls, buf, n);
+	assert(io.n == 0 || io.n == n);
+	s->sealed += (uint64_t)io.n;
 }
 
 static void

@@ -124,7 +124,8 @@ struct pair {
 static void
 open_pair(struct pair *p, struct tls_context *context)
 {
-	int done = 0, ret = -EAGAIN, i;
+	enum io_outcome ret = IO_TURN;
+	int done = 0, i;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fds) != 0)
 		abort();
@@ -136,13 +137,13 @@ open_pair(struct pair *p, struct tls_context *context)
 	SSL_set_tlsext_host_name(p->client, "a.test:1");
 	if (tls_new(&p->tls, context, p->fds[0], NULL) != 0)
 		abort();
-	for (i = 0; i < 10 && (done != 1 || ret != 0); i++) {
+	for (i = 0; i < 10 && (done != 1 || ret != IO_DONE); i++) {
 		if (done != 1)
 			done = SSL_connect(p->client);
-		if (ret != 0)
-			ret = tls_handshake(p->tls);
+		if (ret != IO_DONE)
+			ret = tls_handshake(p->tls, false).outcome;
 	}
-	ok(done == 1 && ret == 0, "a session");
+	ok(done == 1 && ret == IO_DONE, "a session");
 	reads = shutdowns = 0;
 }
 
@@ -164,8 +165,9 @@ stuff(struct pair *p)
 	static uint8_t data[CHUNK];
 	int i;
 
-	for (i = 0; i < 1000 && !tls_unsent(p->tls); i++)
-		(void)tls_send(p->tls, data, sizeof(data));
+	for (i = 0; i < 1000; i++)
+		if (tls_send(p->tls, data, sizeof(data)).outcome != IO_DONE)
+			break;
 }
 
 /* Reads all that is there; the bytes of data. */
@@ -183,24 +185,25 @@ drain(struct pair *p)
 static void
 test_finish(struct tls_context *context)
 {
+	struct io io = { .outcome = IO_WAIT_WRITE };
 	struct pair p = { 0 };
-	int i, ret = -EAGAIN;
+	int i;
 
 	open_pair(&p, context);
 	stuff(&p);
-	is_int(
-	    tls_finish(p.tls), -EAGAIN, "nothing can be sent: to be flushed");
-	is_int(tls_finish(p.tls), -EAGAIN, "again");
+	is_int(tls_finish(p.tls).outcome, IO_WAIT_WRITE,
+	    "nothing can be sent: to be flushed");
+	is_int(tls_finish(p.tls).outcome, IO_WAIT_WRITE, "again");
 	is_int(shutdowns, 0, "close_notify waits for what is before it");
-	for (i = 0; i < 1000 && ret == -EAGAIN; i++) {
+	for (i = 0; i < 1000 && io.outcome == IO_WAIT_WRITE; i++) {
 		drain(&p);
-		ret = tls_finish(p.tls);
+		io = tls_finish(p.tls);
 	}
-	is_int(ret, 0, "it is sent when there is room");
-	is_int(tls_finish(p.tls), 0, "once more");
+	is_int(io.outcome, IO_DONE, "it is sent when there is room");
+	is_int(tls_finish(p.tls).outcome, IO_DONE, "once more");
 	is_int(shutdowns, 1, "SSL_shutdown was called once");
 	is_int(reads, 0, "and nothing was read");
-	ok(tls_goodbye(p.tls) > 0, "it took some bytes");
+	ok(io.n > 0, "it took some bytes");
 	drain(&p);
 	is_int(SSL_get_shutdown(p.client), SSL_RECEIVED_SHUTDOWN,
 	    "the client sees it");
@@ -212,16 +215,19 @@ test_stuck(struct tls_context *context, struct buffers *buffers, int error)
 {
 	static uint8_t data[2 * CHUNK];
 	struct pair p = { 0 };
+	struct io io;
 
 	open_pair(&p, context);
 	SSL_write(p.client, "hello", 5);
 	lie = error;
-	is_int(tls_receive(p.tls, data, buffers->size), -EPROTO,
+	io = tls_receive(p.tls, data, buffers->size, false);
+	is_int(io.outcome, IO_BROKEN,
 	    "a library that wants to wait, and takes nothing: broken");
+	is_int(io.error, -EPROTO, "for a fault of TLS");
 	ok(reads <= 10000, "after %u calls", reads);
 	lie = 0;
-	is_int(
-	    tls_receive(p.tls, data, buffers->size), -EPROTO, "and remains so");
+	is_int(tls_receive(p.tls, data, buffers->size, false).outcome,
+	    IO_BROKEN, "and remains so");
 	close_pair(&p);
 }
 
@@ -230,19 +236,18 @@ test_answers(struct tls_context *context, struct buffers *buffers)
 {
 	static uint8_t data[2 * CHUNK];
 	struct pair p = { 0 };
-	ssize_t n;
 
 	open_pair(&p, context);
 	stuff(&p);
 	answer = 32;
-	n = tls_receive(p.tls, data, buffers->size);
-	is_int(n, 4096 / 32, "as much data as there is room for answers");
-	is_int(tls_receive(p.tls, data, buffers->size), -EDQUOT,
+	is_int(tls_receive(p.tls, data, buffers->size, false).n, 4096 / 32,
+	    "as much data as there is room for answers");
+	is_int(tls_receive(p.tls, data, buffers->size, false).error, -EDQUOT,
 	    "then too many, though the library has data that is behind");
 	answer = 0;
 	SSL_write(p.client, "hello", 5);
-	is_int(
-	    tls_receive(p.tls, data, buffers->size), -EDQUOT, "and remains so");
+	is_int(tls_receive(p.tls, data, buffers->size, false).error, -EDQUOT,
+	    "and remains so");
 	close_pair(&p);
 }
 
@@ -256,7 +261,7 @@ test_ticket(struct tls_context *context, struct buffers *buffers)
 	is_int(recv(p.fds[1], &byte, 1, MSG_PEEK), -1,
 	    "nothing is sent behind the handshake");
 	is_int(buffers->nlent, 0, "nor is a block held for it");
-	is_int(tls_send(p.tls, (const uint8_t *)"x", 1), 1, "a first byte");
+	is_int(tls_send(p.tls, (const uint8_t *)"x", 1).n, 1, "a first byte");
 	is_int(drain(&p), 1, "comes");
 	close_pair(&p);
 	open_pair(&p, context);
@@ -272,15 +277,20 @@ test_cost(struct tls_context *context, struct buffers *buffers)
 {
 	static uint8_t data[2 * CHUNK];
 	struct pair p = { .padding = 8192 };
-	ssize_t n;
+	struct io io;
 	int i;
 
 	open_pair(&p, context);
 	for (i = 0; i < 4; i++)
 		SSL_write(p.client, "x", 1);
-	n = tls_receive(p.tls, data, buffers->size);
-	is_int(n, 4, "four bytes in padded records");
-	ok(tls_cost(p.tls, 4) >= 4 * 8192, "cost what there was to open");
+	io = tls_receive(p.tls, data, buffers->size, false);
+	is_int(io.n, 4, "four bytes in padded records");
+	ok(io.cost >= 4 * 8192, "cost what there was to open");
+	is_int(io.outcome, IO_WAIT_READ, "and there are no more");
+	SSL_write(p.client, "x", 1);
+	io = tls_receive(p.tls, data, buffers->size, true);
+	is_int(io.outcome, IO_DONE,
+	    "where epoll has told of an end behind them, there may be");
 	close_pair(&p);
 }
 

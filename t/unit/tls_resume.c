@@ -233,14 +233,17 @@ static void
 shake(struct tls *tls, SSL *ssl, struct outcome *out)
 {
 	const struct identity *names;
-	int error = -EAGAIN, i;
+	struct io io = { .outcome = IO_TURN };
 	char byte = 'x';
+	int i;
 
-	for (i = 0; i < 100 && error == -EAGAIN; i++) {
+	for (i = 0; i < 100 && io.outcome != IO_DONE &&
+		    io.outcome != IO_BROKEN && io.outcome != IO_CUT;
+	     i++) {
 		(void)SSL_do_handshake(ssl);
-		error = tls_handshake(tls);
+		io = tls_handshake(tls, false);
 	}
-	out->done = error == 0;
+	out->done = io.outcome == IO_DONE;
 	if (!out->done)
 		return;
 	out->resumed = tls_resumed(tls);
@@ -248,7 +251,7 @@ shake(struct tls *tls, SSL *ssl, struct outcome *out)
 		abort();
 	/* The ticket comes with the first bytes at the latest. */
 	(void)SSL_do_handshake(ssl);
-	if (tls_send(tls, (uint8_t *)&byte, 1) != 1)
+	if (tls_send(tls, (uint8_t *)&byte, 1).n != 1)
 		abort();
 	for (i = 0; i < 100 && SSL_read(ssl, &byte, 1) != 1; i++)
 		continue;

@@ -119,8 +119,8 @@ bio_read(BIO *bio, char *buf, int size)
 	}
 	if (tls->hello != NULL)
 		return (read_handshake(tls, bio, buf, size));
-	if (buffer_len(in) == 0 && in->data != NULL && !tls->starved) {
-		tls->starved = true;
+	if (buffer_len(in) == 0 && in->data != NULL && !tls->received) {
+		tls->received = true;
 		in->start = 0;
 		in->end = receive(tls, in->data, tls->context->buffers->chunk);
 	}

@@ -49,7 +49,7 @@ struct tls {
 	bool drained;  /* the socket holds no more bytes */
 	bool empty;    /* ... and no end either: it said so itself */
 	bool eof;      /* the client's FIN was seen */
-	bool starved;  /* tls_receive() has received */
+	bool received; /* in this call of tls_receive() */
 	bool finished; /* close_notify was sealed */
 	bool alerted;  /* the handshake failed where an alert is right */
 	struct tls_identity identity;
@@ -60,7 +60,7 @@ struct tls {
 	bool no_ticket; /* what it would be asked for does not fit */
 	enum reason failure;
 	int io_error;	/* -errno of a receive, or -ENOMEM */
-	int send_error; /* -errno of a send, kept: see tls_socket_error() */
+	int send_error; /* -errno of a send, kept: the kernel tells it once */
 	size_t goodbye; /* bytes of close_notify */
 	int broken;	/* -errno: the session is of no more use */
 	bool answering; /* what is sealed was asked for by records */
@@ -129,7 +129,23 @@ tls_sent_finished(const struct tls *tls)
 	return (SSL_get_finished(tls->ssl, byte, sizeof(byte)) > 0);
 }
 
-/* tls_error.c: keeps the text that tls_error() gives. */
+static inline bool
+tls_unsent(const struct tls *tls)
+{
+	return (tls->out.data != NULL);
+}
+
+/* stream.c: sends what is sealed. 0: nothing is left; -EAGAIN; -errno. */
+int tls_flush_out(struct tls *);
+
+/*
+ * ... The last receive, or handshake, left nothing to open and the socket
+ * empty. more: epoll has told already of what may stand behind the bytes, so
+ * that a receive which brought fewer than it could is not the last.
+ */
+bool tls_drained(const struct tls *, bool more);
+
+/* error.c: keeps the text that tls_error() gives. */
 void tls_set_error(struct tls *, const char *text);
 
 /* Before a call of which tls_result() is to find the cause. */
@@ -139,21 +155,21 @@ void tls_forget_errors(struct tls *);
  * -EAGAIN; -EPROTO with its text; -ENOMEM; other -errno of the socket. */
 int tls_result(struct tls *, int ret);
 
-/* tls_bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is
+/* bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is
  * the session. NULL: no memory. */
 BIO_METHOD *tls_bio_new(void);
 
-/* tls_hello.c: for SSL_CTX_set_client_hello_cb(). */
+/* hello.c: for SSL_CTX_set_client_hello_cb(). */
 int tls_hello_read(SSL *, int *alert, void *);
 
-/* tls_verify.c: for SSL_CTX_set_msg_callback(). */
+/* verify.c: for SSL_CTX_set_msg_callback(). */
 void tls_judge(
     int sent, int version, int type, const void *, size_t, SSL *, void *);
 
 /* For SSL_CTX_set_cert_verify_callback(). */
 int tls_verify(X509_STORE_CTX *, void *);
 
-/* tls_resume.c: the client's chain was verified. 0 or -ENOMEM. */
+/* resume.c: the client's chain was verified. 0 or -ENOMEM. */
 int tls_resume_note(struct tls *, STACK_OF(X509) *);
 /* For SSL_CTX_set_session_ticket_cb(). */
 int tls_resume_made(SSL *, void *);

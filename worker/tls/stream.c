@@ -29,7 +29,7 @@ send_failed(struct tls *tls, int error)
 }
 
 int
-tls_flush(struct tls *tls)
+tls_flush_out(struct tls *tls)
 {
 	struct buffer *out = &tls->out;
 	ssize_t n;
@@ -45,16 +45,23 @@ tls_flush(struct tls *tls)
 	return (0);
 }
 
-int
-tls_socket_error(const struct tls *tls)
+/* Of 0, -EAGAIN or another -errno. */
+static struct io
+sent(const struct tls *tls, int error)
 {
-	return (tls->send_error);
+	struct io io = { .error = tls->send_error };
+
+	if (error == -EAGAIN || (error == 0 && tls_unsent(tls)))
+		io.outcome = IO_WAIT_WRITE;
+	else if (error != 0)
+		io = io_broken(error);
+	return (io);
 }
 
-bool
-tls_unsent(const struct tls *tls)
+struct io
+tls_flush(struct tls *tls)
 {
-	return (tls->out.data != NULL);
+	return (sent(tls, tls_flush_out(tls)));
 }
 
 /* A record with data is none without; and enough data makes up for one. */
@@ -130,7 +137,7 @@ open_records(struct tls *tls, uint8_t *buf, size_t size)
 		if (n > 0)
 			done += (size_t)n;
 		else if (n != -EAGAIN || tls_sated(tls) ||
-			 (buffer_len(&tls->in) == 0 && tls->starved))
+			 (buffer_len(&tls->in) == 0 && tls->received))
 			return (done > 0 ? (ssize_t)done : n);
 	}
 	tls->drained = false;
@@ -165,8 +172,9 @@ end_of_input(const struct tls *tls)
 	return (tls->header > 0 ? -ECONNABORTED : -EPIPE);
 }
 
-ssize_t
-tls_receive(struct tls *tls, uint8_t *buf, size_t size)
+/* > 0; 0; -EAGAIN; other -errno: see tls_receive(). */
+static ssize_t
+receive(struct tls *tls, uint8_t *buf, size_t size)
 {
 	unsigned receives = 0;
 	ssize_t n;
@@ -184,19 +192,19 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 	tls->moved = 0;
 	tls->answering = true;
 	/* buf holds a chunk's plaintext, the rest of one or a new one. */
-	tls->starved = buffer_len(&tls->in) > 0;
+	tls->received = buffer_len(&tls->in) > 0;
 	while ((n = open_records(tls, buf, size)) == -EAGAIN &&
 	       !tls_sated(tls) && !tls->drained && !tls->eof &&
 	       tls->io_error == 0 && ++receives < TLS_RECEIVES_MAX)
 		/* A chunk can be smaller than a record: epoll will not tell
 		 * again of what the socket still holds. */
-		tls->starved = false;
+		tls->received = false;
 	/* Nothing behind the client's end, or behind a fault, is opened. */
 	if (buffer_len(&tls->in) == 0 || (n <= 0 && n != -EAGAIN))
 		buffer_return(tls->context->buffers, &tls->in);
 	tls->answering = false;
 	/* An answer to a KeyUpdate. */
-	(void)tls_flush(tls);
+	(void)tls_flush_out(tls);
 	if (n == -EAGAIN && stuck(tls)) {
 		tls_set_error(tls, "the TLS library makes no progress");
 		n = tls->broken = -EPROTO;
@@ -204,8 +212,8 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size)
 	return (n != -EAGAIN ? n : end_of_input(tls));
 }
 
-size_t
-tls_cost(const struct tls *tls, size_t len)
+static size_t
+cost_of(const struct tls *tls, size_t len)
 {
 	size_t cost = (size_t)tls->work * RECORD_COST;
 
@@ -224,9 +232,33 @@ tls_drained(const struct tls *tls, bool more)
 		(SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
 }
 
-ssize_t
+struct io
+tls_receive(struct tls *tls, uint8_t *buf, size_t size, bool behind)
+{
+	ssize_t n = receive(tls, buf, size);
+	struct io io = { .error = tls->send_error };
+
+	if (n > 0) {
+		io.n = (size_t)n;
+		io.outcome =
+		    !behind && tls_drained(tls, false) ? IO_WAIT_READ : IO_DONE;
+	} else if (n == 0) {
+		io.outcome = IO_END;
+	} else if (n == -EAGAIN) {
+		io.outcome = tls_drained(tls, behind) ? IO_WAIT_READ : IO_TURN;
+	} else if (n == -EPIPE) {
+		io.outcome = IO_CUT;
+	} else {
+		io = io_broken(tls->send_error != 0 ? tls->send_error : (int)n);
+	}
+	io.cost = cost_of(tls, io.n);
+	return (io);
+}
+
+struct io
 tls_send(struct tls *tls, const uint8_t *buf, size_t len)
 {
+	struct io io;
 	size_t n;
 	int ret;
 
@@ -234,29 +266,27 @@ tls_send(struct tls *tls, const uint8_t *buf, size_t len)
 	assert(TLS_TICKET_MAX + tls_sealed_max(len) <=
 	       tls->context->buffers->size);
 	if (tls_unsent(tls))
-		return (-EAGAIN);
+		return (sent(tls, -EAGAIN));
 	tls_forget_errors(tls);
 	ret = SSL_write_ex(tls->ssl, buf, len, &n);
 	if (ret != 1) {
 		ret = tls_result(tls, ret);
 		/* An empty block takes a chunk: see tls_slack(). */
-		return (ret == -EAGAIN ? -EPROTO : ret);
+		return (io_broken(ret == -EAGAIN ? -EPROTO : ret));
 	}
 	assert(n == len);
-	ret = tls_flush(tls);
-	if (ret != 0 && ret != -EAGAIN)
-		return (ret);
-	return ((ssize_t)len);
+	io = tls_flush(tls);
+	if (io.outcome != IO_BROKEN)
+		io.n = len;
+	return (io);
 }
 
-int
-tls_finish(struct tls *tls)
+/* Seals it. 0 or -errno. */
+static int
+seal_goodbye(struct tls *tls)
 {
 	int ret;
 
-	ret = tls_flush(tls);
-	if (tls->finished || ret != 0)
-		return (ret);
 	tls_forget_errors(tls);
 	/* Once only: a second call would read. */
 	ret = SSL_shutdown(tls->ssl);
@@ -266,11 +296,22 @@ tls_finish(struct tls *tls)
 		return (ret == -EAGAIN ? -EPROTO : ret);
 	}
 	tls->goodbye = buffer_len(&tls->out);
-	return (tls_flush(tls));
+	return (0);
 }
 
-size_t
-tls_goodbye(const struct tls *tls)
+struct io
+tls_finish(struct tls *tls)
 {
-	return (tls->goodbye);
+	struct io io = tls_flush(tls);
+	int error;
+
+	if (io.outcome == IO_DONE && !tls->finished) {
+		error = seal_goodbye(tls);
+		if (error != 0)
+			return (io_broken(error));
+		io = tls_flush(tls);
+	}
+	if (io.outcome == IO_DONE)
+		io.n = tls->goodbye;
+	return (io);
 }

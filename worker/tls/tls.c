@@ -145,8 +145,9 @@ tls_part(struct tls *tls)
 	tls->ticket = NULL;
 }
 
-int
-tls_handshake(struct tls *tls)
+/* 0; -EAGAIN; -EPIPE: the client ended its stream; other -errno. */
+static int
+advance(struct tls *tls)
 {
 	size_t sealed = tls->out.end;
 	int ret, error, flushed;
@@ -162,7 +163,7 @@ tls_handshake(struct tls *tls)
 	if (error == 0)
 		keep_ticket(tls);
 	/* The alert, if any, is on its way before the caller hears of it. */
-	flushed = tls_flush(tls);
+	flushed = tls_flush_out(tls);
 	if (error == -EPROTO && tls->failure == REASON_NONE && tls->eof)
 		error = -EPIPE;
 	if (error != 0 && error != -EAGAIN)
@@ -176,6 +177,26 @@ tls_handshake(struct tls *tls)
 		tls->note = NULL;
 	}
 	return (error);
+}
+
+struct io
+tls_handshake(struct tls *tls, bool behind)
+{
+	int error = advance(tls);
+
+	switch (error) {
+	case 0:
+		return (io_outcome(IO_DONE));
+	case -EPIPE:
+		return (io_outcome(IO_CUT));
+	case -EAGAIN:
+		if (tls_unsent(tls))
+			return (io_outcome(IO_WAIT_WRITE));
+		return (io_outcome(
+		    tls_drained(tls, behind) ? IO_WAIT_READ : IO_TURN));
+	default:
+		return (io_broken(error));
+	}
 }
 
 bool

@@ -1,6 +1,6 @@
 /*
- * TLS sessions with clients, in the manner of a socket: sizes or -errno come
- * back, error text is inside, and no caller sees OpenSSL.
+ * TLS sessions with clients: what came of an operation is told as for a socket,
+ * error text is inside, and no caller sees OpenSSL.
  */
 #ifndef WORKER_TLS_TLS_H
 #define WORKER_TLS_TLS_H
@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "common/policy/identity.h"
 #include "common/reason.h"
 #include "worker/loop/buffer.h"
+#include "worker/loop/io.h"
 
 struct ssl_ctx_st;
 struct tls;
@@ -70,77 +70,62 @@ int tls_new(struct tls **, struct tls_context *, int fd, void *arg);
 void tls_free(struct tls *);
 
 /*
- * Goes on with the handshake. 0: done; a ticket of TLS 1.3 waits for the first
- * bytes that are sent. -EAGAIN: wait for the socket (for writing if
- * tls_unsent(), else for reading). -EPROTO: failed, tls_failure() and
- * tls_error() say why, tls_alerted() whether the client hears of it. -EPIPE:
- * the client ended its stream. Other -errno: the socket's.
+ * Goes on with the handshake. DONE; a ticket of TLS 1.3 waits for the first
+ * bytes that are sent. WAIT_READ, WAIT_WRITE, TURN. CUT: the client ended its
+ * stream. BROKEN with -EPROTO: failed, tls_failure() and tls_error() say why,
+ * tls_alerted() whether the client hears of it; with another -errno: the
+ * socket's. behind: epoll has told already of what may stand behind the bytes,
+ * such as the end of the stream, and will not again.
  */
-int tls_handshake(struct tls *);
+struct io tls_handshake(struct tls *, bool behind);
 
 /* Before a reset of a client whose handshake is done: it gets its ticket now,
  * if it has had no byte so far. */
 void tls_part(struct tls *);
 
-/* Why tls_handshake() gave -EPROTO; REASON_TLS_HANDSHAKE in general. */
+/* Why the handshake failed; REASON_TLS_HANDSHAKE in general. */
 enum reason tls_failure(const struct tls *);
 
 /*
- * It gave -EPROTO, and a fatal alert says so to the client. False where no
- * alert may: a client that has our Finished already passes an alert on as a
+ * It failed, and a fatal alert says so to the client. False where no alert
+ * may: a client that has our Finished already passes an alert on as a
  * clean end (Envoy 1.40), so it is to see a reset and nothing before it.
  */
 bool tls_alerted(const struct tls *);
 
 /*
  * One receive of at most a chunk; all records that it completes are opened into
- * buf, which holds size bytes, at least a block's. > 0: bytes; 0: the client's
- * close_notify; -EAGAIN; -EPIPE: end of the stream without close_notify, never
- * an error of the socket; -ECONNABORTED: the same in the middle of a record, so
- * that something is missing for certain; -EPROTO: tls_error() says what, and no
- * alert is sent, which some clients take for a clean end; -EOVERFLOW: too many
- * records without data; -EDQUOT: too many answers that the client does not
- * read; other -errno: the socket's.
+ * buf, which holds size bytes, at least a block's. DONE or WAIT_READ with bytes;
+ * WAIT_READ or TURN without; END: the client's close_notify; CUT: the end of
+ * the stream without close_notify, never an error of the socket. BROKEN:
+ * -ECONNABORTED: as CUT, in the middle of a record, so that something is missing
+ * for certain; -EPROTO: tls_error() says what, and no alert is sent, which some
+ * clients take for a clean end; -EOVERFLOW: too many records without data;
+ * -EDQUOT: too many answers that the client does not read; -ENOMEM; other
+ * -errno: the socket's. Many small records, or much padding, cost more than
+ * their bytes. behind: as for tls_handshake().
  */
-ssize_t tls_receive(struct tls *, uint8_t *buf, size_t size);
+struct io tls_receive(struct tls *, uint8_t *buf, size_t size, bool behind);
 
 /*
- * True: the last receive, or handshake, left nothing to open and the socket
- * empty: wait for epoll. False: there is more to do, after others. more: epoll
- * has told already what may stand behind the bytes, such as the end of the
- * stream, so that a receive which brought fewer than it could is not the last.
+ * Seals and sends len bytes, at most a chunk: all of them or none. DONE;
+ * WAIT_WRITE, with them or while earlier bytes are unsent; BROKEN: -EPROTO or
+ * another -errno.
  */
-bool tls_drained(const struct tls *, bool more);
+struct io tls_send(struct tls *, const uint8_t *buf, size_t len);
 
-/* What the last receive cost, that brought len bytes: not less than len. Many
- * small records, or much padding, are more work than their bytes tell. */
-size_t tls_cost(const struct tls *, size_t len);
+/* Sends what is sealed and unsent. DONE: nothing is left; WAIT_WRITE; BROKEN. */
+struct io tls_flush(struct tls *);
 
 /*
- * Seals and sends len bytes, at most a chunk: all of them or none. len;
- * -EAGAIN while earlier bytes are unsent; -EPROTO; other -errno.
+ * Seals close_notify, once, and sends what can be sent. DONE, with the bytes
+ * that it took, which are the last; WAIT_WRITE: what is sealed must be flushed
+ * first, call again; BROKEN.
  */
-ssize_t tls_send(struct tls *, const uint8_t *buf, size_t len);
-
-/* Sends what is sealed and unsent. 0: nothing is left; -EAGAIN; -errno. */
-int tls_flush(struct tls *);
-
-/* What a send, in whatever function, was told of the socket, as -errno; 0:
- * nothing. The kernel tells it once, and shows an end of stream then. */
-int tls_socket_error(const struct tls *);
-bool tls_unsent(const struct tls *);
-
-/*
- * Seals close_notify, once, and sends what can be sent. 0; -EAGAIN: what is
- * sealed must be flushed first, call again; other -errno.
- */
-int tls_finish(struct tls *);
+struct io tls_finish(struct tls *);
 
 /* Has no byte come? Of a session whose handshake has not succeeded. */
 bool tls_silent(const struct tls *);
-
-/* How many bytes close_notify took, which were the last; 0: it was not sealed. */
-size_t tls_goodbye(const struct tls *);
 
 /* The raw bytes of the server name, borrowed; NULL: none came. */
 const uint8_t *tls_server_name(const struct tls *, size_t *len);

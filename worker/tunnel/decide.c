@@ -20,7 +20,7 @@ find_target(struct tunnel *t, enum reason parsed)
 	if (t->target == NULL)
 		return (REASON_NO_MEMORY);
 	if (parsed == REASON_NONE) {
-		name = tls_server_name(t->client.tls, &len);
+		name = tls_server_name(half_tls(&t->client), &len);
 		parsed = target_parse(t->target, name, len, l->default_port);
 	} else if (parsed == REASON_SNI_MISSING && l->has_default_destination) {
 		*t->target = l->default_destination;
@@ -136,11 +136,11 @@ tunnel_decide_identity(struct tunnel *t)
 
 	if (!asks_for_certificates(t))
 		return (REASON_NONE);
-	error = tls_identities(t->client.tls, &names, &n);
+	error = tls_identities(half_tls(&t->client), &names, &n);
 	if (error != 0)
 		return (error == -ENOMEM ? REASON_NO_MEMORY
 					 : REASON_CLIENT_CERTIFICATE);
-	t->verified = tls_verified(t->client.tls);
+	t->verified = tls_verified(half_tls(&t->client));
 	if (t->undecided)
 		return (decide(t, names, n, true));
 	return (n > 0 ? keep_identity(t, names) : REASON_NONE);
@@ -171,7 +171,7 @@ static enum reason
 keep_server_name(struct tunnel *t)
 {
 	size_t len;
-	const uint8_t *name = tls_server_name(t->client.tls, &len);
+	const uint8_t *name = tls_server_name(half_tls(&t->client), &len);
 
 	return (tunnel_put(t, FACTS_SERVER_NAME, name, len) == 0
 		    ? REASON_NONE

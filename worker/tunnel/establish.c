@@ -92,6 +92,15 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 		tunnel_relay_start(t);
 }
 
+/* The client ended its stream. */
+static void
+handshake_cut(struct tunnel *t)
+{
+	t->lingers = true;
+	t->facts->closed_first = FACTS_SIDE_CLIENT;
+	tunnel_close(t, REASON_CLIENT_ABANDONED);
+}
+
 static void
 handshake_failed(struct tunnel *t, int error)
 {
@@ -99,12 +108,9 @@ handshake_failed(struct tunnel *t, int error)
 
 	switch (error) {
 	case -EPROTO:
-		t->lingers = tls_alerted(t->client.tls);
-		tunnel_close(t, tls_failure(t->client.tls));
+		t->lingers = tls_alerted(half_tls(&t->client));
+		tunnel_close(t, tls_failure(half_tls(&t->client)));
 		break;
-	case -EPIPE:
-		t->lingers = true;
-		/* FALLTHROUGH */
 	case -ECONNRESET:
 		t->facts->closed_first = FACTS_SIDE_CLIENT;
 		tunnel_close(t, REASON_CLIENT_ABANDONED);
@@ -150,7 +156,7 @@ start_dial(struct tunnel *t)
 static enum reason
 keep_session(struct tunnel *t)
 {
-	const struct tls *tls = t->client.tls;
+	const struct tls *tls = half_tls(&t->client);
 	struct tunnel_facts *f = t->facts;
 	const char *cipher = tls_cipher(tls);
 
@@ -194,12 +200,14 @@ void
 tunnel_hello_start(struct tunnel *t)
 {
 	enum reason reason = limits_client(&t->all->limits, &t->facts->client);
+	struct tls *tls = NULL;
 
 	t->counted_client = reason == REASON_NONE;
 	/* Not before: a client that is over its limits costs no session. */
 	if (reason == REASON_NONE &&
-	    tls_new(&t->client.tls, t->all->tls, t->client.lfd.fd, t) != 0)
+	    tls_new(&tls, t->all->tls, t->client.lfd.fd, t) != 0)
 		reason = REASON_NO_MEMORY;
+	t->client.stream = tls;
 	t->facts->silent = reason == REASON_NONE;
 	if (reason != REASON_NONE)
 		tunnel_close(t, reason);
@@ -210,11 +218,15 @@ tunnel_hello_start(struct tunnel *t)
 void
 tunnel_handshake_run(struct tunnel *t)
 {
-	int error = tls_handshake(t->client.tls);
+	struct io io = tls_handshake(half_tls(&t->client), t->client.hangup);
 
-	t->facts->silent = tls_silent(t->client.tls);
-	if (error != 0 && error != -EAGAIN) {
-		handshake_failed(t, error);
+	t->facts->silent = tls_silent(half_tls(&t->client));
+	if (io.outcome == IO_CUT) {
+		handshake_cut(t);
+		return;
+	}
+	if (io.outcome == IO_BROKEN) {
+		handshake_failed(t, io.error);
 		return;
 	}
 	if (t->phase == PHASE_HELLO && t->facts->hello_ns >= 0) {
@@ -224,10 +236,9 @@ tunnel_handshake_run(struct tunnel *t)
 		if (!t->undecided)
 			start_dial(t);
 	}
-	if (error == 0)
+	if (io.outcome == IO_DONE)
 		handshake_done(t);
-	else if (!tls_drained(t->client.tls, t->client.hangup) &&
-		 !tls_unsent(t->client.tls))
+	else if (io.outcome == IO_TURN)
 		loop_defer(t->all->loop, &t->task);
 }
 

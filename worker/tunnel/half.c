@@ -1,3 +1,6 @@
+/* A socket with what is known of it, and the operations of plain TCP. */
+#include "worker/tunnel/half.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/epoll.h>
@@ -5,131 +8,64 @@
 #include <sys/socket.h>
 
 #include "common/base/fd.h"
-#include "worker/tls/tls.h"
-#include "worker/tunnel/half.h"
 
-/* A receive that found less than it asked for left the socket empty (epoll(7),
+/*
+ * A receive that found less than it asked for left the socket empty (epoll(7),
  * Q9), unless the end of the stream is behind it, or it stopped at urgent
- * bytes. */
-static void
-note_drained(struct half *h, bool drained)
-{
-	if (drained && !h->hangup && !h->urgent)
-		h->readable = false;
-}
-
-static ssize_t
+ * bytes.
+ */
+static struct io
 tcp_receive(struct half *h, uint8_t *buf, size_t size)
 {
-	size_t want = h->buffers->chunk;
-	ssize_t n;
+	ssize_t n = fd_recv(h->lfd.fd, buf, size);
+	bool empty = (size_t)n < size && !half_behind(h);
 
-	n = fd_recv(h->lfd.fd, buf, want);
-	if (n == -EAGAIN) {
-		h->readable = false;
-		return (h->error != 0 ? h->error : -EAGAIN);
-	}
+	if (n == -EAGAIN)
+		return (io_outcome(IO_WAIT_READ));
 	if (n < 0)
-		return (fd_connection_error((int)-n));
+		return (io_broken(fd_connection_error((int)-n)));
 	/* A reset that send() was told of reads as an end of stream here. */
-	if (n == 0 && h->error != 0)
-		return (h->error);
-	note_drained(h, n > 0 && (size_t)n < want);
-	h->cost = (size_t)n;
-	return (n);
+	if (n == 0)
+		return (
+		    h->error != 0 ? io_broken(h->error) : io_outcome(IO_END));
+	return ((struct io){ .outcome = empty ? IO_WAIT_READ : IO_DONE,
+	    .n = (size_t)n,
+	    .cost = (size_t)n });
 }
 
-static ssize_t
+static struct io
 tcp_send(struct half *h, const uint8_t *buf, size_t len)
 {
 	ssize_t n = fd_send(h->lfd.fd, buf, len);
 
-	if (n < 0) {
-		if (n == -EAGAIN)
-			h->writable = false;
-		/* What broke it is known, or is asked for. */
-		return (n == -EPIPE ? -EPIPE : fd_connection_error((int)-n));
-	}
-	if ((size_t)n < len)
-		h->writable = false;
-	return (n);
+	if (n == -EAGAIN)
+		return (io_outcome(IO_WAIT_WRITE));
+	/* What broke it is known, or is asked for. */
+	if (n < 0)
+		return (io_broken(
+		    n == -EPIPE ? -EPIPE : fd_connection_error((int)-n)));
+	return (
+	    (struct io){ .outcome = (size_t)n < len ? IO_WAIT_WRITE : IO_DONE,
+		.n = (size_t)n });
 }
 
-static int
+static struct io
 tcp_flush(struct half *h)
 {
-	return (0);
+	return (io_outcome(IO_DONE));
 }
 
-static int
+static struct io
 tcp_finish(struct half *h)
 {
 	if (shutdown(h->lfd.fd, SHUT_WR) == -1)
-		return (-errno);
-	return (0);
+		return (io_broken(-errno));
+	return (io_outcome(IO_DONE));
 }
 
-static ssize_t
-tls_half_receive(struct half *h, uint8_t *buf, size_t size)
+static void
+tcp_close(struct half *h)
 {
-	ssize_t n = tls_receive(h->tls, buf, size);
-
-	if (h->error == 0)
-		h->error = tls_socket_error(h->tls);
-	if (n == -EAGAIN) {
-		h->readable = !tls_drained(h->tls, h->hangup || h->urgent);
-		if (!h->readable && h->error != 0)
-			return (h->error);
-	} else if (n == -EPIPE && h->failed && !half_answered(h) &&
-		   half_socket_error(h) != 0) {
-		/* Its stream had no goodbye, so the reset behind it, or the
-		 * silence, is what is known of its end. */
-		return (h->error);
-	} else if ((n == -EPIPE && (h->error != 0 || h->strict)) ||
-		   n == -ECONNABORTED) {
-		return (h->error != 0 ? h->error : -ECONNABORTED);
-	} else if (n > 0) {
-		note_drained(h, tls_drained(h->tls, false));
-	}
-	h->cost = tls_cost(h->tls, n > 0 ? (size_t)n : 0);
-	return (n);
-}
-
-static int
-tls_half_flush(struct half *h)
-{
-	int error = tls_flush(h->tls);
-
-	if (error == -EAGAIN)
-		h->writable = false;
-	return (error);
-}
-
-static ssize_t
-tls_half_send(struct half *h, const uint8_t *buf, size_t len)
-{
-	ssize_t n = tls_send(h->tls, buf, len);
-
-	if (tls_unsent(h->tls))
-		h->writable = false;
-	return (n);
-}
-
-static int
-tls_half_finish(struct half *h)
-{
-	int error = tls_finish(h->tls);
-
-	if (error == -EAGAIN)
-		h->writable = false;
-	if (error != 0)
-		return (error);
-	/* RFC 8446 section 6.1: close_notify, then the write side. Clients
-	 * that wait for TCP's end and not for TLS's see it too. */
-	error = tcp_finish(h);
-	/* Who has closed already answers close_notify with a reset. Whether
-	 * there is more to it is for those to find out who read. */
-	return (error == -ENOTCONN ? 0 : error);
 }
 
 const struct half_ops half_tcp_ops = {
@@ -137,21 +73,87 @@ const struct half_ops half_tcp_ops = {
 	.send = tcp_send,
 	.flush = tcp_flush,
 	.finish = tcp_finish,
+	.close = tcp_close,
 };
 
-const struct half_ops half_tls_ops = {
-	.receive = tls_half_receive,
-	.send = tls_half_send,
-	.flush = tls_half_flush,
-	.finish = tls_half_finish,
-};
+/* What every operation says of the socket. */
+static void
+note(struct half *h, const struct io *io)
+{
+	if (io->error != 0 && io->outcome != IO_BROKEN && h->error == 0)
+		h->error = io->error;
+	if (io->outcome == IO_WAIT_READ)
+		h->readable = false;
+	if (io->outcome == IO_WAIT_WRITE)
+		h->writable = false;
+}
+
+struct io
+half_receive(struct half *h, uint8_t *buf)
+{
+	struct io io = h->ops->receive(h, buf, h->room);
+
+	note(h, &io);
+	switch (io.outcome) {
+	case IO_WAIT_READ:
+		/* There is nothing more to come before the error. */
+		if (io.n == 0 && h->error != 0)
+			return (io_broken(h->error));
+		return (io);
+	case IO_CUT:
+		/* Its stream had no goodbye, so the reset behind it, or the
+		 * silence, is what is known of its end. */
+		if (h->failed && !half_answered(h))
+			(void)half_socket_error(h);
+		if (h->error != 0)
+			return (io_broken(h->error));
+		return (h->strict ? io_broken(-ECONNABORTED) : io);
+	default:
+		return (io);
+	}
+}
+
+struct io
+half_send(struct half *h, const uint8_t *buf, size_t len)
+{
+	struct io io = h->ops->send(h, buf, len);
+
+	note(h, &io);
+	return (io);
+}
+
+struct io
+half_flush(struct half *h)
+{
+	struct io io = h->ops->flush(h);
+
+	note(h, &io);
+	return (io);
+}
+
+struct io
+half_finish(struct half *h)
+{
+	struct io io = h->ops->finish(h);
+
+	note(h, &io);
+	if (io.outcome == IO_DONE) {
+		h->finished = true;
+		h->goodbye = io.n;
+	}
+	return (io);
+}
 
 void
 half_init(struct half *h, const struct half_ops *ops, struct buffers *buffers,
     struct half *peer)
 {
 	*h = (struct half){
-		.lfd.fd = -1, .ops = ops, .buffers = buffers, .peer = peer
+		.lfd.fd = -1,
+		.ops = ops,
+		.buffers = buffers,
+		.peer = peer,
+		.room = buffers->chunk,
 	};
 }
 
@@ -187,11 +189,9 @@ half_socket_error(struct half *h)
 bool
 half_answered(const struct half *h)
 {
-	size_t goodbye = h->tls != NULL ? tls_goodbye(h->tls) : 0;
-
 	/* The FIN counts for a byte. */
-	return (h->finished && goodbye > 0 &&
-		half_unacknowledged(h) <= goodbye + 1);
+	return (h->finished && h->goodbye > 0 &&
+		half_unacknowledged(h) <= h->goodbye + 1);
 }
 
 void
@@ -199,11 +199,9 @@ half_close(struct half *h, bool reset)
 {
 	int fd = h->lfd.fd;
 
-	buffer_return(h->buffers, &h->unsent);
-	if (h->tls != NULL && h->error == 0)
-		tls_part(h->tls);
-	tls_free(h->tls);
-	h->tls = NULL;
+	buffer_return(h->buffers, &h->pending);
+	h->ops->close(h);
+	h->stream = NULL;
 	if (fd == -1)
 		return;
 	loop_forget(&h->lfd);

@@ -8,50 +8,52 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "worker/loop/buffer.h"
+#include "worker/loop/io.h"
 #include "worker/loop/loop.h"
 #include "worker/tunnel/silence.h"
 
 struct half;
-struct tls;
 
-/* How a half reaches its socket. Values are sizes or -errno. */
+/*
+ * How a half reaches its socket. What an operation needs is behind h->stream;
+ * what came of it is said by what it returns, see io.h.
+ */
 struct half_ops {
 	/*
-	 * Receives up to a chunk into buf, which holds a block. > 0; 0: the
-	 * peer ended its stream as it should; -EPIPE: it ended without the
-	 * goodbye that the protocol has; -EAGAIN, with h->readable where
-	 * there is more, after others; other -errno: broken, which is what
-	 * h->error says, if it was set before, once there is nothing more.
-	 * Sets h->cost to what it cost of a turn's budget, in bytes.
+	 * Receives up to size bytes into buf, which holds as many. DONE or
+	 * WAIT_READ with bytes; WAIT_READ, TURN, END, CUT or BROKEN without.
 	 */
-	ssize_t (*receive)(struct half *, uint8_t *buf, size_t size);
-	/* Sends or takes over up to len bytes, a chunk at most. > 0; -EAGAIN;
-	 * other -errno: broken. */
-	ssize_t (*send)(struct half *, const uint8_t *buf, size_t len);
-	/* Sends what was taken over. 0: nothing is left; -EAGAIN; -errno. */
-	int (*flush)(struct half *);
-	/* Ends our stream towards it. 0; -EAGAIN: what was taken over must be
-	 * flushed first, call again; other -errno: broken. */
-	int (*finish)(struct half *);
+	struct io (*receive)(struct half *, uint8_t *buf, size_t size);
+	/* Sends, or takes over, up to len bytes, a chunk at most. DONE or
+	 * WAIT_WRITE, with the bytes that it took; BROKEN. */
+	struct io (*send)(struct half *, const uint8_t *buf, size_t len);
+	/* Sends what was taken over. DONE: nothing is left; WAIT_WRITE;
+	 * BROKEN. */
+	struct io (*flush)(struct half *);
+	/* Ends our stream towards it. DONE, with the bytes of a goodbye that
+	 * the protocol has; WAIT_WRITE: what was taken over must be flushed
+	 * first, call again; BROKEN. */
+	struct io (*finish)(struct half *);
+	/* Frees the stream; the socket is the half's. */
+	void (*close)(struct half *);
 };
 
 struct half {
 	struct loop_fd lfd;
 	const struct half_ops *ops;
-	struct tls *tls; /* of the TLS half; owned by it */
+	void *stream; /* of the operations */
 	struct buffers *buffers;
 	struct half *peer;
-	struct buffer unsent; /* received here, not yet taken by the peer */
-	size_t cost;	      /* of the last receive */
-	uint64_t received;    /* bytes that the peer took */
-	int error;	      /* -errno that broke the socket, kept: the kernel
-			       * tells it once and then shows an end of stream */
+	struct buffer pending; /* received here, not yet taken by the peer */
+	size_t room;	    /* that a receive is given: a chunk, or a block */
+	uint64_t delivered; /* bytes that the peer took */
+	size_t goodbye;	    /* bytes of ours, which were the last */
+	int error;	    /* -errno that broke the socket, kept: the kernel
+			        * tells it once and then shows an end of stream */
 	struct silence silence; /* of the peer at its other end */
-	bool strict; /* an end without the goodbye breaks the socket: receive
-		      * gives -ECONNABORTED for -EPIPE */
+	bool strict;		/* an end without the goodbye breaks the half */
 	bool readable, writable;
 	bool urgent;	/* EPOLLPRI: a receive stops at urgent bytes */
 	bool hangup;	/* EPOLLRDHUP: read on until the end is seen */
@@ -61,12 +63,31 @@ struct half {
 	bool finished;	/* the end of our stream was sent */
 };
 
+/* A plain socket; it has no stream. */
 extern const struct half_ops half_tcp_ops;
-extern const struct half_ops half_tls_ops;
 
-/* In place; not in the loop, no socket. buffers are borrowed. */
+/* In place; not in the loop, no socket. buffers are borrowed. A receive is
+ * given a chunk. */
 void half_init(struct half *, const struct half_ops *, struct buffers *,
     struct half *peer);
+
+/*
+ * The operations, for the pump: what they say of the socket is noted in the
+ * half. Of a receive, BROKEN is also what ended without the goodbye and must
+ * not, or ended because the socket broke, which the half knows from elsewhere.
+ */
+struct io half_receive(struct half *, uint8_t *buf);
+struct io half_send(struct half *, const uint8_t *buf, size_t len);
+struct io half_flush(struct half *);
+struct io half_finish(struct half *);
+
+/* Has epoll told already of what may stand behind the bytes that are to be
+ * received: the end of the stream, or urgent ones? */
+static inline bool
+half_behind(const struct half *h)
+{
+	return (h->hangup || h->urgent);
+}
 
 /* Takes note of EPOLL* bits. */
 void half_event(struct half *, uint32_t events);
@@ -83,7 +104,7 @@ bool half_answered(const struct half *);
 
 /*
  * Takes the socket out of the loop and closes it; with reset, the peer sees a
- * TCP reset and never an end of stream. Frees the TLS session and returns the
+ * TCP reset and never an end of stream. Closes the stream and returns the
  * buffer. No-op where it is closed already.
  */
 void half_close(struct half *, bool reset);

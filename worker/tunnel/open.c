@@ -66,7 +66,7 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 	t->look = CLOCK_NEVER;
 	t->task.cb = task_cb;
 	timer_init(&t->timer, tunnel_timer_cb);
-	half_init(&t->client, &half_tls_ops, &all->buffers, &t->upstream);
+	half_tls_init(&t->client, &all->buffers, &t->upstream);
 	half_init(&t->upstream, &half_tcp_ops, &all->buffers, &t->client);
 	t->client.strict = all->boot->conf->tls.require_close_notify;
 	t->client.lfd.cb = client_cb;

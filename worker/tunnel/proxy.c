@@ -95,7 +95,7 @@ tunnel_proxy_preface(struct tunnel *t)
 {
 	const struct conf_egress *line = t->terms->line;
 	const struct tunnel_facts *f = t->facts;
-	struct buffer *unsent = &t->client.unsent;
+	struct buffer *pending = &t->client.pending;
 	char authority[TARGET_TEXT_SIZE], identity[PROXY_STRING_MAX + 1];
 	struct piece words[FACTS_WORDS];
 	uint8_t buf[FACTS_TEXT_MAX];
@@ -104,7 +104,7 @@ tunnel_proxy_preface(struct tunnel *t)
 	_Static_assert(PROXY_HEADER_MAX <= BUFFER_SLACK, "fits any block");
 	if (line == NULL || line->proxy_protocol == 0)
 		return (0);
-	if (buffer_lend(t->client.buffers, unsent) != 0)
+	if (buffer_lend(t->client.buffers, pending) != 0)
 		return (-ENOMEM);
 	(void)tunnel_words(t, buf, words);
 	facts_format_target(f, words[FACTS_HOST], authority);
@@ -117,8 +117,8 @@ tunnel_proxy_preface(struct tunnel *t)
 		.verified = t->verified,
 		.resumed = f->resumed > 0,
 	};
-	unsent->end =
-	    proxy_format(&info, (unsigned)line->proxy_protocol, unsent->data);
-	t->preface = unsent->end;
+	pending->end =
+	    proxy_format(&info, (unsigned)line->proxy_protocol, pending->data);
+	t->preface = pending->end;
 	return (0);
 }

@@ -1,58 +1,77 @@
-#include <errno.h>
-
+/* Moves bytes from one half to the other, whatever carries them. */
 #include "worker/tunnel/relay.h"
 
-/* Hands what is left to the peer. 0: all of it; -EAGAIN; -errno: dst broke. */
-static int
+#include <errno.h>
+
+/* Hands what is pending to the peer. DONE: all of it; WAIT_WRITE; BROKEN. */
+static struct io
 push(struct half *src, struct half *dst)
 {
-	struct buffer *unsent = &src->unsent;
-	ssize_t n;
+	struct buffer *pending = &src->pending;
+	struct io io = io_outcome(IO_DONE);
+	size_t len;
 
-	while (buffer_len(unsent) > 0) {
+	while ((len = buffer_len(pending)) > 0 && io.outcome == IO_DONE) {
 		if (!dst->writable)
-			return (-EAGAIN);
-		n = dst->ops->send(
-		    dst, unsent->data + unsent->start, buffer_len(unsent));
-		if (n <= 0)
-			return (n < 0 ? (int)n : -EAGAIN);
-		unsent->start += (size_t)n;
-		src->received += (uint64_t)n;
+			return (io_outcome(IO_WAIT_WRITE));
+		io = half_send(dst, pending->data + pending->start, len);
+		pending->start += io.n;
+		src->delivered += io.n;
+		if (io.n == 0 && io.outcome == IO_DONE)
+			return (io_outcome(IO_WAIT_WRITE));
 	}
-	buffer_return(src->buffers, unsent);
-	return (dst->writable ? dst->ops->flush(dst) : -EAGAIN);
+	if (len > 0)
+		return (io);
+	buffer_return(src->buffers, pending);
+	if (io.outcome != IO_DONE)
+		return (io);
+	return (dst->writable ? half_flush(dst) : io_outcome(IO_WAIT_WRITE));
 }
 
-/* Receives a chunk. 0: there is something to do; -EAGAIN; -ENOMEM; -errno. */
-static int
-pull(struct half *src, size_t *budget)
+static void
+spend(struct relay_work *work, const struct io *io)
 {
-	size_t cost;
-	ssize_t n;
+	/* What came costs its bytes at least: the pump must end. */
+	size_t cost = io->cost > io->n ? io->cost : io->n;
 
-	if (buffer_lend(src->buffers, &src->unsent) != 0)
-		return (-ENOMEM);
-	n = src->ops->receive(src, src->unsent.data, src->buffers->size);
-	if (n > 0) {
-		src->unsent.end = (size_t)n;
-		/* What came costs its bytes at least: the pump must end. */
-		cost = src->cost > (size_t)n ? src->cost : (size_t)n;
-		*budget -= cost < *budget ? cost : *budget;
-		return (0);
+	work->arrived += io->n;
+	work->budget -= cost < work->budget ? cost : work->budget;
+}
+
+/* Receives once. As half_receive(), but for an end: DONE. BROKEN with -ENOMEM:
+ * also where there is no block. */
+static struct io
+pull(struct half *src, struct relay_work *work)
+{
+	struct io io;
+
+	if (buffer_lend(src->buffers, &src->pending) != 0)
+		return (io_broken(-ENOMEM));
+	io = half_receive(src, src->pending.data);
+	spend(work, &io);
+	if (io.n > 0) {
+		src->pending.end = io.n;
+		return (io_outcome(IO_DONE));
 	}
-	buffer_return(src->buffers, &src->unsent);
-	if (n == 0 || n == -EPIPE) {
+	buffer_return(src->buffers, &src->pending);
+	if (io.outcome == IO_END || io.outcome == IO_CUT) {
 		src->ended = true;
-		src->truncated = n == -EPIPE;
-		return (0);
+		src->truncated = io.outcome == IO_CUT;
+		return (io_outcome(IO_DONE));
 	}
-	return ((int)n);
+	/* Done, and nothing came: never again in this turn. */
+	return (io.outcome == IO_DONE ? io_outcome(IO_TURN) : io);
 }
 
+/* The pump cannot go on: what came of the last operation, on h. */
 static enum relay_result
-broken(struct half *h, int error)
+stopped(struct half *h, const struct io *io)
 {
-	if (error == -EAGAIN)
+	int error = io->error;
+
+	if (io->outcome == IO_TURN)
+		return (RELAY_MORE);
+	if (io->outcome != IO_BROKEN)
 		return (RELAY_WAIT);
 	if (error == -ENOMEM)
 		return (RELAY_NO_MEMORY);
@@ -65,30 +84,26 @@ broken(struct half *h, int error)
 }
 
 enum relay_result
-relay_pump(struct half *src, size_t *budget)
+relay_pump(struct half *src, struct relay_work *work)
 {
 	struct half *dst = src->peer;
-	int error;
+	struct io io;
 
 	for (;;) {
-		error = push(src, dst);
-		if (error != 0)
-			return (broken(dst, error));
+		io = push(src, dst);
+		if (io.outcome != IO_DONE)
+			return (stopped(dst, &io));
 		if (src->ended) {
-			if (dst->finished)
-				return (RELAY_WAIT);
-			error = dst->ops->finish(dst);
-			dst->finished = error == 0;
-			return (broken(dst, error != 0 ? error : -EAGAIN));
+			if (!dst->finished)
+				io = half_finish(dst);
+			return (stopped(dst, &io));
 		}
 		if (!src->readable)
 			return (RELAY_WAIT);
-		if (*budget == 0)
+		if (work->budget == 0)
 			return (RELAY_MORE);
-		error = pull(src, budget);
-		if (error == -EAGAIN && src->readable)
-			return (RELAY_MORE);
-		if (error != 0)
-			return (broken(src, error));
+		io = pull(src, work);
+		if (io.outcome != IO_DONE)
+			return (stopped(src, &io));
 	}
 }

@@ -13,12 +13,18 @@ enum relay_result {
 	RELAY_NO_MEMORY /* for a block */
 };
 
+/* What a pump may do, and what it did. */
+struct relay_work {
+	size_t budget;	/* bytes' worth of work that are left */
+	size_t arrived; /* bytes that came */
+};
+
 /*
  * Moves bytes from src to its peer until there is nothing to read, the peer
- * takes no more, or *budget bytes' worth of work is done, which counts down. The
- * end of src's stream becomes the end of the stream to the peer once all is
- * handed over. At most one block is held when the peer does not take all.
+ * takes no more, or the budget is used up, which counts down. The end of src's
+ * stream becomes the end of the stream to the peer once all is handed over. At
+ * most one block is held when the peer does not take all.
  */
-enum relay_result relay_pump(struct half *src, size_t *budget);
+enum relay_result relay_pump(struct half *src, struct relay_work *);
 
 #endif

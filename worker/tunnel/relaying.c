@@ -73,7 +73,7 @@ broken_detail(const struct tunnel *t, const struct half *broke)
 {
 	switch (broke->error) {
 	case -EPROTO:
-		return (tls_error(t->client.tls));
+		return (tls_error(half_tls(&t->client)));
 	/* Those are words of ours, for what TLS found. */
 	case -EOVERFLOW:
 	case -EDQUOT:
@@ -122,15 +122,15 @@ void
 tunnel_flush_run(struct tunnel *t)
 {
 	struct half *src = t->broke, *dst = src->peer;
-	uint64_t before = src->received;
-	size_t budget = BUDGET;
+	struct relay_work work = { .budget = BUDGET };
+	uint64_t before = src->delivered;
 	enum relay_result result;
 
 	/* Bytes that arrived before a TLS fault are good, none after it are. */
 	src->readable = src->readable || !src->ended;
-	result = relay_pump(src, &budget);
+	result = relay_pump(src, &work);
 	tunnel_note_moved(t);
-	if (src->received != before)
+	if (src->delivered != before)
 		t->active = tunnel_now(t);
 	if (src->ended && dst->finished) {
 		/* What broke behind its end only answered our own. */
@@ -203,9 +203,9 @@ tunnel_look(struct tunnel *t)
 
 /* Runs one direction. True: the tunnel goes on as it is. */
 static bool
-pump(struct tunnel *t, struct half *src, size_t *budget)
+pump(struct tunnel *t, struct half *src, struct relay_work *work)
 {
-	enum relay_result result = relay_pump(src, budget);
+	enum relay_result result = relay_pump(src, work);
 
 	tunnel_note_moved(t);
 	switch (result) {
@@ -228,10 +228,10 @@ pump(struct tunnel *t, struct half *src, size_t *budget)
 void
 tunnel_relay_run(struct tunnel *t)
 {
-	uint64_t before = t->client.received + t->upstream.received;
+	uint64_t before = t->client.delivered + t->upstream.delivered;
 	bool was_half_closed = tunnel_half_closed(t);
 	bool had_finished = t->client.finished || t->upstream.finished;
-	size_t there = BUDGET, back = BUDGET;
+	struct relay_work there = { .budget = BUDGET }, back = there;
 
 	if (!pump(t, &t->client, &there) || !pump(t, &t->upstream, &back))
 		return;
@@ -241,11 +241,12 @@ tunnel_relay_run(struct tunnel *t)
 		return;
 	}
 	note_first_close(t);
-	if (there != BUDGET || back != BUDGET ||
-	    before != t->client.received + t->upstream.received) {
+	if (there.arrived + back.arrived > 0 ||
+	    before != t->client.delivered + t->upstream.delivered)
 		t->active = tunnel_now(t);
+	if (there.budget != BUDGET || back.budget != BUDGET ||
+	    before != t->client.delivered + t->upstream.delivered)
 		tunnel_watch(t);
-	}
 	if (!had_finished && (t->client.finished || t->upstream.finished))
 		tunnel_watch(t);
 	if (t->client.finished && t->upstream.finished) {

@@ -17,6 +17,7 @@
 #include "common/log/audit.h"
 #include "worker/loop/loop.h"
 #include "worker/tunnel/half.h"
+#include "worker/tunnel/half_tls.h"
 #include "worker/tunnel/tunnel.h"
 
 /*
@@ -80,12 +81,12 @@ tunnel_now(const struct tunnel *t)
 	return (loop_now(t->all->loop));
 }
 
-/* How much of client.received is our preface and not the client's. */
+/* How much of client.delivered is our preface and not the client's. */
 static inline uint64_t
 tunnel_prefaced(const struct tunnel *t)
 {
-	return (
-	    t->preface < t->client.received ? t->preface : t->client.received);
+	return (t->preface < t->client.delivered ? t->preface
+						 : t->client.delivered);
 }
 
 /* Writes into the facts what has come about on both sides since the last time:
@@ -96,8 +97,8 @@ tunnel_note_moved(struct tunnel *t)
 	struct tunnel_facts *f = t->facts;
 
 	atomic_store_explicit(&f->bytes_from_client,
-	    t->client.received - tunnel_prefaced(t), memory_order_relaxed);
-	atomic_store_explicit(&f->bytes_from_upstream, t->upstream.received,
+	    t->client.delivered - tunnel_prefaced(t), memory_order_relaxed);
+	atomic_store_explicit(&f->bytes_from_upstream, t->upstream.delivered,
 	    memory_order_relaxed);
 	f->client_truncated = t->client.truncated;
 }

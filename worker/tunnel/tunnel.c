@@ -204,8 +204,8 @@ tls_fault(enum reason reason)
 static void
 linger(struct tunnel *t)
 {
-	tls_free(t->client.tls);
-	t->client.tls = NULL;
+	tls_free(half_tls(&t->client));
+	t->client.stream = NULL;
 	/* The client sees the alert, then the end; if it is gone, so be it. */
 	(void)shutdown(t->client.lfd.fd, SHUT_WR);
 	tunnel_enter(t, PHASE_LINGER);
@@ -230,8 +230,8 @@ tunnel_close(struct tunnel *t, enum reason reason)
 	bool clean;
 
 	assert(t->phase < PHASE_LINGER);
-	tunnel_blame(
-	    t, reason, tls_fault(reason) ? tls_error(t->client.tls) : NULL);
+	tunnel_blame(t, reason,
+	    tls_fault(reason) ? tls_error(half_tls(&t->client)) : NULL);
 	tunnel_give_up_dial(t);
 	tunnel_note_moved(t);
 	tunnel_tell_end(t);
