@@ -12,8 +12,9 @@ use Test::More;
 
 use Sniport::Client;
 use Sniport::Daemon;
+use Sniport::Peer;
 use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline left poll readable under_valgrind
+use Sniport::Test qw(deadline left poll readable run under_valgrind
 	writable);
 use Sniport::Upstream;
 
@@ -371,6 +372,19 @@ start(timeouts => sprintf('idle = "%dms"; half_close = "%dms"; connect = "%dms";
 	$line = line_ok($other, $name, reason => 'idle_timeout', rule => 'long',
 		closed_first => 'sniport');
 	cmp_ok($line->{total_ms}, '>=', 1800 * $ms, "$name: not too early");
+
+	# Twenty seconds of them would be no end of them.
+	$name = "nothing but KeyUpdates, which are answered";
+	my $keys = Sniport::Upstream->new('sink');
+	my ($port, $sent, $saw) = split ' ', (run(
+		Sniport::Peer::program() =~ s/peer$/raw/r, qw(-v 1.3 -k ask -r),
+		'-i', 100 * $ms, '-n', 200, '-p', $daemon->port,
+		'-s', 'example.com:' . $keys->port))[1];
+	is($saw, 'reset', "$name: the client is reset");
+	cmp_ok($sent, '<', 200, "$name: before it is done");
+	is({ lines_of($daemon, $port) }->{$port}{reason}, 'idle_timeout',
+		"$name: for it was idle");
+	$keys->report;
 
 	$name = "half a tunnel is left, the client's end came";
 	$client = client($silent);

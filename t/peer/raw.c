@@ -2,10 +2,11 @@
  * A TLS client that seals its own records, at the speed of C, for what no TLS
  * library would send:
  *
- *     raw -p PORT -s NAME -v 1.2 | 1.3 -k KIND [-n COUNT] [-d BYTES] [-r]
+ *     raw -p PORT -s NAME -v 1.2 | 1.3 -k KIND [-n COUNT] [-d BYTES] [-i MSEC]
+ *         [-r]
  *
  * After the handshake it sends COUNT records of that KIND, behind each of them
- * BYTES of data, then close_notify. With -r it reads (and does not look at)
+ * BYTES of data, then close_notify; with -i so long after each. With -r it reads (and does not look at)
  * what comes; without, it never reads, and has a small buffer.
  *
  *     ask          a KeyUpdate that asks for one in return
@@ -387,14 +388,18 @@ main(int argc, char *argv[])
 	socklen_t len = sizeof(sin);
 	const char *name = "", *saw = NULL, *kind = "data";
 	unsigned long count = 1, i;
+	int pause = 0;
 	uint16_t port = 0;
 	size_t k = 0;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "d:k:n:p:rs:v:")) != -1) {
+	while ((opt = getopt(argc, argv, "d:i:k:n:p:rs:v:")) != -1) {
 		switch (opt) {
 		case 'd':
 			c.data = strtoul(optarg, NULL, 10);
+			break;
+		case 'i':
+			pause = atoi(optarg);
 			break;
 		case 'k':
 			kind = optarg;
@@ -432,8 +437,10 @@ main(int argc, char *argv[])
 		kinds[k].seal(&c);
 		if (c.data > 0)
 			seal(&c, DATA, text, c.data);
-		if (c.len > 4 * DATA_MAX || i + 1 == count)
+		if (pause > 0 || c.len > 4 * DATA_MAX || i + 1 == count)
 			saw = flush(&c);
+		if (pause > 0 && saw == NULL)
+			(void)poll(NULL, 0, pause);
 	}
 	if (saw == NULL) {
 		seal(&c, ALERT, "\1\0", 2);

@@ -244,6 +244,8 @@ tunnel_relay_run(struct tunnel *t)
 	if (there.arrived + back.arrived > 0 ||
 	    before != t->client.delivered + t->upstream.delivered)
 		t->active = tunnel_now(t);
+	else if (there.budget != BUDGET)
+		t->answered = clock_now();
 	if (there.budget != BUDGET || back.budget != BUDGET ||
 	    before != t->client.delivered + t->upstream.delivered)
 		tunnel_watch(t);

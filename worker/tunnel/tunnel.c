@@ -118,16 +118,21 @@ relay_deadline(const struct tunnel *t)
 	return (t->active + limit);
 }
 
-/* What the kernel was given moves on without us, to one who reads slowly. */
+/* The kernel counts in jiffies, and may have sent a little later. */
+#define SENT_SLACK (20 * CLOCK_MSEC)
+
+/* What the kernel was given moves on without us, to one who reads slowly. But
+ * an answer to a record without data is not a byte of the tunnel. */
 static void
 note_sent(struct tunnel *t)
 {
-	int64_t client = half_last_sent(&t->client);
-	int64_t upstream = half_last_sent(&t->upstream);
-	int64_t last = client < upstream ? client : upstream;
+	int64_t client = tunnel_now(t) - half_last_sent(&t->client);
+	int64_t upstream = tunnel_now(t) - half_last_sent(&t->upstream);
 
-	if (last < tunnel_now(t) - t->active)
-		t->active = tunnel_now(t) - last;
+	if (client > t->active && client > t->answered + SENT_SLACK)
+		t->active = client;
+	if (upstream > t->active)
+		t->active = upstream;
 }
 
 static void
