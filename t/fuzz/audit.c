@@ -306,7 +306,8 @@ take_numbers(struct tunnel_facts *f, struct input *in)
 		f->proxy = take_addr(in);
 	f->hello_ns = (int64_t)(take(in) * INT64_C(1000003)) - 1;
 	f->total_ns = take(in) % 2 ? INT64_MAX : -1;
-	f->number = f->bytes_from_client = take(in) % 2 ? UINT64_MAX : 0;
+	f->number = take(in) % 2 ? UINT64_MAX : 0;
+	f->bytes_from_client = f->number;
 	f->rule = f->line = f->listener = 0;
 }
 
