@@ -23,6 +23,18 @@ my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
 	files => 8000, timeouts => 'client_hello = "60s"; handshake = "60s"; watchdog = "2s";');
 my ($worker) = $daemon->workers;
 
+# How much of the table of its tunnels the worker has in memory.
+sub table {
+	open my $maps, '<', "/proc/$worker/smaps" or die "smaps: $!";
+	my ($there, $size) = (0, 0);
+
+	while (<$maps>) {
+		$there = /sniport-table/ if /^[0-9a-f]+-[0-9a-f]+ /;
+		$size += $1 if $there && /^Rss:\s+(\d+) kB/;
+	}
+	return 1024 * $size;
+}
+
 sub serves {
 	my $client = tunnel_open($daemon, $upstream);
 
@@ -35,6 +47,8 @@ my @burst = map { Sniport::Client->open(port => $daemon->port) } 1 .. 1500;
 ok(poll(sub { usage($worker)->{memory} - $before > 1500 * 4096 }),
 	'a burst takes memory');
 my $most = usage($worker)->{memory};
+cmp_ok(table(), '>=', 1500 * 512, 'among it a slot of each in the table of tunnels');
+cmp_ok(table(), '<', 1500 * 512 + 65536, 'and no more');
 $_->reset for @burst;
 
 # There is always something new between two heartbeats.
@@ -47,6 +61,7 @@ my $back = poll(sub {
 });
 ok($back, 'it goes back meanwhile')
     or diag("of $most bytes $last are left, there were $before");
+ok(poll(sub { serves() && table() <= 32768 }), 'so do the slots');
 cmp_ok($served, '>', 0, 'others are served');
 $daemon->stop_ok;
 
