@@ -254,9 +254,10 @@ sub fine_ok {
 }
 
 # These records end the tunnel, which must look whole to nobody. The number of
-# bytes that still reach the upstream may be undef: whatever it is.
+# bytes that still reach the upstream may be undef: whatever it is. Likewise the
+# detail.
 sub cut_ok {
-	my ($title, $version, $code, $bytes, $reason) = @_;
+	my ($title, $version, $code, $bytes, $reason, $detail) = @_;
 	my ($client, $record) = sealing($version);
 
 	$record->send($code->($record));
@@ -270,6 +271,7 @@ sub cut_ok {
 		[ defined $bytes ? 3 + $bytes : $report->{bytes}, 'reset', $reason,
 			'client' ],
 		'the upstream sees a reset, and the line says why');
+	is($line->{detail}, $detail, 'with words') if $detail;
 	return;
 }
 
@@ -369,6 +371,9 @@ for my $version ('1.2', '1.3') {
 	}, 0, 'client_tls');
 	cut_ok('a fatal alert', $version, sub { return $_[0]->alert(2, 80); }, 0,
 		'client_tls');
+	cut_ok('an alert that TLS does not know', $version, sub {
+		return $_[0]->alert(2, 217);
+	}, 0, 'client_tls', 'the client sent the fatal alert 217 (unknown)');
 	cut_ok('a handshake message out of place', $version, sub {
 		return $_[0]->handshake(pack 'C a3 a*', 20, "\0\0\x0c", 'x' x 12);
 	}, 0, 'client_tls');
@@ -410,6 +415,10 @@ fine_ok('padded records', '1.3', sub {
 	return map { ($r->seal(23, 'x', 1000), $r->seal(23, '', 1000)) } 1 .. 20;
 }, 20);
 bystander_ok();
+
+# TLS 1.3 has done away with the level of this alert.
+cut_ok('a fatal close_notify', '1.2', sub { return $_[0]->alert(2, 0); }, 0,
+	'client_tls', 'the client sent the fatal alert 0 (close notify)');
 
 # The stream that ends without close_notify.
 for my $version ('1.2', '1.3') {
@@ -471,6 +480,32 @@ refused_ok($daemon, [ title => 'TLS 1.2 by the legacy field',
 	rule => 'allowed', decision => 'allow' } ]);
 
 $bystander->close;
+
+# Alerts in the handshake, behind the hello.
+$daemon->reload(tls => "");
+for my $version ('1.2', '1.3') {
+	for (
+		[ 'close_notify', "\1\0",
+		    'the client sent close_notify before its handshake was done' ],
+		[ 'an alert that TLS does not know', "\2\xd9",
+		    'the client sent the fatal alert 217 (unknown)' ],
+	) {
+		my ($title, $alert, $detail) = @$_;
+		my $client = Sniport::Client->open(port => $daemon->port);
+		my $answer = Sniport::Hello::exchange(undef,
+			Sniport::Hello::records(Sniport::Hello::client_hello(
+			name => "a.test:$port_a",
+			$version eq '1.2' ? (versions => undef) : ())),
+			socket => $client->socket);
+
+		syswrite $client->socket, "\x15\3\3\0\2$alert";
+		Sniport::Hello::read_rest($answer);
+		is_deeply([ @{ line_of($client) }{qw(reason detail)} ],
+			[ 'tls_handshake', $detail ],
+			"TLS $version: $title in the handshake: the line says so");
+	}
+}
+
 $daemon->stop_ok;
 
 done_testing;

@@ -1,6 +1,7 @@
 /* Errors of the TLS library: from its queue to an -errno and a text. */
 #include <errno.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,27 @@ take_no_memory(const struct tls *tls, unsigned long e)
 	return (found);
 }
 
+/* For what OpenSSL (3.0) has no text: alerts that it does not expect, and ends
+ * that are no error to it. */
+static void
+describe(const struct tls *tls, unsigned long e, char *text, size_t size)
+{
+	int alert = ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET;
+
+	if (ERR_GET_LIB(e) == ERR_LIB_SSL && alert >= 0 && alert <= UINT8_MAX)
+		snprintf(text, size, "the client sent the fatal alert %d (%s)",
+		    alert, SSL_alert_desc_string_long(alert));
+	else if (e != 0)
+		snprintf(text, size, "the TLS library gives error %lx", e);
+	else if (tls->hello != NULL &&
+		 (SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
+		snprintf(text, size,
+		    "the client sent close_notify before its handshake was "
+		    "done");
+	else
+		snprintf(text, size, "the TLS library gives no cause");
+}
+
 /* Takes the earliest error of OpenSSL's queue, which is the cause: -ENOMEM, or
  * -EPROTO with its text. */
 static int
@@ -77,6 +99,7 @@ take_error(struct tls *tls)
 	unsigned long e = ERR_get_error();
 	const char *text = ERR_reason_error_string(e);
 	long verified = SSL_get_verify_result(tls->ssl);
+	char described[80];
 
 	if (tls->hello != NULL && tls->failure == REASON_NONE)
 		tls->failure = tls->refused ? REASON_CLIENT_CERTIFICATE
@@ -88,7 +111,11 @@ take_error(struct tls *tls)
 		text = X509_verify_cert_error_string(verified);
 	if (take_no_memory(tls, e))
 		return (-ENOMEM);
-	tls_set_error(tls, text != NULL ? text : "TLS library error");
+	if (text == NULL) {
+		describe(tls, e, described, sizeof(described));
+		text = described;
+	}
+	tls_set_error(tls, text);
 	return (-EPROTO);
 }
 
