@@ -426,9 +426,12 @@ finish(struct worker *w)
 	}
 	resolver_free(w->resolver);
 	loop_free(w->loop);
-	/* Which has the lines that wait, until it is gone. */
-	if (w->table != NULL)
-		wait_for_logs(w);
+	if (w->table == NULL)
+		return;
+	wait_for_logs(w);
+	/* What waits now stands in the table, for others. */
+	sink_publish_left(w->boot->audit, NULL);
+	table_close(w->table);
 }
 
 int
