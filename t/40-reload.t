@@ -377,8 +377,8 @@ subtest 'the sockets of workers that are no more go at last' => sub {
 	SKIP: {
 		skip 'SKIPPED LOUDLY: only root may count the files of sniport', 1
 		    if !defined $shrunk_files;
-		ok(poll(sub { files($shrunk) == $shrunk_files - 6 }),
-			'two listening sockets, control sockets and stores less') or
+		ok(poll(sub { files($shrunk) == $shrunk_files - 8 }),
+			'two listening sockets, control sockets, stores and tables less') or
 			diag(files($shrunk) . " of $shrunk_files");
 	}
 	my @clients = map { tunnel_open($shrunk, $upstream) } 1 .. 20;
