@@ -2,10 +2,12 @@
 #include "master/legacy.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
@@ -114,11 +116,26 @@ drop(struct master *m, struct legacy *l)
 	free(l);
 }
 
+/* Of the table the master itself looks at this one number: a worker that never
+ * came to serve has left nothing. */
+static bool
+is_empty(int table)
+{
+	uint32_t high = 0;
+
+	return (pread(table, &high, sizeof(high),
+		    offsetof(struct table_head, high)) == sizeof(high) &&
+		high == 0);
+}
+
 bool
 legacy_begin(struct master *m, struct child *c, int64_t now)
 {
-	struct legacy *l = calloc(1, sizeof(*l));
+	struct legacy *l;
 
+	if (is_empty(c->table))
+		return (true);
+	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return (false);
 	*l = (struct legacy){
