@@ -28,9 +28,13 @@ struct boot_socket {
 /* Longer than a client's SYN-ACK round trip with two retransmissions. */
 #define BOOT_SURPLUS_TIME (10 * CLOCK_SEC)
 
+/* To name servers: questions by TCP, and sockets of those by UDP. */
+#define BOOT_FILES_DNS_TCP 128
+#define BOOT_FILES_DNS_UDP 64
+
 /* Files of a worker beside its listeners and tunnels: streams, logs, counters,
- * the loop, name servers, races for the upstream. */
-#define BOOT_FILES_OTHER 64
+ * the loop, races for the upstream, name servers. */
+#define BOOT_FILES_OTHER (64 + BOOT_FILES_DNS_TCP + BOOT_FILES_DNS_UDP)
 
 /* All borrowed from the master's memory, which the fork has copied. */
 struct boot {

@@ -142,7 +142,7 @@ $_->wait_end for @clients;
 $daemon->stop_ok;
 
 # The limit on open files: what can be served is, the others wait in the queue.
-start(files => 100);
+start(files => 292);
 my ($worker) = $daemon->workers;
 @clients = ();
 my @waiting;

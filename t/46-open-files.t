@@ -48,7 +48,7 @@ for my $files (4 .. 15) {
 		may_fail => 1);
 
 	is($daemon->wait_end, 1, "$files open files: no start");
-	is($daemon->log, "sniport: too few open files: 1 worker and 1 listener need 67, RLIMIT_NOFILE is $files: raise it with ulimit -n, or with LimitNOFILE in the unit\n",
+	is($daemon->log, "sniport: too few open files: 1 worker and 1 listener need 259, RLIMIT_NOFILE is $files: raise it with ulimit -n, or with LimitNOFILE in the unit\n",
 		'what is wrong is told');
 	$daemon->stop_ok(status => 1);
 }
@@ -108,13 +108,12 @@ SKIP: {
 }
 
 # The master holds the listening sockets of all workers.
-($workers, $listeners, $master, $worker) = refused_ok(70,
-	top => 'workers = 20;');
+my @many = (top => 'workers = 36;');
+($workers, $listeners, $master, $worker) = refused_ok(70, @many);
 cmp_ok($master, '>', $worker, 'with many workers it is the master that needs more');
-$daemon = Sniport::Daemon->new(@hosts, top => 'workers = 20;',
-	files => $master);
+$daemon = Sniport::Daemon->new(@hosts, @many, files => $master);
 ok(serves($daemon), 'as many as it asks for: it serves');
-like($daemon->reload, qr/^Serving: 20 workers, /, 'and it reloads');
+like($daemon->reload, qr/^Serving: 36 workers, /, 'and it reloads');
 $daemon->stop_ok;
 
 done_testing;

@@ -10,8 +10,9 @@
 
 #include "common/base/fd.h"
 
-/* What a name takes on average: it has two families, and is short. */
-#define BYTES_PER_NAME 160
+/* What a name takes at most, with an address of each family, and a quarter
+ * more for what is learnt while all is written anew. */
+#define BYTES_PER_NAME 768
 
 #define HALF_MIN       ((int64_t)64 * 1024)
 #define HALF_MAX       ((int64_t)64 * 1024 * 1024)

@@ -269,6 +269,35 @@ test_held(void)
 	dns_cache_free(cache);
 }
 
+/* What fails for want of something of our own says nothing of the name. */
+static void
+test_shortage(void)
+{
+	struct dns_cache *cache = new_cache(&usual);
+	struct dns_key k = key("a.test", AF_INET);
+	struct dns_result failure = { .reason = REASON_DNS_FAILED,
+		.detail = "Too many open files",
+		.shortage = true };
+	struct dns_entry *e = dns_cache_fail(cache, &k, &failure, 0);
+	size_t n;
+
+	ok(e != NULL && dns_entry_reason(e) == REASON_DNS_FAILED,
+	    "a shortage is an answer");
+	is_str(dns_entry_detail(e), "Too many open files", "with its words");
+	is_int(state(cache, "a.test", 0), DNS_CACHE_NONE,
+	    "that is not remembered");
+	dns_entry_release(cache, e);
+	is_int(dns_cache_count(cache), 0, "nor kept");
+	put(cache, "a.test", 1, 10 * S, 0);
+	e = dns_cache_fail(cache, &k, &failure, 20 * S);
+	(void)dns_entry_addrs(e, &n);
+	ok(n == 1 && dns_entry_stale(e, 20 * S), "stale addresses are used");
+	dns_entry_release(cache, e);
+	is_int(state(cache, "a.test", 20 * S), DNS_CACHE_OLD,
+	    "and the next one asks again");
+	dns_cache_free(cache);
+}
+
 static void
 test_sizes(void)
 {
@@ -296,6 +325,14 @@ test_sizes(void)
 	is_int(dns_cache_find(cache, &aaaa, 0, &e), DNS_CACHE_NONE,
 	    "of size 1 it knows a family from the other");
 	is_int(state(cache, "a.test", 0), DNS_CACHE_FRESH, "still");
+	dns_entry_release(cache, put_held(cache, aaaa, 1, 1, 10 * S, 0));
+	is_int(state(cache, "a.test", 0), DNS_CACHE_FRESH,
+	    "both families of a name have one place");
+	is_int(dns_cache_count(cache), 2, "they are two answers");
+	put(cache, "b.test", 1, 10 * S, 0);
+	is_int(
+	    state(cache, "a.test", 0), DNS_CACHE_NONE, "another name takes it");
+	is_int(dns_cache_count(cache), 1, "from both");
 	dns_cache_free(cache);
 
 	conf = usual;
@@ -412,6 +449,7 @@ main(void)
 	test_held();
 	test_restore();
 	test_sizes();
+	test_shortage();
 	test_endless();
 	return (done_testing());
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -621,6 +622,47 @@ test_many(struct test *t)
 	test_run(t, steps);
 }
 
+/* no descriptors */
+
+static struct rlimit files;
+
+static void
+short_ask(struct test *t)
+{
+	struct rlimit none;
+
+	is_int(getrlimit(RLIMIT_NOFILE, &files), 0, "the limit is read");
+	none = files;
+	none.rlim_cur = 3;
+	is_int(setrlimit(RLIMIT_NOFILE, &none), 0, "no file can be opened");
+	ask(t, 0, "a.test", AF_INET);
+}
+
+static void
+short_over(struct test *t)
+{
+	is_int(setrlimit(RLIMIT_NOFILE, &files), 0, "and again");
+	is_int(t->askers[0].reason, REASON_DNS_FAILED, "the look-up failed");
+	is_int(t->sv.questions, 0, "nobody was asked");
+	ask(t, 1, "a.test", AF_INET);
+}
+
+static void
+short_end(struct test *t)
+{
+	is_int(t->askers[1].reason, REASON_NONE, "that is not remembered");
+}
+
+static void
+test_short(struct test *t)
+{
+	static void (*const steps[])(
+	    struct test *) = { short_ask, short_over, short_end, NULL };
+
+	test_open(t);
+	test_run(t, steps);
+}
+
 /* many who wait for one name */
 
 #define CROWD 200
@@ -694,6 +736,7 @@ main(void)
 	test_end(&t);
 	test_hosts(&t);
 	test_many(&t);
+	test_short(&t);
 	test_crowd(&t);
 	return (done_testing());
 }

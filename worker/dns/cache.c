@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -31,7 +32,8 @@ struct dns_entry {
 struct dns_cache {
 	struct hash_key key; /* peers choose names below a wildcard */
 	int64_t min_ttl, max_ttl, negative_ttl, stale;
-	size_t size, count;
+	size_t size, names; /* so many at most; so many there are */
+	size_t count;
 	size_t mask; /* number of buckets - 1 */
 	struct lru lru;
 	struct bucket buckets[];
@@ -98,6 +100,18 @@ find_entry(struct dns_cache *cache, const struct dns_key *key)
 	return (NULL);
 }
 
+/* Is the name's other family there, which has its place with it? */
+static bool
+has_sibling(struct dns_cache *cache, const struct dns_entry *e)
+{
+	const struct dns_key other = {
+		.name = e->name,
+		.family = e->family == AF_INET ? AF_INET6 : AF_INET,
+	};
+
+	return (find_entry(cache, &other) != NULL);
+}
+
 /* To be found no more; freed now, or when the last holder releases it. */
 static void
 unlink_entry(struct dns_cache *cache, struct dns_entry *e)
@@ -105,6 +119,8 @@ unlink_entry(struct dns_cache *cache, struct dns_entry *e)
 	LIST_REMOVE(e, chain);
 	e->linked = false;
 	cache->count--;
+	if (!has_sibling(cache, e))
+		cache->names--;
 	if (e->held != 0)
 		return;
 	TAILQ_REMOVE(&cache->lru, e, use);
@@ -115,7 +131,7 @@ unlink_entry(struct dns_cache *cache, struct dns_entry *e)
 static void
 evict(struct dns_cache *cache)
 {
-	while (cache->count > cache->size && !TAILQ_EMPTY(&cache->lru))
+	while (cache->names > cache->size && !TAILQ_EMPTY(&cache->lru))
 		unlink_entry(cache, TAILQ_LAST(&cache->lru, lru));
 }
 
@@ -230,6 +246,8 @@ link_entry(
 
 	if (old != NULL)
 		unlink_entry(cache, old);
+	if (!has_sibling(cache, e))
+		cache->names++;
 	LIST_INSERT_HEAD(find_bucket(cache, key->name), e, chain);
 	e->linked = true;
 	cache->count++;
@@ -327,9 +345,12 @@ dns_cache_fail(struct dns_cache *cache, const struct dns_key *key,
     const struct dns_result *failure, int64_t now)
 {
 	struct dns_entry *e = find_entry(cache, key);
+	bool fallback = e != NULL && is_fallback(cache, e, now);
 	int64_t until, end;
 
-	if (e == NULL || !is_fallback(cache, e, now))
+	if (failure->shortage)
+		return (fallback ? hold(cache, e) : new_entry(key, failure));
+	if (!fallback)
 		return (dns_cache_put(cache, key, failure, now));
 	until = later(now, cache->negative_ttl);
 	end = later(e->expires, cache->stale);

@@ -31,6 +31,7 @@ struct dns_result {
 	size_t naddrs;
 	int64_t ttl;	    /* ns, as served; of NONE alone */
 	const char *detail; /* what the servers said that failed; may be NULL */
+	bool shortage;	    /* it failed for want of something of our own */
 };
 
 enum dns_cache_state {
@@ -41,7 +42,7 @@ enum dns_cache_state {
 
 /*
  * Bounds and times are copied from conf: cache_size, min_ttl, max_ttl,
- * negative_ttl, stale. 0 or -errno.
+ * negative_ttl, stale. Both families of a name have one place. 0 or -errno.
  */
 int dns_cache_new(struct dns_cache **, const struct conf_dns *);
 
@@ -63,7 +64,8 @@ struct dns_entry *dns_cache_put(struct dns_cache *, const struct dns_key *,
 /*
  * Remembers for negative_ttl that the servers failed (DNS_TIMEOUT,
  * DNS_FAILED), and returns what to answer, held: addresses that expired less
- * than `stale` ago (RFC 8767), or the failure. NULL: no memory.
+ * than `stale` ago (RFC 8767), or the failure. A shortage is not remembered:
+ * it says nothing of the name. NULL: no memory.
  */
 struct dns_entry *dns_cache_fail(struct dns_cache *, const struct dns_key *,
     const struct dns_result *, int64_t now);

@@ -59,6 +59,7 @@ set_free(struct dns_set *set)
 		dns_choice_fini(&set->servers[i]);
 	while ((line = LIST_FIRST(&set->former)) != NULL) {
 		LIST_REMOVE(line, link);
+		set->channel->former--;
 		dns_line_free(line);
 	}
 	LIST_REMOVE(set, link);
@@ -118,6 +119,7 @@ set_drop_idle(struct dns_set *set)
 		if (line->questions != 0)
 			continue;
 		LIST_REMOVE(line, link);
+		set->channel->former--;
 		dns_line_free(line);
 	}
 }
@@ -323,6 +325,10 @@ dns_channel_new(struct dns_channel **out, struct loop *loop,
 	ch->terms = terms;
 	ch->log = log;
 	ch->task.cb = dns_question_task;
+	ch->places_task.cb = dns_places_task;
+	timer_init(&ch->places_timer, dns_places_timer);
+	TAILQ_INIT(&ch->streams);
+	STAILQ_INIT(&ch->waiting);
 	STAILQ_INIT(&ch->due);
 	error = begin(ch);
 	if (error != 0) {
@@ -342,12 +348,15 @@ dns_channel_free(struct dns_channel *ch)
 	if (ch == NULL)
 		return;
 	loop_undefer(ch->loop, &ch->task);
+	timer_cancel(loop_timers(ch->loop), &ch->places_timer);
+	STAILQ_CONCAT(&ch->due, &ch->waiting);
+	ch->nwaiting = 0;
 	while ((q = STAILQ_FIRST(&ch->due)) != NULL) {
 		STAILQ_REMOVE_HEAD(&ch->due, due);
 		dns_question_end(q, NULL);
 	}
-	while (!LIST_EMPTY(&ch->streams))
-		dns_stream_abort(LIST_FIRST(&ch->streams));
+	dns_stream_abort_all(ch);
+	loop_undefer(ch->loop, &ch->places_task);
 	while ((set = LIST_FIRST(&ch->sets)) != NULL)
 		set_free(set);
 	free(ch);

@@ -51,12 +51,15 @@ struct dns_question {
 	/* the channel's own */
 	struct dns_set *set; /* who are asked */
 	struct dns_line *line;
+	struct dns_server *awaited; /* to be asked by TCP */
+	int64_t place_until;	    /* it waits for a place so long */
 	const struct dns_course *course;
 	uint8_t order[NAMESERVERS_MAX]; /* of the set's servers */
 	unsigned tries;			/* so far, at all servers */
 	int64_t until;			/* no answer before: a time-out */
 	bool failed; /* a server said so; else all timed out */
 	bool no_memory;
+	bool shortage;			    /* something of our own was short */
 	const char *words[NAMESERVERS_MAX]; /* of each, as in order; static */
 	STAILQ_ENTRY(dns_question) due;
 };

@@ -24,6 +24,8 @@ dns_choice_line(struct dns_server *server, bool again, int *error)
 	 * once its questions have ended. */
 	if (dns_memory_short())
 		dns_server_renew(server);
+	if (*line != NULL && dns_line_worn(*line))
+		dns_server_retire(server, line);
 	*error = 0;
 	if (*line == NULL)
 		*error = dns_line_new(line, server, again);

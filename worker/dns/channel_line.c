@@ -11,6 +11,12 @@
 
 #define CLASS_IN 1
 
+/* So many questions go by one socket, or for so long; or until so many answers
+ * came by it that fit none. */
+#define WORN_QUESTIONS 64
+#define WORN_TIME      CLOCK_SEC
+#define WORN_STRAYS    16
+
 /* A socket of c-ares. */
 struct dns_socket {
 	struct loop_fd lfd;
@@ -32,12 +38,18 @@ static void
 socket_cb(struct loop_fd *lfd, uint32_t events)
 {
 	struct dns_socket *s = container_of(lfd, struct dns_socket, lfd);
+	struct dns_line *line = s->line;
+	unsigned ended = line->ended;
 	bool in = events & (EPOLLIN | EPOLLERR | EPOLLHUP);
 	bool out = events & (EPOLLOUT | EPOLLERR | EPOLLHUP);
 
-	s->line->may_read = true;
-	ares_process_fd(s->line->ares, in ? s->fd : ARES_SOCKET_BAD,
+	line->may_read = true;
+	ares_process_fd(line->ares, in ? s->fd : ARES_SOCKET_BAD,
 	    out ? s->fd : ARES_SOCKET_BAD);
+	if (line->may_read || line->ended != ended)
+		return;
+	line->strays++;
+	dns_server_stray(line->server);
 }
 
 static void
@@ -97,11 +109,13 @@ socket_state_cb(void *data, ares_socket_t fd, int readable, int writable)
 		error = loop_mod(ch->loop, &s->lfd, events);
 	else if (events != 0)
 		error = socket_add(line, fd, events);
+	if (error == 0)
+		return;
 	/* c-ares cannot be told, so the question ends by its time-out. */
-	if (error != 0)
-		log_write_rate(ch->log, &ch->socket_rate, LOG_LEVEL_ERROR,
-		    "resolver: a socket to a name server cannot be watched: %s",
-		    strerrordesc_np(-error));
+	line->deaf = true;
+	log_write_rate(ch->log, &ch->socket_rate, LOG_LEVEL_ERROR,
+	    "resolver: a socket to a name server cannot be watched: %s",
+	    strerrordesc_np(-error));
 }
 
 /*
@@ -291,6 +305,7 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 
 	q->line = NULL;
 	line->questions--;
+	line->ended++;
 	if (is_end(status)) {
 		q->course->end(q, NULL);
 		return;
@@ -301,12 +316,15 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 		return;
 	}
 	if (status == ARES_ETIMEOUT) {
+		q->shortage = q->shortage || line->deaf;
 		/* 1.34 lowers its time-outs where answers are quick. */
-		if (q->course->timed_out(q) && !line->former)
+		if (q->course->timed_out(q) && !line->former && !line->deaf)
 			dns_server_unheard(line->server);
 		return;
 	}
 	q->no_memory = q->no_memory || status == ARES_ENOMEM;
+	if (bytes == NULL && dns_error_shortage(line->error))
+		q->shortage = true;
 	if (bytes != NULL)
 		dns_server_heard(line->server);
 	else if (status == ARES_ECONNREFUSED && line->error == ECONNREFUSED &&
@@ -325,6 +343,7 @@ probe_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 	struct dns_line *line = arg;
 
 	line->questions--;
+	line->ended++;
 	line->server->probing = false;
 	if (bytes != NULL)
 		dns_server_heard(line->server);
@@ -335,6 +354,7 @@ ask(struct dns_line *line, const struct dns_key *key, ares_callback cb,
     void *arg)
 {
 	line->questions++;
+	line->worn++;
 	line_arm(line, line->timeout + CLOCK_MSEC);
 	ares_query(line->ares, key->name, CLASS_IN,
 	    (int)dns_message_type(key->family), cb, arg);
@@ -356,4 +376,15 @@ dns_line_probe(struct dns_line *line, const struct dns_key *key)
 {
 	line->server->probing = true;
 	ask(line, key, probe_cb, line);
+}
+
+/* c-ares closes a socket by which nothing is asked. */
+bool
+dns_line_worn(const struct dns_line *line)
+{
+	int64_t now = loop_now(channel_of(line)->loop);
+
+	return (line->questions != 0 &&
+		(line->worn >= WORN_QUESTIONS || line->strays >= WORN_STRAYS ||
+		    now >= line->since + WORN_TIME));
 }

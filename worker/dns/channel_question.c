@@ -83,11 +83,12 @@ give_up(struct dns_question *q)
 	struct dns_result result = {
 		.reason = q->failed ? REASON_DNS_FAILED : REASON_DNS_TIMEOUT,
 		.detail = said,
+		.shortage = q->shortage || q->no_memory,
 	};
 
 	write_said(q, said);
 	if (q->no_memory)
-		result = (struct dns_result){ .reason = REASON_NO_MEMORY };
+		result.reason = REASON_NO_MEMORY;
 	dns_question_end(q, &result);
 }
 
@@ -157,17 +158,6 @@ ask_without_edns(struct dns_question *q)
 	go_on_later(q);
 }
 
-static void
-ask_by_tcp(struct dns_question *q)
-{
-	int error = dns_stream_ask(q, server_of(q, q->tries - 1));
-
-	if (error == -EBUSY)
-		failed(q, "too many answers are awaited by TCP");
-	else if (error != 0)
-		failed(q, strerrordesc_np(-error));
-}
-
 /*
  * What is truncated and has addresses is as good as a whole answer: nobody
  * dials more than a few of them. One that has none is asked for by TCP, and
@@ -184,7 +174,7 @@ take_answer(struct dns_question *q, const struct dns_message *m, bool cut,
 	else if (m->result.naddrs != 0)
 		dns_question_end(q, &m->result);
 	else if (m->truncated && way != DNS_BY_TCP)
-		ask_by_tcp(q);
+		dns_places_ask(q, server_of(q, q->tries - 1));
 	else if ((m->truncated || cut) && m->rcode == DNS_RCODE_NONE)
 		failed(q, "truncated answer without an address");
 	else
@@ -229,8 +219,10 @@ try(struct dns_question *q)
 	q->tries++;
 	if (line != NULL)
 		dns_line_ask(line, q);
-	else
+	else {
+		q->shortage = q->shortage || dns_error_shortage(-error);
 		failed(q, strerrordesc_np(-error));
+	}
 }
 
 void
@@ -238,7 +230,7 @@ dns_question_begin(struct dns_question *q)
 {
 	q->tries = 0;
 	q->until = 0;
-	q->failed = q->no_memory = false;
+	q->failed = q->no_memory = q->shortage = false;
 	memset(q->words, 0, sizeof(q->words));
 	q->line = NULL;
 	q->course = &course;

@@ -1,9 +1,19 @@
 /* What is known of a name server: whether it answers, and what it accepts. */
+#include <errno.h>
+
 #include "common/base/clock.h"
 #include "worker/dns/channel_state.h"
 
 /* Time-outs in a row after which a server is silent. */
 #define SILENT_AFTER 2
+
+/* Lines that are asked no more, while their questions are not over. Each has a
+ * socket. */
+#define FORMER_MAX 32
+
+/* So many answers that fit no question, in so long, are worth a word. */
+#define STRAYS_MAX  100
+#define STRAYS_TIME (10 * CLOCK_SEC)
 
 /* At most that often it is asked by new sockets. */
 #define RENEW_INTERVAL CLOCK_SEC
@@ -20,21 +30,53 @@ dns_server_silent(const struct dns_server *server)
 	return (server->silent >= SILENT_AFTER);
 }
 
+bool
+dns_error_shortage(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+	case ENOSPC:
+	case EAGAIN: /* no source port, no random numbers */
+	case EADDRNOTAVAIL:
+		return (true);
+	default:
+		return (false);
+	}
+}
+
+static void
+retire(struct dns_server *server, struct dns_line **line)
+{
+	if (*line == NULL)
+		return;
+	LIST_INSERT_HEAD(&server->set->former, *line, link);
+	channel_of(server)->former++;
+	*line = NULL;
+}
+
+/* What comes by the lines that it has had says nothing from now on. */
 static void
 renew(struct dns_server *server)
 {
+	struct dns_line *line;
 	size_t i;
 
 	server->renewed_at = loop_now(channel_of(server)->loop);
-	for (i = 0; i < DNS_LINES; i++) {
-		struct dns_line *line = server->lines[i];
+	for (i = 0; i < DNS_LINES; i++)
+		retire(server, &server->lines[i]);
+	LIST_FOREACH (line, &server->set->former, link)
+		if (line->server == server)
+			line->former = true;
+}
 
-		if (line == NULL)
-			continue;
-		line->former = true;
-		LIST_INSERT_HEAD(&server->set->former, line, link);
-		server->lines[i] = NULL;
-	}
+void
+dns_server_retire(struct dns_server *server, struct dns_line **line)
+{
+	if (channel_of(server)->former < FORMER_MAX)
+		retire(server, line);
 }
 
 void
@@ -42,7 +84,8 @@ dns_server_renew(struct dns_server *server)
 {
 	int64_t now = loop_now(channel_of(server)->loop);
 
-	if (now >= server->renewed_at + RENEW_INTERVAL)
+	if (now >= server->renewed_at + RENEW_INTERVAL &&
+	    channel_of(server)->former < FORMER_MAX)
 		renew(server);
 }
 
@@ -103,4 +146,23 @@ dns_server_plain(struct dns_server *server)
 	    "resolver: name server %s does not accept EDNS; it is asked "
 	    "without",
 	    server->text);
+}
+
+/* Late ones fit none as well. */
+void
+dns_server_stray(struct dns_server *server)
+{
+	struct dns_channel *ch = channel_of(server);
+	int64_t now = loop_now(ch->loop);
+
+	if (now >= server->strays_since + STRAYS_TIME) {
+		server->strays_since = now;
+		server->strays = 0;
+	}
+	if (++server->strays != STRAYS_MAX)
+		return;
+	log_write_rate(ch->log, &server->strays_rate, LOG_LEVEL_WARNING,
+	    "resolver: %d answers came from name server %s within %lld s that "
+	    "fit no question: somebody forges them, or it is too slow",
+	    STRAYS_MAX, server->text, (long long)(STRAYS_TIME / CLOCK_SEC));
 }

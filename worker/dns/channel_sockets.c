@@ -11,7 +11,14 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/boot.h"
 #include "worker/dns/channel_state.h"
+
+static struct dns_channel *
+channel_of(const struct dns_line *line)
+{
+	return (line->server->set->channel);
+}
 
 /* Keeps what went wrong for the words that it is told in. */
 static ssize_t
@@ -27,11 +34,20 @@ static ares_socket_t
 open_cb(int family, int type, int protocol, void *arg)
 {
 	struct dns_line *line = arg;
+	struct dns_channel *ch = channel_of(line);
+	int fd = -1;
 
 	line->error = 0;
-	return ((int)note(
-	    line, socket(line->server->where.addr.family,
-		      type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)));
+	line->deaf = false;
+	line->since = loop_now(ch->loop);
+	line->worn = line->strays = 0;
+	errno = EMFILE;
+	if (ch->sockets < BOOT_FILES_DNS_UDP)
+		fd = socket(line->server->where.addr.family,
+		    type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	if (fd != -1)
+		ch->sockets++;
+	return ((int)note(line, fd));
 }
 
 static int
@@ -41,6 +57,7 @@ close_cb(ares_socket_t fd, void *arg)
 
 	if (line->refused == fd)
 		line->refused = -1;
+	channel_of(line)->sockets--;
 	return (close(fd));
 }
 
@@ -171,8 +188,7 @@ send_cb(ares_socket_t fd, const struct iovec *parts, int n, void *arg)
 		keep_asked(line, parts);
 	if (sent == -1 && errno == ECONNREFUSED) {
 		line->refused = fd;
-		loop_defer(
-		    line->server->set->channel->loop, &line->refused_task);
+		loop_defer(channel_of(line)->loop, &line->refused_task);
 		errno = ECONNREFUSED;
 	}
 	return (sent);

@@ -2,9 +2,10 @@
  * The state of the channel, for the files that make it up. Each calls only
  * those above it: channel_server.c (what is known of a server),
  * channel_sockets.c (the sockets of c-ares), channel_line.c (c-ares, by UDP),
- * channel_stream.c (TCP), channel_choice.c (which server, and by which line),
- * channel_question.c (the course of a question from server to server),
- * channel.c (the sets of name servers, and whose time it is).
+ * channel_stream.c (TCP), channel_places.c (whose turn it is by TCP),
+ * channel_choice.c (which server, and by which line), channel_question.c (the
+ * course of a question from server to server), channel.c (the sets of name
+ * servers, and whose time it is).
  */
 #ifndef WORKER_DNS_CHANNEL_STATE_H
 #define WORKER_DNS_CHANNEL_STATE_H
@@ -22,7 +23,7 @@
 LIST_HEAD(dns_socket_list, dns_socket);
 LIST_HEAD(dns_set_list, dns_set);
 LIST_HEAD(dns_line_list, dns_line);
-LIST_HEAD(dns_stream_list, dns_stream);
+TAILQ_HEAD(dns_stream_list, dns_stream);
 STAILQ_HEAD(dns_question_queue, dns_question);
 
 /* Bytes of an answer by UDP that do not come in fragments anywhere (DNS flag
@@ -44,15 +45,21 @@ struct dns_channel {
 	const struct conf_dns *conf;
 	const struct dns_terms *terms;
 	struct log *log;
-	struct dns_set_list sets; /* the first: for new questions */
-	size_t questions;	  /* under way, at former sets too */
-	struct dns_stream_list streams;
+	struct dns_set_list sets;	/* the first: for new questions */
+	size_t questions;		/* under way, at former sets too */
+	size_t sockets;			/* of c-ares */
+	size_t former;			/* lines */
+	struct dns_stream_list streams; /* the oldest first */
 	size_t nstreams;
+	struct dns_question_queue waiting; /* for a place among them */
+	size_t nwaiting;
+	struct loop_task places_task;
+	struct timer places_timer;
 	struct dns_question_queue due; /* to be asked again, or told */
 	struct loop_task task;
 	struct dns_file_id file; /* resolv.conf; all 0: there was none */
 	int64_t next_check;	 /* whether it is another one */
-	struct log_rate conf_rate, socket_rate, server_rate;
+	struct log_rate conf_rate, socket_rate;
 };
 
 /* Far more than are under way at a server that does not like any of them. */
@@ -82,6 +89,12 @@ struct dns_line {
 	struct timer timer;
 	int64_t timeout; /* of a question by this line, ns */
 	int error;	 /* of the last call on a socket that failed */
+	bool deaf;	 /* its socket could not be watched */
+	/* Of its socket: since when, how many were asked by it, and how many
+	 * answers came that fit none. */
+	int64_t since;
+	unsigned worn, strays;
+	unsigned ended; /* questions, so far */
 	/* The socket by which all questions are refused; -1: none. */
 	int refused;
 	struct loop_task refused_task;
@@ -94,8 +107,8 @@ struct dns_line {
 	struct dns_asked asked[DNS_ASKED];
 	unsigned asked_next;
 	struct dns_socket_list sockets;
-	bool former;
-	LIST_ENTRY(dns_line) link; /* of a former one */
+	bool former;		   /* what it says is no news of the server */
+	LIST_ENTRY(dns_line) link; /* of one that is asked no more */
 };
 
 /* First tries, and all others: these go by another source port, and may take
@@ -111,6 +124,9 @@ struct dns_server {
 	bool told;	 /* the log says that it is silent */
 	bool plain;	 /* it does not like EDNS */
 	int64_t probe_at, renewed_at;
+	unsigned strays; /* within that time */
+	int64_t strays_since;
+	struct log_rate strays_rate;
 	bool probing;
 };
 
@@ -140,6 +156,13 @@ struct dns_course {
 	void (*end)(struct dns_question *, const struct dns_result *);
 };
 
+/* channel_places.c */
+/* Puts the question to the server by TCP, once there is a place for that. */
+void dns_places_ask(struct dns_question *, struct dns_server *);
+/* What the channel's task and timer for it do. */
+void dns_places_task(struct loop_task *);
+void dns_places_timer(struct timer *);
+
 /* channel_question.c */
 /* Begins; and goes on where it has to be asked again. */
 void dns_question_begin(struct dns_question *);
@@ -158,6 +181,8 @@ struct dns_line *dns_choice_line(struct dns_server *, bool again, int *error);
 void dns_choice_fini(struct dns_server *);
 
 /* channel_server.c */
+/* Does the error say that something of our own is short? */
+bool dns_error_shortage(int error);
 /* It said something; it did not answer; its port is closed, so that no more of
  * them need to be seen. Not to be told by who asked a former line. */
 void dns_server_heard(struct dns_server *);
@@ -171,6 +196,10 @@ void dns_server_plain(struct dns_server *);
  * now. A device on the way that remembers the old one may send what comes from
  * there to a dead server. */
 void dns_server_renew(struct dns_server *);
+/* That line of it is replaced; its questions go on. */
+void dns_server_retire(struct dns_server *, struct dns_line **);
+/* An answer came that fits no question. */
+void dns_server_stray(struct dns_server *);
 
 /* channel_line.c */
 int dns_line_new(struct dns_line **, struct dns_server *, bool again);
@@ -180,6 +209,9 @@ void dns_line_free(struct dns_line *);
  * answers at all. */
 void dns_line_ask(struct dns_line *, struct dns_question *);
 void dns_line_probe(struct dns_line *, const struct dns_key *);
+/* Has it been asked by one source port for long, or often? Who guesses at
+ * questions has the more time the longer that is open (RFC 5452). */
+bool dns_line_worn(const struct dns_line *);
 
 /* channel_sockets.c; the argument is the line. */
 extern const struct ares_socket_functions dns_socket_functions;
@@ -187,11 +219,15 @@ extern const struct ares_socket_functions dns_socket_functions;
 void dns_socket_refused_task(struct loop_task *);
 
 /* channel_stream.c */
-/* Puts the question to the server by a TCP connection of its own. 0, or
- * -errno, -EBUSY where there are too many. */
+/* Puts the question to the server by a TCP connection of its own. 0 or
+ * -errno. There must be a place. */
 int dns_stream_ask(struct dns_question *, struct dns_server *);
-/* Ends without a word to its question. */
-void dns_stream_free(struct dns_stream *);
-void dns_stream_abort(struct dns_stream *);
+bool dns_stream_place(const struct dns_channel *);
+/* Since when there is one, or CLOCK_NEVER. */
+int64_t dns_stream_oldest(const struct dns_channel *);
+/* The oldest makes place for another. */
+void dns_stream_yield(struct dns_channel *);
+/* Ends them all. */
+void dns_stream_abort_all(struct dns_channel *);
 
 #endif

@@ -13,10 +13,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
+#include "common/boot.h"
 #include "worker/dns/channel_state.h"
-
-/* At a time; each has a descriptor. */
-#define STREAMS_MAX 128
 
 #define PREFIX_SIZE 2 /* RFC 1035 section 4.2.2: the length */
 
@@ -26,7 +24,8 @@ struct dns_stream {
 	struct loop_garbage garbage;
 	struct dns_question *question;
 	struct dns_server *server;
-	LIST_ENTRY(dns_stream) link;
+	TAILQ_ENTRY(dns_stream) link;
+	int64_t since;
 	uint16_t id;
 	bool sent;
 	size_t out_len, got;
@@ -40,8 +39,9 @@ garbage_free(struct loop_garbage *garbage)
 	free(container_of(garbage, struct dns_stream, garbage));
 }
 
-void
-dns_stream_free(struct dns_stream *s)
+/* Ends it without a word to its question. */
+static void
+stream_free(struct dns_stream *s)
 {
 	struct dns_channel *ch = s->server->set->channel;
 	int fd = s->lfd.fd;
@@ -49,19 +49,25 @@ dns_stream_free(struct dns_stream *s)
 	loop_del(ch->loop, &s->lfd);
 	fd_close(&fd);
 	timer_cancel(loop_timers(ch->loop), &s->timer);
-	LIST_REMOVE(s, link);
+	TAILQ_REMOVE(&ch->streams, s, link);
 	ch->nstreams--;
+	if (ch->nwaiting != 0)
+		loop_defer(ch->loop, &ch->places_task);
 	s->garbage.free = garbage_free;
 	loop_free_later(ch->loop, &s->garbage);
 }
 
 void
-dns_stream_abort(struct dns_stream *s)
+dns_stream_abort_all(struct dns_channel *ch)
 {
-	struct dns_question *q = s->question;
+	struct dns_stream *s;
+	struct dns_question *q;
 
-	dns_stream_free(s);
-	q->course->end(q, NULL);
+	while ((s = TAILQ_FIRST(&ch->streams)) != NULL) {
+		q = s->question;
+		stream_free(s);
+		q->course->end(q, NULL);
+	}
 }
 
 static void
@@ -69,8 +75,39 @@ stream_failed(struct dns_stream *s, const char *said)
 {
 	struct dns_question *q = s->question;
 
-	dns_stream_free(s);
+	stream_free(s);
 	q->course->failed(q, said);
+}
+
+static void
+stream_error(struct dns_stream *s, int error)
+{
+	if (dns_error_shortage(error))
+		s->question->shortage = true;
+	stream_failed(s, strerrordesc_np(error));
+}
+
+bool
+dns_stream_place(const struct dns_channel *ch)
+{
+	return (ch->nstreams < BOOT_FILES_DNS_TCP);
+}
+
+int64_t
+dns_stream_oldest(const struct dns_channel *ch)
+{
+	const struct dns_stream *s = TAILQ_FIRST(&ch->streams);
+
+	return (s == NULL ? CLOCK_NEVER : s->since);
+}
+
+void
+dns_stream_yield(struct dns_channel *ch)
+{
+	struct dns_stream *s = TAILQ_FIRST(&ch->streams);
+
+	s->question->shortage = true;
+	stream_failed(s, "no answer by TCP before others had their turn");
 }
 
 static void
@@ -121,7 +158,7 @@ stream_done(struct dns_stream *s)
 		stream_failed(s, "malformed answer");
 		return;
 	}
-	dns_stream_free(s); /* its memory stays until the end of the turn */
+	stream_free(s); /* its memory stays until the end of the turn */
 	q->course->answered(q, message, len, DNS_BY_TCP);
 }
 
@@ -135,10 +172,13 @@ stream_receive(struct dns_stream *s)
 		n = recv(s->lfd.fd, s->in + s->got, want - s->got, 0);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
-		if (n <= 0) {
-			stream_failed(s, n == -1 ? strerrordesc_np(errno)
-						 : "ended the TCP connection "
-						   "without an answer");
+		if (n == -1) {
+			stream_error(s, errno);
+			return;
+		}
+		if (n == 0) {
+			stream_failed(
+			    s, "ended the TCP connection without an answer");
 			return;
 		}
 		s->got += (size_t)n;
@@ -157,7 +197,7 @@ stream_cb(struct loop_fd *lfd, uint32_t events)
 		if (error == -EAGAIN || error == -EINTR)
 			return;
 		if (error != 0) {
-			stream_failed(s, strerrordesc_np(-error));
+			stream_error(s, -error);
 			return;
 		}
 	}
@@ -212,8 +252,6 @@ dns_stream_ask(struct dns_question *q, struct dns_server *server)
 	struct dns_stream *s;
 	int error;
 
-	if (ch->nstreams >= STREAMS_MAX)
-		return (-EBUSY);
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return (-ENOMEM);
@@ -227,8 +265,9 @@ dns_stream_ask(struct dns_question *q, struct dns_server *server)
 		free(s);
 		return (error);
 	}
-	LIST_INSERT_HEAD(&ch->streams, s, link);
+	TAILQ_INSERT_TAIL(&ch->streams, s, link);
 	ch->nstreams++;
+	s->since = loop_now(ch->loop);
 	timer_init(&s->timer, timer_cb);
 	timer_arm(loop_timers(ch->loop), &s->timer,
 	    loop_now(ch->loop) + 2 * ch->conf->timeout);

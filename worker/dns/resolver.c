@@ -65,7 +65,7 @@ struct resolver {
 	struct dns_store *store; /* NULL: nothing is left to anybody */
 	struct answered_list answered;
 	struct loop_task task;
-	struct log_rate failed_rate, full_rate;
+	struct log_rate failed_rate, full_rate, cut_rate;
 	struct entry_list buckets[BUCKETS];
 };
 
@@ -178,19 +178,40 @@ remember_failure(struct resolver *r, struct resolver_entry *entry,
 	    entry->stale ? "; its expired addresses are used" : "");
 }
 
+/* What is not left to others, though it is known. */
+static void
+tell_cut(struct resolver *r, const struct resolver_store_cut *cut)
+{
+	if (cut->answers != 0)
+		log_write_rate(r->log, &r->cut_rate, LOG_LEVEL_WARNING,
+		    "resolver: %zu of %zu answers that are known have no room "
+		    "in what is left to later workers, and of the others all "
+		    "but %zu address%s each",
+		    cut->answers, dns_cache_count(r->cache), cut->addrs,
+		    cut->addrs == 1 ? "" : "es");
+	else if (cut->addrs != 0)
+		log_write_rate(r->log, &r->cut_rate, LOG_LEVEL_NOTICE,
+		    "resolver: of each answer, %zu address%s left to later "
+		    "workers: there is no room for more",
+		    cut->addrs, cut->addrs == 1 ? " is" : "es are");
+}
+
 static void
 remember_answer(struct resolver *r, struct resolver_entry *entry,
     const struct dns_result *result)
 {
 	const struct dns_key *key = &entry->question.key;
+	struct resolver_store_cut cut;
 
 	entry->answer = dns_cache_put(r->cache, key, result, loop_now(r->loop));
-	if (entry->answer != NULL && r->store != NULL)
-		resolver_store_leave(r->store, r->cache,
-		    dns_channel_servers(r->channel),
-		    &(struct dns_record){
-			*key, *result, dns_entry_expires(entry->answer) },
-		    loop_now(r->loop));
+	if (entry->answer == NULL || r->store == NULL)
+		return;
+	cut = resolver_store_leave(r->store, r->cache,
+	    dns_channel_servers(r->channel),
+	    &(struct dns_record){
+		*key, *result, dns_entry_expires(entry->answer) },
+	    loop_now(r->loop));
+	tell_cut(r, &cut);
 }
 
 /* What the servers said, to be told to those who wait at the end of the turn;
@@ -210,9 +231,10 @@ question_cb(struct dns_question *question, const struct dns_result *result)
 		return;
 	}
 	if (result->reason == REASON_DNS_TIMEOUT ||
-	    result->reason == REASON_DNS_FAILED)
+	    result->reason == REASON_DNS_FAILED ||
+	    result->reason == REASON_NO_MEMORY)
 		remember_failure(r, entry, result);
-	else if (result->reason != REASON_NO_MEMORY)
+	else
 		remember_answer(r, entry, result);
 	STAILQ_INSERT_TAIL(&r->answered, entry, answered);
 	loop_defer(r->loop, &r->task);
@@ -419,15 +441,15 @@ resolver_inherit(struct resolver *r, int writer, const int *readers, size_t n)
 {
 	uint64_t servers = dns_channel_servers(r->channel);
 	int64_t now = loop_now(r->loop);
-	size_t i;
-	int error;
+	struct resolver_store_cut cut;
+	int error = resolver_store_restore(r->cache, servers, readers, n, now);
 
-	for (i = 0; i < n; i++)
-		resolver_store_restore(r->cache, servers, readers[i], now);
-	error = dns_store_new(&r->store, writer);
+	if (error == 0)
+		error = dns_store_new(&r->store, writer);
 	if (error != 0)
 		return (error);
-	resolver_store_rewrite(r->store, r->cache, servers, now);
+	cut = resolver_store_rewrite(r->store, r->cache, servers, now);
+	tell_cut(r, &cut);
 	return ((int)dns_cache_count(r->cache));
 }
 

@@ -26,9 +26,10 @@
 # done instead of an answer over TCP: "close", "reset", "drop", or "begin" (it
 # is begun, and never ended), "truncate" (TC and no record); edns: what is said
 # to a question with EDNS: FORMERR, NOTIMP, BADVERS, "bare" (FORMERR without the
-# question), "echo" (FORMERR with the OPT record). A list of
-# scripts is used up one per question of a type; its last stays. A type that a
-# hash has not is NODATA, a name that the zone has not is NXDOMAIN.
+# question), "echo" (FORMERR with the OPT record); times: how often an answer
+# by UDP is sent. A list of scripts is used up one per question of a type; its
+# last stays. A type that a hash has not is NODATA, a name that the zone has not
+# is NXDOMAIN.
 #
 # Answers beyond 512 bytes, or what the question's EDNS says, are truncated over
 # UDP. With close => 1 the server ends each TCP connection behind an answer.
@@ -122,6 +123,16 @@ sub questions {
 	return map { $_->[1] }
 	    grep { !defined $transport || $_->[0] eq $transport }
 	    @{ $self->command(questions => undef) };
+}
+
+# The source ports of all questions by UDP so far, by their questions.
+sub ports {
+	my ($self) = @_;
+	my %ports;
+
+	push @{ $ports{ $_->[1] } }, $_->[2]
+	    for grep { $_->[0] eq 'udp' } @{ $self->command(questions => undef) };
+	return \%ports;
 }
 
 # Forgets the questions.
@@ -300,9 +311,11 @@ sub receive {
 	my ($s) = @_;
 
 	while (defined(my $peer = recv($s->{udp}, my $query, 65536, 0))) {
-		my ($delay, $answer) = answer($s, $query, 'udp');
+		my ($port) = unpack 'x2n', $peer;
+		my ($delay, $answer, $times) = answer($s, $query, 'udp', $port);
 		next unless defined $answer;
-		send_later($s, $delay, sub { send($s->{udp}, $answer, 0, $peer); });
+		send_later($s, $delay, sub { send($s->{udp}, $answer, 0, $peer)
+			for 1 .. $times // 1; });
 	}
 	return;
 }
@@ -366,7 +379,7 @@ sub hang_up {
 # Delay and message for a question, and what is done instead over TCP; no
 # message: no answer.
 sub answer {
-	my ($s, $query, $transport) = @_;
+	my ($s, $query, $transport, $port) = @_;
 
 	return unless length $query >= 17;
 	my ($id, $flags, $qdcount) = unpack 'nnn', $query;
@@ -375,7 +388,7 @@ sub answer {
 	return unless defined $name && length $query >= $at + 4;
 	my $type = unpack "x$at n", $query;
 	my $type_name = $TYPE_NAME{$type} // "TYPE$type";
-	push @{ $s->{questions} }, [ $transport, "$name $type_name" ];
+	push @{ $s->{questions} }, [ $transport, "$name $type_name", $port ];
 
 	my $script = script($s, lc $name, $type_name);
 	my $delay = ref $script ? $script->{delay} // 0 : 0;
@@ -411,7 +424,8 @@ sub answer {
 	    if $transport eq 'tcp' && ($instead // '') eq 'truncate';
 	return ($delay, encode($reply), $instead) if $transport eq 'tcp';
 	my $truncate = ref $script ? $script->{truncate} : 0;
-	return ($delay, shorten($reply, $truncate, $max));
+	return ($delay, shorten($reply, $truncate, $max),
+		ref $script ? $script->{times} : undef);
 }
 
 # The script for this question; a list of them is used up.
