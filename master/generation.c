@@ -22,6 +22,7 @@
 #include "master/inherit.h"
 #include "master/log_file.h"
 #include "master/logs.h"
+#include "master/nameserver_check.h"
 #include "master/own_addrs.h"
 #include "master/rules_check.h"
 #include "master/service.h"
@@ -222,6 +223,7 @@ generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 	(void)tls_load(&g->tls, g->conf, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
 	egress_check(g->conf, f);
+	nameserver_check(g->conf, f);
 	(void)generation_load_hosts(g, f);
 	/* Last, since it may create files. */
 	if (f->nerrors == before && open_logs(g, logs, f) != 0 &&

@@ -233,6 +233,24 @@ for ('all', 'any') {
 }
 $daemon->configure(tls => '', dns => '', egress => '');
 
+# Name servers that cannot be asked.
+my $interface = 'this host does not have this interface: while that is so, it ' .
+    'cannot be asked';
+for (
+	[ '127.0.0.1' ], [ '::1' ], [ 'fe80::1%lo' ],
+	[ 'fe80::1%nope', $interface ], [ 'fe80::1%0', $interface ],
+	[ '224.0.0.251', 'a multicast address cannot be asked' ],
+	[ 'ff05::2', 'a multicast address cannot be asked' ],
+	[ '255.255.255.255', 'a broadcast address cannot be asked' ],
+	[ '127.255.255.255', 'a broadcast address cannot be asked' ],
+    ) {
+	my ($server, $fault) = @$_;
+	warns_ok("name server $server", { rules('allow'),
+	    dns => qq(servers = [ "$server" ];) },
+	    $fault ? "dns.servers: $server: $fault" : ());
+}
+$daemon->configure(dns => '');
+
 # Settings that do nothing because of another one.
 my $no_cache = 'means nothing where dns.cache_size is 0';
 for (
