@@ -1,3 +1,4 @@
+/* Which target a client wants, and whether it may go there. */
 #include <errno.h>
 #include <stdlib.h>
 

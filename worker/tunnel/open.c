@@ -1,3 +1,4 @@
+/* How a tunnel begins, or is refused at the door. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -15,7 +16,7 @@ client_cb(struct loop_fd *lfd, uint32_t events)
 	half_event(h, events);
 	/* A handshake is long work, and waits its turn behind those who have
 	 * little to do. */
-	if (t->phase <= PHASE_HANDSHAKE)
+	if (t->state->slow)
 		loop_defer(t->all->loop, &t->task);
 	else if (!tunnel_waits(t))
 		tunnel_run(t);
@@ -62,7 +63,7 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 	}
 	tunnel_init(t, all, client, listener, f);
 	table_begin(all->table, f);
-	t->active = t->phase_since = t->facts->accepted;
+	t->active = t->state_since = t->facts->accepted;
 	t->look = CLOCK_NEVER;
 	t->task.cb = task_cb;
 	timer_init(&t->timer, tunnel_timer_cb);
@@ -123,10 +124,9 @@ tunnel_open(struct tunnels *all, int fd, const struct addr *client,
 		tunnel_close(
 		    t, error == -ENOMEM ? REASON_NO_MEMORY : REASON_INTERNAL);
 	} else if (speaks_for_others(listener, client)) {
-		t->facts->silent = true;
-		tunnel_enter(t, PHASE_PROXY);
+		tunnel_proxy(t);
 	} else {
-		tunnel_hello_start(t);
+		(void)tunnel_hello(t);
 	}
 }
 

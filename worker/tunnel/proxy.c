@@ -1,8 +1,8 @@
+/* The phase in which a trusted proxy's header is not complete. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/conf/conf.h"
 #include "common/net/proxy.h"
 #include "worker/tunnel/state.h"
 
@@ -25,8 +25,8 @@ refuse(struct tunnel *t, int error)
 }
 
 /* Peeks, since the ClientHello that follows must stay where it is. */
-void
-tunnel_proxy_run(struct tunnel *t)
+static void
+run(struct tunnel *t)
 {
 	uint8_t buf[PROXY_HEADER_MAX];
 	struct proxy_header header;
@@ -54,71 +54,32 @@ tunnel_proxy_run(struct tunnel *t)
 	t->facts->proxy = t->facts->client;
 	if (!header.local && header.source.family != 0)
 		t->facts->client = header.source;
-	tunnel_hello_start(t);
-	if (t->phase == PHASE_HELLO)
+	if (tunnel_hello(t))
 		tunnel_run(t);
 }
 
-void
-tunnel_proxy_expire(struct tunnel *t)
+static int64_t
+deadline(const struct tunnel *t)
+{
+	return (t->facts->accepted + tunnel_timeouts(t)->client_hello);
+}
+
+static void
+expire(struct tunnel *t)
 {
 	refuse(t, -ETIMEDOUT);
 }
 
-/* Where the client came to; family 0 where the kernel does not tell. */
-static struct addr
-local_addr(const struct tunnel *t)
+static const struct tunnel_state proxying = {
+	.run = run,
+	.deadline = deadline,
+	.expire = expire,
+	.slow = true,
+};
+
+void
+tunnel_proxy(struct tunnel *t)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct addr addr = { 0 };
-
-	if (getsockname(t->client.lfd.fd, (struct sockaddr *)&ss, &len) == 0)
-		(void)addr_from_sockaddr(&addr, (struct sockaddr *)&ss, len);
-	return (addr);
-}
-
-/* A word for the header, as a string; NULL where it is not known, or was cut
- * and is more than a header would bear. */
-static const char *
-header_string(struct piece word, char buf[PROXY_STRING_MAX + 1])
-{
-	if (word.s == NULL || word.len > PROXY_STRING_MAX)
-		return (NULL);
-	memcpy(buf, word.s, word.len);
-	buf[word.len] = '\0';
-	return (buf);
-}
-
-int
-tunnel_proxy_preface(struct tunnel *t)
-{
-	const struct conf_egress *line = t->terms->line;
-	const struct tunnel_facts *f = t->facts;
-	struct buffer *pending = &t->client.pending;
-	char authority[TARGET_TEXT_SIZE], identity[PROXY_STRING_MAX + 1];
-	struct piece words[FACTS_WORDS];
-	uint8_t buf[FACTS_TEXT_MAX];
-	struct proxy_info info;
-
-	_Static_assert(PROXY_HEADER_MAX <= BUFFER_SLACK, "fits any block");
-	if (line == NULL || line->proxy_protocol == 0)
-		return (0);
-	if (buffer_lend(t->client.buffers, pending) != 0)
-		return (-ENOMEM);
-	(void)tunnel_words(t, buf, words);
-	facts_format_target(f, words[FACTS_HOST], authority);
-	info = (struct proxy_info){
-		.source = f->client,
-		.destination = local_addr(t),
-		.authority = authority,
-		.tls_version = facts_tls_version(f->tls_version),
-		.identity = header_string(words[FACTS_IDENTITY], identity),
-		.verified = t->verified,
-		.resumed = f->resumed > 0,
-	};
-	pending->end =
-	    proxy_format(&info, (unsigned)line->proxy_protocol, pending->data);
-	t->preface = pending->end;
-	return (0);
+	t->facts->silent = true;
+	tunnel_enter(t, &proxying);
 }

@@ -1,10 +1,15 @@
 /*
- * The state of one tunnel, for the files that tell its story together:
- * tunnel.c (phases, deadlines, the end), tunnel_open.c (how one begins or is
- * refused at the door), tunnel_proxy.c (PROXY protocol),
- * tunnel_decide.c (target and policy), tunnel_establish.c (handshake and
- * dial), tunnel_relay.c (both sides are there), tunnel_audit.c (what is
- * written).
+ * The state of one tunnel, for the files that tell its story together, one for
+ * each phase. A phase names its successor by the function that begins it:
+ *
+ *  proxy --> hello --> handshake --> connect --> relaying --> flush --> (end)
+ *              |           |   (upstream came first)  ^
+ *              v           +--------------------------+
+ *            linger
+ *
+ * Any of them can end in tunnel_close(). Files that come first here are used by
+ * those that follow: phase, facts, linger, dialled, broken, end, watch, flush,
+ * preface, relaying, connect, decide, handshake, proxy, open, tunnel.
  */
 #ifndef WORKER_TUNNEL_STATE_H
 #define WORKER_TUNNEL_STATE_H
@@ -20,29 +25,22 @@
 #include "worker/tunnel/half_tls.h"
 #include "worker/tunnel/tunnel.h"
 
-/*
- *  proxy --> hello ---> handshake ---> connect ---> relay ---> flush
- *              |            |  (upstream came first)  ^          |
- *              v            +-------------------------+          v
- *            linger                                            closed
- *
- * Any of them can end in tunnel_close().
- */
-enum phase {
-	PHASE_PROXY,	 /* a trusted proxy's header is not complete */
-	PHASE_HELLO,	 /* the ClientHello is not complete */
-	PHASE_HANDSHAKE, /* the target is known, the dial is under way */
-	PHASE_CONNECT,	 /* the handshake is done, the upstream is not there */
-	PHASE_RELAY,	 /* both sides are there */
-	PHASE_FLUSH,	 /* one side broke: its last bytes go to the other */
-	PHASE_LINGER,	 /* refused; the alert is on its way */
-	PHASE_CLOSED
+struct tunnel;
+
+/* A phase: what a tunnel does when there is something to do, until when it may
+ * take, and what is done then. */
+struct tunnel_state {
+	void (*run)(struct tunnel *);
+	int64_t (*deadline)(const struct tunnel *); /* CLOCK_NEVER: none */
+	void (*expire)(struct tunnel *);
+	bool slow;     /* long work, which waits its turn */
+	bool upstream; /* runs when the upstream's socket has something */
 };
 
 struct tunnel {
 	struct tunnels *all;
 	TAILQ_ENTRY(tunnel) entry;
-	enum phase phase;
+	const struct tunnel_state *state; /* NULL: not yet, or over */
 	struct half client, upstream;
 	struct timer timer;
 	struct loop_task task;
@@ -61,11 +59,14 @@ struct tunnel {
 	size_t preface;	  /* bytes to the upstream that are not the client's */
 	int64_t active;	  /* when a byte was last moved */
 	int64_t answered; /* when records without data may have been */
-	int64_t phase_since, flush_poll;
+	int64_t state_since, flush_poll;
 	int64_t look; /* whether somebody is lost; NEVER: who owes nothing */
 	size_t lingered, flush_left;
 	struct half *broke;
 };
+
+/* What one tunnel may move in one go before others have their turn. */
+#define TUNNEL_BUDGET (256 * 1024)
 
 /* What both sockets are registered for, once. */
 #define TUNNEL_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
@@ -111,65 +112,17 @@ tunnel_waits(const struct tunnel *t)
 	return (t->task.queued);
 }
 
+/* phase.c */
 /* Changes the phase and arms its deadline. */
-void tunnel_enter(struct tunnel *, enum phase);
-
+void tunnel_enter(struct tunnel *, const struct tunnel_state *);
 /* Arms the timer anew, since what the deadline depends on has changed. */
 void tunnel_arm(struct tunnel *);
-
-/*
- * The one way out of every phase but LINGER: writes the audit line, counts,
- * closes the sockets. An earlier cause stands, see
- * tunnel_blame().
- */
-void tunnel_close(struct tunnel *, enum reason);
-
-/* Its end is seen in the audit log, the error log and the counters. */
-void tunnel_tell_end(struct tunnel *);
-
 /* Runs the phase: there is something to do. */
 void tunnel_run(struct tunnel *);
-
 /* Its deadline may have come. */
 void tunnel_timer_cb(struct timer *);
 
-/* tunnel_proxy.c */
-void tunnel_proxy_run(struct tunnel *);
-void tunnel_proxy_expire(struct tunnel *);
-/* Puts the header that the egress line asks for before the client's first
- * byte. 0 or -ENOMEM. */
-int tunnel_proxy_preface(struct tunnel *);
-
-/* tunnel_decide.c */
-tls_hello_cb tunnel_hello_cb;
-/* The handshake is done: learns the identity, and decides if that had to
- * wait for it. REASON_NONE, or why the tunnel is refused. */
-enum reason tunnel_decide_identity(struct tunnel *);
-
-/* tunnel_establish.c */
-/* The client's address is known: is it within its limits? If so, goes on with
- * its hello, else the tunnel is closed. */
-void tunnel_hello_start(struct tunnel *);
-void tunnel_handshake_run(struct tunnel *);
-void tunnel_connect_run(struct tunnel *);
-/* Ends the dial and keeps what it found out for the audit line. */
-void tunnel_give_up_dial(struct tunnel *);
-
-/* tunnel_relay.c */
-void tunnel_relay_start(struct tunnel *);
-void tunnel_relay_run(struct tunnel *);
-void tunnel_flush_run(struct tunnel *);
-/* Something is sent: it has to be seen whether it arrives. */
-void tunnel_watch(struct tunnel *);
-/* Looks for that if it is time. True: a side is lost, the tunnel is ended. */
-bool tunnel_look(struct tunnel *);
-void tunnel_flush_expire(struct tunnel *);
-bool tunnel_half_closed(const struct tunnel *);
-/* Why a half broke, from what its socket or its protocol said. */
-enum reason tunnel_broken_reason(
-    const struct tunnel *, const struct half *broken);
-
-/* tunnel_audit.c */
+/* facts.c */
 /* Adds a word to the facts. 0 or -ENOMEM. */
 int tunnel_put(struct tunnel *, enum facts_word, const void *bytes, size_t len);
 /* Finds the words of the facts; buf is for a text that is in pieces. Returns
@@ -185,5 +138,86 @@ void tunnel_audit_connect(struct tunnel *);
 /* All that there is to say is known. */
 void tunnel_audit_end(struct tunnel *);
 void tunnel_log_end(struct tunnel *);
+
+/* linger.c */
+extern const struct tunnel_state tunnel_lingering;
+/* The client sees the alert that it was sent, then the end. */
+void tunnel_linger(struct tunnel *);
+/* The sockets are closed: frees the tunnel at the end of this turn. */
+void tunnel_bury(struct tunnel *);
+
+/* dialled.c */
+/* The dial is over: keeps what it found out, and has no further use for it. */
+void tunnel_end_dial(struct tunnel *, const struct dial_report *);
+/* The same for one that is under way, or none. */
+void tunnel_give_up_dial(struct tunnel *);
+
+/* broken.c */
+/* Why a half broke, from what its socket or its protocol said. */
+enum reason tunnel_broken_reason(
+    const struct tunnel *, const struct half *broken);
+/* ... What the system says of it, or the TLS library; NULL: nothing. */
+const char *tunnel_broken_detail(
+    const struct tunnel *, const struct half *broken);
+/* Notes which side ended or broke first. */
+void tunnel_note_first_close(struct tunnel *);
+
+/* end.c */
+/*
+ * The one way out of every phase but the last: writes the audit line, counts,
+ * closes the sockets. An earlier cause stands, see tunnel_blame().
+ */
+void tunnel_close(struct tunnel *, enum reason);
+/* Its end is seen in the audit log, the error log and the counters. */
+void tunnel_tell_end(struct tunnel *);
+
+/* watch.c */
+/* Something is sent: it has to be seen whether it arrives. */
+void tunnel_watch(struct tunnel *);
+/* Looks for that if it is time: the half that is lost, or NULL. */
+struct half *tunnel_look(struct tunnel *);
+/* Makes t->active later where the kernel has sent bytes since. */
+void tunnel_note_sent(struct tunnel *);
+
+/* flush.c */
+/* One side broke: begins the phase. */
+void tunnel_flush(struct tunnel *, struct half *broke);
+/* Was its connection reset or lost, whether or not a receive or a send would
+ * tell: none is tried after the end of its stream, or while its peer does not
+ * take what came before. */
+bool tunnel_dead(struct half *);
+/* How both streams ended. */
+enum reason tunnel_whole(const struct tunnel *);
+
+/* preface.c */
+/* Puts the header that the egress line asks for before the client's first
+ * byte. 0 or -ENOMEM. */
+int tunnel_preface(struct tunnel *);
+
+/* relaying.c: both sides are there: begins the phase. */
+void tunnel_relay(struct tunnel *);
+
+/* connect.c */
+/* The handshake is done: begins the phase, and the dial where there is none. */
+void tunnel_connect(struct tunnel *);
+/*
+ * Begins the dial. Like all that befalls a tunnel after its hello, a limit is
+ * told by a reset once the handshake is done.
+ */
+void tunnel_dial(struct tunnel *);
+
+/* decide.c */
+tls_hello_cb tunnel_hello_cb;
+/* The handshake is done: learns the identity, and decides if that had to
+ * wait for it. REASON_NONE, or why the tunnel is refused. */
+enum reason tunnel_decide_identity(struct tunnel *);
+
+/* handshake.c */
+/* The client's address is known: is it within its limits? If so, begins the
+ * phase of its hello and returns true, else the tunnel is closed. */
+bool tunnel_hello(struct tunnel *);
+
+/* proxy.c: begins the phase. */
+void tunnel_proxy(struct tunnel *);
 
 #endif

@@ -1,0 +1,48 @@
+/* The one way out of a tunnel: its audit line, its counters, its sockets. */
+#include <assert.h>
+
+#include "common/shm/stats.h"
+#include "worker/tunnel/state.h"
+
+/* Does OpenSSL know more about it than we? */
+static bool
+tls_fault(enum reason reason)
+{
+	return (reason == REASON_TLS_HANDSHAKE ||
+		reason == REASON_CLIENT_CERTIFICATE ||
+		reason == REASON_TLS_VERSION || reason == REASON_CLIENT_TLS);
+}
+
+void
+tunnel_tell_end(struct tunnel *t)
+{
+	tunnel_audit_end(t);
+	tunnel_log_end(t);
+	stats_add(&t->all->slot->reason[t->facts->reason], 1);
+}
+
+void
+tunnel_close(struct tunnel *t, enum reason reason)
+{
+	struct tunnel_facts *f = t->facts;
+	bool clean;
+
+	assert(t->state != &tunnel_lingering);
+	tunnel_blame(t, reason,
+	    tls_fault(reason) ? tls_error(half_tls(&t->client)) : NULL);
+	tunnel_give_up_dial(t);
+	tunnel_note_moved(t);
+	tunnel_tell_end(t);
+	stats_add(
+	    &t->all->slot->count[STAT_BYTES_FROM_CLIENT], f->bytes_from_client);
+	stats_add(&t->all->slot->count[STAT_BYTES_FROM_UPSTREAM],
+	    f->bytes_from_upstream);
+	clean = reason_class(f->reason) == REASON_CLASS_GOOD;
+	half_close(&t->upstream, !clean);
+	if (t->lingers) {
+		tunnel_linger(t);
+		return;
+	}
+	half_close(&t->client, !clean);
+	tunnel_bury(t);
+}
