@@ -193,10 +193,11 @@ none('worker uses nothing of master', uses('worker', 'master'),
 none('common uses nothing of master and worker', uses('common', 'master'),
 	uses('common', 'main'), uses('common', 'worker'));
 
-# Objects by the name of their source, without its ending.
+# Objects by the name of their source, without its ending. A build tree may have
+# some of files that are no more.
 my %objects = map {
 	my ($name) = m!\.dir/(\w+/.*)\.c\.o$!;
-	($name => symbols($_));
+	-e "$name.c" ? ($name => symbols($_)) : ();
 } map { split /\n/, (run('find', build() . "/CMakeFiles/$_.dir", '-name', '*.o'))[1] }
     qw(common master worker);
 my %home;
@@ -217,6 +218,28 @@ none('a room calls only those above it in the list', map {
 		    !may(room("$user.c"), room("$_.c"))
 	} @{ $needs{$user} };
 } sort keys %needs);
+
+# Which objects need each other, by whatever way round.
+sub circles {
+	my (%state, @circles);
+	my $visit;
+	$visit = sub {
+		my ($name, @way) = @_;
+
+		if (($state{$name} // '') eq 'open') {
+			shift @way while $way[0] ne $name;
+			push @circles, join ' -> ', @way, $name;
+		}
+		return if $state{$name};
+		$state{$name} = 'open';
+		$visit->($_, @way, $name) for @{ $needs{$name} };
+		$state{$name} = 'done';
+		return;
+	};
+	$visit->($_) for sort keys %needs;
+	return @circles;
+}
+none('no two files need each other', circles());
 
 # jemalloc reads its options from that name, OpenSSL hands no argument of ours
 # to the allocator that counts there, nor c-ares to the one with a reserve.
