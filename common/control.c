@@ -95,7 +95,8 @@ is_valid(const struct control_msg *msg, size_t nfds)
 	if (msg->version != CONTROL_VERSION || msg->size != sizeof(*msg))
 		return (false);
 	switch (msg->type) {
-	case CONTROL_ADOPT:
+	case CONTROL_HAND:
+	case CONTROL_CONNECTION:
 		return (msg->reason < REASON_COUNT && nfds == 1);
 	case CONTROL_READY:
 	case CONTROL_EMPTIED:

@@ -8,18 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/net/addr.h"
+
 #define CONTROL_FDS_MAX 1
 
 enum control_type {
 	/* worker to master */
 	CONTROL_READY = 1, /* accepting from now on */
 	/* master to worker */
-	CONTROL_DRAIN,	 /* stop accepting, exit after the last tunnel */
-	CONTROL_END,	 /* reset every tunnel for `reason`, exit at once */
-	CONTROL_RELEASE, /* close what is still open after DRAIN */
-	CONTROL_ADOPT,	 /* fd: a socket of `listener`, whose worker is down;
-			  * accept what is queued, close it after
-			  * BOOT_SURPLUS_TIME */
+	CONTROL_DRAIN,	    /* stop accepting, exit after the last tunnel */
+	CONTROL_END,	    /* reset every tunnel for `reason`, exit at once */
+	CONTROL_RELEASE,    /* close what is still open after DRAIN */
+	CONTROL_HAND,	    /* fd: has CONTROL_CONNECTIONs to be read, and then
+			  * ends; their worker is down */
+	CONTROL_CONNECTION, /* fd: `client`'s, accepted on `listener` */
 	/* worker to master */
 	CONTROL_EMPTIED /* after DRAIN with listeners: what was queued there
 			  * is accepted; they stay open until RELEASE, since
@@ -39,8 +41,8 @@ struct control_msg {
 	uint64_t listeners; /* DRAIN: bit per listener of the worker's own
 			     * configuration that nobody serves any more; what
 			     * is queued there is accepted first */
-	uint32_t listener;  /* ADOPT: index into the worker's own listeners */
-	uint32_t unused;
+	uint32_t listener;  /* CONNECTION: index into the worker's own */
+	struct addr client;
 };
 
 /* A non-blocking, close-on-exec pair. 0 or -errno. */

@@ -203,6 +203,13 @@ open_logs(struct generation *g, struct logs *logs, struct findings *f)
 	return (error);
 }
 
+static void
+init_seat(struct seat *seat)
+{
+	seat->store = -1;
+	hand_init(&seat->left);
+}
+
 int
 generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 {
@@ -219,7 +226,7 @@ generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 	(void)privilege_check_files(g->conf, g->nworkers,
 	    g->service != NULL ? g->service->files : 0, f);
 	for (i = 0; g->seats != NULL && i < g->nworkers; i++)
-		g->seats[i].store = -1;
+		init_seat(&g->seats[i]);
 	(void)tls_load(&g->tls, g->conf, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
 	egress_check(g->conf, f);

@@ -14,6 +14,7 @@
 #include "common/boot.h"
 #include "common/control.h"
 #include "master/backoff.h"
+#include "master/hand.h"
 #include "master/privilege.h"
 
 struct conf;
@@ -54,19 +55,20 @@ struct child {
 	int table;	/* of its tunnels, to be read */
 	enum child_state state;
 	bool told_ready, told_emptied; /* once is enough */
-	bool lent; /* it was given sockets of another, and may have them yet */
 	int64_t started;
 	int64_t alive;	    /* counts as a sign of life like its heartbeat */
 	int64_t doubted;    /* when it was first found to stand still; NEVER */
 	int64_t kill_at;    /* when patience ends; NEVER */
 	const char *killed; /* why we killed it; NULL: we did not */
 	struct kept kept;
+	struct hand hand; /* connections that were accepted for it */
 };
 
 /* A worker number: who has it, and when the next one gets it. */
 struct seat {
 	struct child *child; /* NULL: vacant */
-	struct child *cover; /* vacant: who serves what waits; NULL: nobody */
+	bool covered;	     /* does not serve: others get what comes for it */
+	struct hand left;    /* connections that its last one did not take */
 	int store; /* of the last one that became ready; -1: there was none */
 	int64_t spawn_at; /* vacant: when to fork */
 	struct kept kept; /* vacant: for an heir */

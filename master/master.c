@@ -215,7 +215,8 @@ wait_events(struct master *m, int timeout)
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.ptr == NULL)
 			take_signals(m);
-		else if (!logs_receive(&m->logs, events[i].data.ptr, m->log))
+		else if (!fetch_receive(m, events[i].data.ptr, now) &&
+			 !logs_receive(&m->logs, events[i].data.ptr, m->log))
 			supervise_receive(m, events[i].data.ptr, now);
 	}
 	if (m->reap_wanted) {
@@ -353,6 +354,7 @@ fini(struct master *m)
 		generation_free(g);
 	}
 	logs_fini(&m->logs);
+	fetch_fini(m);
 	findings_fini(&m->findings);
 	shm_free(m->shm);
 	notify_close(&m->notify);
@@ -408,7 +410,6 @@ master_run(const char *file)
 		.signal_fd = -1,
 		.reload_wanted = true,
 		.limit_at = CLOCK_NEVER,
-		.lent_at = CLOCK_NEVER,
 		.logs_until = CLOCK_NEVER };
 	const struct writer_forget forget = { forget_keys, &m };
 	struct sink *sink = NULL;
@@ -419,6 +420,7 @@ master_run(const char *file)
 	TAILQ_INIT(&m.generations);
 	TAILQ_INIT(&m.legacies);
 	listener_init(&m.listeners);
+	fetch_init(&m.fetch);
 	findings_init(&m.findings);
 	logs_init(&m.logs, -1, &forget);
 	notify_open(&m.notify);

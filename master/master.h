@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "master/fetch.h"
 #include "master/findings.h"
 #include "master/generation.h"
 #include "master/listener.h"
@@ -45,10 +46,10 @@ struct master {
 	bool reload_wanted;
 	int64_t reload_began;
 	struct findings findings; /* of the (re)load under way */
-	struct log *log;     /* of the current generation, at first stderr */
-	bool reap_wanted;    /* SIGCHLD came */
-	int64_t limit_at;    /* when old generations are counted; NEVER */
-	int64_t lent_at;     /* when lent sockets are looked at; NEVER */
+	struct log *log;  /* of the current generation, at first stderr */
+	bool reap_wanted; /* SIGCHLD came */
+	int64_t limit_at; /* when old generations are counted; NEVER */
+	struct fetch fetch;
 	int64_t watchdog_at; /* next WATCHDOG=1 */
 	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
 	int64_t stop_until;  /* what the stop may take */

@@ -10,6 +10,7 @@
 #include "common/log/log.h"
 #include "master/cover.h"
 #include "master/crew.h"
+#include "master/fetch.h"
 #include "master/inherit.h"
 #include "master/keep.h"
 #include "master/legacy.h"
@@ -133,8 +134,11 @@ commit(struct master *m)
 		keep_fill(m, old, now);
 	}
 	listener_close_removed(&m->listeners);
-	if (old != NULL)
+	if (old != NULL) {
 		inherit_drop(old);
+		fetch_drop(m, old);
+	}
+	fetch_watch(m, now);
 	listener_keepalive(&m->listeners, m->current->conf->timeouts.lost);
 	tell_success(m, old, now);
 	if (old != NULL) {

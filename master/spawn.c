@@ -261,6 +261,7 @@ spawn_worker(struct generation *g, unsigned worker,
 		.started = now,
 		.kill_at = CLOCK_NEVER,
 		.doubted = CLOCK_NEVER };
+	hand_init(&c->hand);
 	*step = "take a slot of shared memory";
 	c->slot = error = shm_take(from->shm, g->nworkers > 1);
 	if (error < 0)

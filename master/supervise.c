@@ -18,6 +18,7 @@
 #include "common/log/log.h"
 #include "master/cover.h"
 #include "master/crew.h"
+#include "master/fetch.h"
 #include "master/inherit.h"
 #include "master/keep.h"
 #include "master/legacy.h"
@@ -166,7 +167,7 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 	losses_inherit(m, c, !expected && legacy_begin(m, c, now));
 	vacate(m, c, now);
 	hang_up(m, c);
-	cover_forget(m, c);
+	fetch_inherit(m, c);
 	keep_inherit(m, c, now);
 	spawn_forget(c, m->shm);
 	if (!expected) {
@@ -236,7 +237,7 @@ fill(struct master *m, unsigned worker, int64_t now)
 int64_t
 supervise_tick(struct master *m, int64_t now)
 {
-	int64_t due, next = cover_tick(m, now);
+	int64_t due, next = CLOCK_NEVER;
 	struct generation *g;
 	struct child *c;
 
@@ -246,6 +247,8 @@ supervise_tick(struct master *m, int64_t now)
 			next = due < next ? due : next;
 		}
 	}
+	due = fetch_tick(m, now);
+	next = due < next ? due : next;
 	TAILQ_FOREACH (g, &m->generations, entry) {
 		TAILQ_FOREACH (c, &g->children, entry) {
 			due = watch_child(m, c, now);

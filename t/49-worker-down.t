@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # What becomes of connections while a worker is down, or when it stood still as
 # its listener was removed, or after it was broken into and has done something to
-# its sockets, or to those that it was lent: they are served.
+# its sockets: they are served.
 
 use strict;
 use warnings;
@@ -12,6 +12,7 @@ use Test::More;
 
 use Sniport::Client;
 use Sniport::Daemon;
+use Sniport::Down qw(down ready served servers);
 use Sniport::Test qw(build deadline poll slow temporary under_valgrind);
 use Sniport::Tunnel qw(finish name_of tunnel_open works);
 use Sniport::Upstream;
@@ -23,57 +24,11 @@ my @hosts = (hosts => "127.0.0.1 peer.test\n");
 # A handshake takes valgrind its time, and others wait for theirs meanwhile.
 my $patient = 'client_hello = "10m"; handshake = "10m";';
 
-sub ready {
-	my ($daemon, $number) = @_;
-
-	return scalar(() = $daemon->log =~ /worker $number\[\d+\]: ready/g);
-}
-
 # Connections that may wait, to the listener of that name.
 sub waiting {
 	my ($daemon, $n, $listener) = @_;
 
-	return map { Sniport::Client->open(port => $daemon->port($listener),
-		name => $name) } 1 .. $n;
-}
-
-sub served { return scalar grep { $_->handshake && works($_) && finish($_) } @_; }
-
-# Which workers have served these.
-sub servers {
-	my ($daemon, @clients) = @_;
-	my %port = map { $_->local_port => 1 } @clients;
-	my @lines;
-
-	poll(sub {
-		@lines = grep { $port{ $_->{client_port} // 0 } } $daemon->audit;
-		return @lines >= @clients;
-	});
-	my %seen = map { $_->{worker} => 1 } @lines;
-	return join ' ', sort keys %seen;
-}
-
-# Has the worker die until its replacement is put off for so many seconds;
-# before it dies for the last time it stands still, and the code is run.
-sub down {
-	my ($daemon, $number, $seconds, $before) = @_;
-	my $half = $seconds / 2;
-	my $last = 0;
-
-	for (;;) {
-		my $pid;
-		poll(sub { ($pid = $daemon->worker($number)) && $pid != $last })
-		    or die $daemon->log;
-		my $is_last = $daemon->log =~
-		    /worker $number: died again: replaced in $half s$/m;
-		kill 'STOP', $pid if $is_last;
-		my @result = $is_last ? $before->() : ();
-		kill 'KILL', $pid;
-		$daemon->wait_log(qr/worker $number\[$pid\] of generation \d+: died/)
-		    or die $daemon->log;
-		return @result if $is_last;
-		$last = $pid;
-	}
+	return Sniport::Down::waiting($daemon, $n, $name, $listener);
 }
 
 subtest 'a worker in its back-off' => sub {
@@ -83,7 +38,7 @@ subtest 'a worker in its back-off' => sub {
 	# The first one, so that its place in the kernel's list is not the last.
 	my @queued = down($daemon, 0, 4, sub { waiting($daemon, 30) });
 	my $ready = ready($daemon, 0);
-	ok($daemon->wait_log(qr/ info master\[\d+\]: worker 0: worker 1 serves what waits for it$/m),
+	ok($daemon->wait_log(qr/ info master\[\d+\]: worker 0: others serve what waits for it$/m),
 		'the log says who serves in its place');
 	my @new = waiting($daemon, 30);
 	# All are theirs now, whenever they go on.
@@ -106,7 +61,7 @@ subtest 'a worker in its back-off' => sub {
 
 	# The one that serves in its place goes down, too.
 	@queued = down($daemon, 2, 2, sub { waiting($daemon, 30) });
-	$daemon->wait_log(qr/worker 2: worker 0 serves what waits for it/);
+	$daemon->wait_log(qr/worker 2: others serve what waits for it/);
 	@new = waiting($daemon, 10);
 	is(served(@new, @queued), 40, 'another one: all are served');
 	$daemon->stop_ok;
@@ -265,41 +220,6 @@ if (!slow()) {
 		is(servers($daemon, @clients), '0 1', 'by both');
 		$daemon->stop_ok;
 	};
-
-	# The filter names the sockets that a worker was born with.
-	for my $when ('while it has it', 'when it was given back') {
-		subtest "a worker makes another's socket deaf $when" => sub {
-			my $daemon = Sniport::Daemon->new(@hosts,
-				top => 'workers = 2;', environment => {
-					LD_PRELOAD => build() . '/preload/violate.so' });
-			down($daemon, 0, 4, sub { });
-			ok($daemon->wait_log(qr/worker 0: worker 1 serves what waits for it$/m),
-				'one serves for another');
-			my $ready = ready($daemon, 0);
-			ok(poll(sub { ready($daemon, 0) > $ready }), 'which comes back')
-			    if $when =~ /back/;
-			ok(poll(sub {
-				my $tried = qr/^violate deafen-lent: (\w+)/m;
-				my $n = () = $daemon->log =~ /$tried/g;
-				Sniport::Client->new(port => $daemon->port,
-					name => 'deafen-lent.violate.test:443');
-				poll(sub { $n < (() = $daemon->log =~ /$tried/g) });
-				return $daemon->log =~ /^violate deafen-lent: done/m;
-			}), 'shut down');
-			ok($daemon->wait_log(qr/ error master\[\d+\]: listener 127\.0\.0\.1:\d+: 1 socket no longer listened: opened anew; /),
-				'the log says what was found') or diag($daemon->log);
-			ok(poll(sub { ready($daemon, 0) > $ready }), 'it is there')
-			    if $when !~ /back/;
-			ok($daemon->wait_log(qr/ warning master\[\d+\]: worker 0\[\d+\]: replaced, since it has a listener that was shut down$/m),
-				'it is replaced') if $when =~ /back/;
-			ok(poll(sub {
-				my @clients = waiting($daemon, 20);
-				return served(@clients) == 20 &&
-				    servers($daemon, @clients) eq '0 1';
-			}), 'then all are served by both') or diag($daemon->log);
-			$daemon->stop_ok;
-		};
-	}
 
 	for my $cure ('reload', 'death') {
 		subtest "steer, $cure" => sub {

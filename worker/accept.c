@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/boot.h"
+#include "common/control.h"
 #include "common/log/log.h"
 #include "common/shm/stats.h"
 #include "worker/accept.h"
@@ -30,7 +31,8 @@ struct socket {
 	struct acceptor *acceptor;
 	const struct conf_listener *listener;
 	unsigned index; /* of the listener */
-	bool adopted;
+	bool handed;	/* connections come out of it that others accepted */
+	bool ended;	/* and nothing more does */
 	struct timer surplus; /* armed: nothing new comes, until then */
 	struct loop_garbage garbage;
 };
@@ -86,20 +88,57 @@ pause_cb(struct timer *t)
 	accept_resume(container_of(t, struct acceptor, pause));
 }
 
+/* A connection, or -errno. */
+static int
+take_queued(struct socket *s, struct addr *client)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int fd;
+
+	fd = accept4(s->lfd.fd, (struct sockaddr *)&ss, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd == -1)
+		return (-errno);
+	/* Only AF_INET and AF_INET6 can come from our listeners. */
+	if (addr_from_sockaddr(client, (struct sockaddr *)&ss, len) != 0)
+		*client = (struct addr){ 0 };
+	return (fd);
+}
+
+static int
+take_handed(struct socket *s, struct addr *client)
+{
+	const struct conf *conf = s->acceptor->boot->conf;
+	int fds[CONTROL_FDS_MAX], n;
+	struct control_msg msg;
+	size_t nfds;
+
+	n = control_recv(s->lfd.fd, &msg, fds, &nfds);
+	s->ended = n == 0;
+	if (n != 1)
+		return (n == 0 ? -EAGAIN : n);
+	if (msg.type != CONTROL_CONNECTION ||
+	    msg.listener >= conf->nlisteners) {
+		for (; nfds > 0; nfds--)
+			fd_close(&fds[nfds - 1]);
+		return (-EPROTO);
+	}
+	s->listener = &conf->listeners[msg.listener];
+	*client = msg.client;
+	return (fds[0]);
+}
+
 static void
-admit(struct socket *s, int fd, const struct sockaddr *sa, socklen_t len)
+admit(struct socket *s, int fd, const struct addr *client)
 {
 	struct acceptor *a = s->acceptor;
 	enum reason reason = limits_admit(&a->tunnels->limits);
-	struct addr client;
 
-	/* Only AF_INET and AF_INET6 can come from our listeners. */
-	if (addr_from_sockaddr(&client, sa, len) != 0)
-		client = (struct addr){ 0 };
 	if (reason != REASON_NONE)
-		tunnel_refuse(a->tunnels, fd, &client, s->listener, reason);
+		tunnel_refuse(a->tunnels, fd, client, s->listener, reason);
 	else
-		tunnel_open(a->tunnels, fd, &client, s->listener);
+		tunnel_open(a->tunnels, fd, client, s->listener);
 }
 
 /* Accepts one. False: there is none, or none can be had now. */
@@ -107,8 +146,7 @@ static bool
 accept_one(struct socket *s)
 {
 	struct acceptor *a = s->acceptor;
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
+	struct addr client;
 	int fd;
 
 	if (!limits_descriptors(
@@ -116,21 +154,20 @@ accept_one(struct socket *s)
 		pause_accepting(a, "the limit on open files is near");
 		return (false);
 	}
-	fd = accept4(s->lfd.fd, (struct sockaddr *)&ss, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd != -1) {
-		admit(s, fd, (struct sockaddr *)&ss, len);
+	fd = s->handed ? take_handed(s, &client) : take_queued(s, &client);
+	if (fd >= 0) {
+		admit(s, fd, &client);
 		return (true);
 	}
-	switch (errno) {
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		pause_accepting(a, strerrordesc_np(errno));
+	switch (fd) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOBUFS:
+	case -ENOMEM:
+		pause_accepting(a, strerrordesc_np(-fd));
 		return (false);
-	case EAGAIN:
-	case EINVAL: /* the master has shut this socket down */
+	case -EAGAIN:
+	case -EINVAL: /* the master has shut this socket down */
 		return (false);
 	default:
 		/* The connection died in the queue: accept(2), "Error
@@ -154,7 +191,7 @@ socket_close(struct socket *s)
 	int fd = s->lfd.fd;
 
 	loop_del(a->loop, &s->lfd);
-	if (s->adopted || dup3(STDIN_FILENO, fd, O_CLOEXEC) == -1) {
+	if (s->handed || dup3(STDIN_FILENO, fd, O_CLOEXEC) == -1) {
 		fd_close(&fd);
 		a->nsockets--;
 	}
@@ -169,10 +206,12 @@ socket_cb(struct loop_fd *lfd, uint32_t events)
 {
 	struct socket *s = container_of(lfd, struct socket, lfd);
 
-	if ((events & EPOLLHUP) != 0)
+	if ((events & EPOLLHUP) != 0 && !s->handed)
 		socket_close(s);
 	else
 		accept_one(s);
+	if (s->ended)
+		socket_close(s);
 }
 
 static void
@@ -197,7 +236,8 @@ surplus_cb(struct timer *t)
 }
 
 static int
-socket_open(struct acceptor *a, const struct boot_socket *b, bool adopted)
+socket_open(
+    struct acceptor *a, const struct boot_socket *b, struct socket **out)
 {
 	struct socket *s = calloc(1, sizeof(*s));
 	int error;
@@ -208,7 +248,6 @@ socket_open(struct acceptor *a, const struct boot_socket *b, bool adopted)
 	s->acceptor = a;
 	s->listener = &a->boot->conf->listeners[b->listener];
 	s->index = b->listener;
-	s->adopted = adopted;
 	s->garbage.free = socket_free_cb;
 	timer_init(&s->surplus, surplus_cb);
 	error = loop_add(a->loop, &s->lfd, b->fd, a->paused ? 0 : EPOLLIN);
@@ -218,6 +257,7 @@ socket_open(struct acceptor *a, const struct boot_socket *b, bool adopted)
 	}
 	LIST_INSERT_HEAD(&a->sockets, s, link);
 	a->nsockets++;
+	*out = s;
 	if (b->surplus)
 		timer_arm(loop_timers(a->loop), &s->surplus,
 		    loop_now(a->loop) + BOOT_SURPLUS_TIME);
@@ -229,6 +269,7 @@ accept_start(struct acceptor **out, struct loop *loop, const struct boot *boot,
     struct tunnels *tunnels)
 {
 	struct acceptor *a = calloc(1, sizeof(*a));
+	struct socket *s;
 	size_t i;
 	int error = 0;
 
@@ -240,7 +281,7 @@ accept_start(struct acceptor **out, struct loop *loop, const struct boot *boot,
 	timer_init(&a->pause, pause_cb);
 	LIST_INIT(&a->sockets);
 	for (i = 0; error == 0 && i < boot->nsockets; i++)
-		error = socket_open(a, &boot->sockets[i], false);
+		error = socket_open(a, &boot->sockets[i], &s);
 	if (error != 0)
 		accept_free(a);
 	else
@@ -248,18 +289,29 @@ accept_start(struct acceptor **out, struct loop *loop, const struct boot *boot,
 	return (error);
 }
 
-void
-accept_adopt(struct acceptor *a, int fd, uint32_t listener)
+/* All that was handed over at once; what there is no place for can wait. */
+static void
+take_all(struct socket *s)
 {
-	const struct boot_socket b = {
-		.fd = fd, .listener = listener, .surplus = true
-	};
-	int error = -EINVAL;
+	last_call(s);
+	if (s->ended)
+		socket_close(s);
+}
 
-	if (!a->stopped && listener < a->boot->conf->nlisteners)
-		error = socket_open(a, &b, true);
-	if (error != 0)
+void
+accept_handed(struct acceptor *a, int fd)
+{
+	const struct boot_socket b = { .fd = fd };
+	struct socket *s;
+
+	/* Then the master gets it back, when we end. */
+	if (socket_open(a, &b, &s) != 0) {
 		fd_close(&fd);
+		return;
+	}
+	s->handed = true;
+	if (a->stopped)
+		take_all(s);
 }
 
 static bool
@@ -276,7 +328,9 @@ accept_empty(struct acceptor *a, uint64_t listeners)
 	a->stopped = true;
 	for (s = LIST_FIRST(&a->sockets); s != NULL; s = next) {
 		next = LIST_NEXT(s, link);
-		if (is_among(s, listeners))
+		if (s->handed)
+			take_all(s);
+		else if (is_among(s, listeners))
 			last_call(s);
 		else
 			socket_close(s);
@@ -297,7 +351,7 @@ accept_stop(struct acceptor *a, uint64_t listeners)
 	a->stopped = true;
 	for (s = LIST_FIRST(&a->sockets); s != NULL; s = next) {
 		next = LIST_NEXT(s, link);
-		if (is_among(s, listeners))
+		if (s->handed ? listeners != 0 : is_among(s, listeners))
 			last_call(s);
 		socket_close(s);
 	}

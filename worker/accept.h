@@ -15,9 +15,9 @@ struct tunnels;
 int accept_start(
     struct acceptor **, struct loop *, const struct boot *, struct tunnels *);
 
-/* Takes a socket of the listener with that index for as long as a surplus one:
- * its own worker is down. Takes fd. */
-void accept_adopt(struct acceptor *, int fd, uint32_t listener);
+/* Takes the connections that come out of fd (see CONTROL_HAND) until it ends,
+ * as if they were accepted here. Takes fd. */
+void accept_handed(struct acceptor *, int fd);
 
 /* Accepts no more, but on the listeners whose bits are set: what is queued there
  * is accepted at once, and what comes until accept_stop(). */
@@ -29,7 +29,7 @@ bool accept_is_open(const struct acceptor *);
 /*
  * Stops, and closes this worker's copies of the listening sockets. What is
  * queued on the listeners whose bits are set is accepted first, since nobody
- * will come after us.
+ * will come after us, and what was handed to us.
  */
 void accept_stop(struct acceptor *, uint64_t listeners);
 

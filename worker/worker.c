@@ -217,8 +217,8 @@ static void
 obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 {
 	switch (msg->type) {
-	case CONTROL_ADOPT:
-		accept_adopt(w->acceptor, fds[0], msg->listener);
+	case CONTROL_HAND:
+		accept_handed(w->acceptor, fds[0]);
 		return;
 	case CONTROL_DRAIN:
 		obey_drain(w, msg);

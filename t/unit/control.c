@@ -87,7 +87,7 @@ test_plain(void)
 static void
 test_fds(void)
 {
-	struct control_msg out = { .type = CONTROL_ADOPT };
+	struct control_msg out = { .type = CONTROL_HAND };
 	int fd[2], pipe_fd[2], fds[CONTROL_FDS_MAX], many[3] = { 0, 0, 0 };
 	struct stat a, b;
 	struct control_msg in;
@@ -145,14 +145,16 @@ test_refused(void)
 	refused(msg, sizeof(msg[0]), 1, "a descriptor that does not belong");
 	refused(msg, sizeof(msg[0]), 3, "too many descriptors");
 	refused(msg, sizeof(msg[0]), 16, "far too many descriptors");
-	msg[0].type = CONTROL_ADOPT;
+	msg[0].type = CONTROL_HAND;
 	refused(msg, sizeof(msg[0]), 2, "one descriptor too many");
 	msg[0].type = 0;
 	refused(msg, sizeof(msg[0]), 0, "type 0");
 	msg[0].type = CONTROL_EMPTIED + 1;
 	refused(msg, sizeof(msg[0]), 0, "unknown type");
-	msg[0].type = CONTROL_ADOPT;
-	refused(msg, sizeof(msg[0]), 0, "adopt without descriptor");
+	msg[0].type = CONTROL_HAND;
+	refused(msg, sizeof(msg[0]), 0, "hand without descriptor");
+	msg[0].type = CONTROL_CONNECTION;
+	refused(msg, sizeof(msg[0]), 0, "connection without descriptor");
 	msg[0].type = CONTROL_END;
 	msg[0].reason = REASON_COUNT;
 	refused(msg, sizeof(msg[0]), 0, "unknown reason");

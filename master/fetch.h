@@ -1,0 +1,49 @@
+/*
+ * Accepts what waits for workers that are down, and hands it to those that
+ * serve, in turn. No worker is ever given a listening socket of another: the
+ * filter of a worker guards those alone that it was born with.
+ */
+#ifndef MASTER_FETCH_H
+#define MASTER_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/log/log.h"
+
+struct child;
+struct generation;
+struct master;
+
+struct fetch {
+	int epoll_fd;	  /* of the sockets; -1: no worker is down */
+	bool blocked;	  /* until somebody has taken what was handed to him */
+	int64_t again_at; /* when there is something to accept; NEVER */
+	size_t turn;	  /* the seat whose turn it is */
+	struct log_rate rate;
+};
+
+void fetch_init(struct fetch *);
+
+/* Only closes; what is on its way is for the children. */
+void fetch_fini(struct master *);
+
+/* To be called when the current generation has seats that are covered, has none
+ * any more, or has other sockets. */
+void fetch_watch(struct master *, int64_t now);
+
+/* Is that what an event of the master's loop points to? Then it is taken. */
+bool fetch_receive(struct master *, const void *, int64_t now);
+
+/* Accepts, a bounded number, and hands over. Returns when it is to be called
+ * again. */
+int64_t fetch_tick(struct master *, int64_t now);
+
+/* The child is gone: what it was handed and has not taken is for others. */
+void fetch_inherit(struct master *, struct child *);
+
+/* The generation is over: what none of its workers has taken is lost. */
+void fetch_drop(struct master *, struct generation *);
+
+#endif

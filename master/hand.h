@@ -1,0 +1,65 @@
+/*
+ * Connections that the master has accepted, on their way to a worker.
+ *
+ * A worker that was broken into can make the last close(2) of a connection wait
+ * for as long as it likes, and the last may not be ours. So they are put into a
+ * socket pair, and our own copies closed, before the worker gets the end that
+ * they come out of; and that end, of which we have a copy, is closed here when
+ * nothing is left in it, or when the worker is dead.
+ */
+#ifndef MASTER_HAND_H
+#define MASTER_HAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/net/addr.h"
+
+/* So many at once. */
+#define HAND_MAX 64
+
+struct hand {
+	int in, out;   /* the pair; -1: nothing is on its way */
+	unsigned n;    /* of connections that were put in */
+	bool sealed;   /* no more can be put in */
+	bool sent;     /* the worker may have it */
+	int64_t since; /* when it was sent */
+};
+
+/* One of them. */
+struct hand_connection {
+	int fd;
+	uint32_t listener; /* of the worker's configuration */
+	struct addr client;
+};
+
+void hand_init(struct hand *);
+
+/* Is nothing on its way? */
+bool hand_is_free(const struct hand *);
+
+/* Can one more be added? Not after hand_send(). */
+bool hand_has_room(const struct hand *);
+
+/* Takes the connection in any case. 0, or -errno: it was reset. */
+int hand_add(struct hand *, const struct hand_connection *);
+
+/* Gives the worker with that control socket what was added. 0; or -errno: it
+ * was not told, and it can be tried again. */
+int hand_send(struct hand *, int control_fd, int64_t now);
+
+/* Closes it if the worker has taken everything. Returns when to look again;
+ * CLOCK_NEVER: it is closed, or was not sent. */
+int64_t hand_look(struct hand *, int64_t now);
+
+/*
+ * Moves what a worker that is dead has not taken to *to, which was not sent,
+ * and closes it; what the worker may have done to a connection (silence is for
+ * fd_keepalive()) is undone. Returns how many were reset for want of room.
+ */
+unsigned hand_take_back(struct hand *, struct hand *to, int64_t silence);
+
+/* Closes it, and resets what is in it. Not while a worker has it. */
+void hand_close(struct hand *);
+
+#endif

@@ -1,0 +1,215 @@
+#!/usr/bin/perl
+# What waits for a worker that is down is handed to others as connections: in
+# turn, each as if it had been accepted there. None of them gets a listening
+# socket of another, and what one that was broken into does to a connection cannot
+# make the master wait for it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Socket;
+use Test::More;
+
+use Sniport::Client;
+use Sniport::Daemon;
+use Sniport::Down qw(down served waiting);
+use Sniport::Test qw(build poll slow temporary under_valgrind);
+use Sniport::Tunnel qw(name_of works);
+use Sniport::Upstream;
+
+plan skip_all => 'SKIPPED: valgrind is slower than the back-off'
+    if under_valgrind();
+
+my $upstream = Sniport::Upstream->new('echo');
+my $name = name_of($upstream);
+my @hosts = (hosts => "127.0.0.1 peer.test\n");
+# Each waits its turn, and on a busy host that takes its time.
+my $patient = 'client_hello = "10m"; handshake = "10m"; watchdog = "60s";';
+
+# How many listening sockets a process has; undef: nobody tells.
+sub listeners {
+	my ($pid) = @_;
+	my %listens;
+
+	for my $table (qw(tcp tcp6)) {
+		open my $file, '<', "/proc/$pid/net/$table" or next;
+		while (my $line = <$file>) {
+			my @field = split ' ', $line;
+			$listens{ $field[9] } = 1 if $field[3] eq '0A';
+		}
+	}
+	opendir my $dir, "/proc/$pid/fd" or return undef;
+	return scalar grep { (readlink("/proc/$pid/fd/$_") // '') =~ /^socket:\[(\d+)\]$/ &&
+		$listens{$1} } readdir $dir;
+}
+
+sub lines_of {
+	my ($daemon, @clients) = @_;
+	my %port = map { $_->local_port => 1 } @clients;
+	my @lines;
+
+	poll(sub {
+		@lines = grep { $port{ $_->{client_port} // 0 } } $daemon->audit;
+		return @lines >= @clients;
+	});
+	return @lines;
+}
+
+# Clients that say nothing and read nothing, into small buffers.
+sub idle {
+	my ($daemon, $n) = @_;
+	my $to = pack_sockaddr_in($daemon->port, inet_aton('127.0.0.1'));
+	my @clients;
+
+	for (1 .. $n) {
+		socket my $client, PF_INET, SOCK_STREAM, 0 or die "socket: $!";
+		setsockopt $client, SOL_SOCKET, SO_RCVBUF, 4096;
+		connect $client, $to or die "connect: $!";
+		push @clients, $client;
+	}
+	return @clients;
+}
+
+subtest 'in turn, as if they were accepted there' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 3;',
+		timeouts => $patient,
+		listeners => '{ address = "127.0.0.1:%PORT%"; }, { address = "127.0.0.1:%PORT_b%"; }');
+	my %before = map { $_ => listeners($daemon->worker($_)) } 1, 2;
+	my (@a, @b);
+	down($daemon, 0, 4, sub {
+		@a = waiting($daemon, 60, $name);
+		@b = waiting($daemon, 60, $name, 'b');
+	});
+	is(served(@a, @b), 120, 'all are served');
+	for my $worker (1, 2) {
+		is(listeners($daemon->worker($worker)), $before{$worker},
+			"worker $worker has its own listening sockets, and no other")
+		    if defined $before{$worker};
+	}
+	for (['the first listener', undef, @a], ['the second one', 'b', @b]) {
+		my ($title, $listener, @clients) = @$_;
+		my @lines = lines_of($daemon, @clients);
+		my $address = '127.0.0.1:' . $daemon->port($listener);
+		# A client may use a port twice, to two listeners.
+		is(scalar(grep { $_->{listener} eq $address &&
+			$_->{client_address} eq '127.0.0.1' } @lines), 60,
+			"$title: the audit lines name it, and the clients");
+	}
+	# Each gets a third by itself, and half of what waited for the other.
+	my %n;
+	$n{ $_->{worker} }++ for lines_of($daemon, @a, @b);
+	is(join(' ', sort keys %n), '1 2', 'two workers have served them');
+	cmp_ok($n{$_}, '>=', 30, "worker $_ its share") for 1, 2;
+	$daemon->stop_ok;
+};
+
+subtest 'limits hold' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+		timeouts => $patient, limits => 'tunnels = 5;');
+	my @queued = down($daemon, 0, 4, sub { waiting($daemon, 20, $name) });
+	$_->handshake for @queued;
+	my @refused = grep { !works($_) } @queued;
+	my @reasons = map { $_->{reason} } lines_of($daemon, @refused);
+	is(scalar(@reasons), 15, 'all beyond the limit end at once');
+	is_deeply([ grep { $_ ne 'limit_tunnels' } @reasons ], [], 'by the limit');
+	$_->reset for @queued;
+	$daemon->stop_ok;
+};
+
+subtest 'more than fit into one batch, and the helper is slow' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+		timeouts => $patient);
+	my $pid = $daemon->worker(1);
+	my @queued = down($daemon, 0, 4, sub {
+		kill 'STOP', $pid;
+		return waiting($daemon, 300, $name);
+	});
+	ok($daemon->wait_log(qr/worker 0: others serve what waits for it$/m),
+		'the log says that others serve');
+	kill 'CONT', $pid;
+	is(served(@queued), 300, 'all are served');
+	$daemon->stop_ok;
+};
+
+subtest 'the helper dies before it has taken them' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+		timeouts => $patient);
+	my $pid = $daemon->worker(1);
+	my @queued = down($daemon, 0, 4, sub {
+		kill 'STOP', $pid;
+		return waiting($daemon, 30, $name);
+	});
+	my $others = qr/worker 0: others serve what waits for it$/m;
+	ok($daemon->wait_log($others), 'the log says that others serve');
+	kill 'KILL', $pid;
+	is(served(@queued), 30, 'all are served by the next one');
+	$daemon->stop_ok;
+};
+
+# Not where a sanitizer runs: it comes before anything that is preloaded.
+if (!slow()) {
+	subtest 'a worker that was broken into finds no listening socket of others' => sub {
+		my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+			environment => { LD_PRELOAD => build() . '/preload/violate.so' });
+		down($daemon, 0, 4, sub { waiting($daemon, 5, $name) });
+		ok($daemon->wait_log(qr/worker 0: others serve what waits for it$/m),
+			'one serves for another');
+		Sniport::Client->new(port => $daemon->port,
+			name => 'deafen-lent.violate.test:443') for 1 .. 3;
+		ok($daemon->wait_log(qr/^violate deafen-lent: /m), 'it tries');
+		unlike($daemon->log, qr/^violate deafen-lent: done/m, 'in vain');
+		unlike($daemon->log, qr/no longer listened/, 'all listen');
+		$daemon->stop_ok;
+	};
+
+	my $dir = temporary();
+	open my $file, '>', "$dir/spoil" or die "$dir/spoil: $!";
+	close $file or die "$dir/spoil: $!";
+
+	# Whoever closes such a connection last waits for ten minutes.
+	subtest 'a worker has the close of a connection wait' => sub {
+		my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 3;',
+			timeouts => $patient,
+			environment => { LD_PRELOAD => build() . '/preload/spoil.so',
+				SPOIL => "$dir/spoil" });
+		my @idle;
+		down($daemon, 0, 4, sub {
+			@idle = idle($daemon, 4);
+			return waiting($daemon, 60, $name);
+		});
+		my @spoilt;
+		poll(sub { (@spoilt = $daemon->log =~ /^spoil (\d+): done/mg) == 2 });
+		is(scalar(@spoilt), 2, 'two do') or diag($daemon->log);
+		$daemon->signal('HUP');
+		ok($daemon->wait_log(qr/ reload: done in /), 'the master answers');
+		close $_ for @idle;
+		$daemon->stop_ok;
+	};
+
+	subtest 'it does so, and dies' => sub {
+		my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 3;',
+			timeouts => $patient,
+			environment => { LD_PRELOAD => build() . '/preload/spoil.so',
+				SPOIL => "$dir/spoil" });
+		my @idle;
+		down($daemon, 0, 4, sub {
+			@idle = idle($daemon, 4);
+			return waiting($daemon, 60, $name);
+		});
+		my @spoilt;
+		poll(sub { (@spoilt = $daemon->log =~ /^spoil (\d+): done/mg) == 2 });
+		unlink "$dir/spoil";
+		kill 'KILL', @spoilt;
+		ok($daemon->wait_log(qr/worker \d\[$_\] of generation 1: died/),
+			"the master sees that $_ is dead") for @spoilt;
+		is(served(waiting($daemon, 20, $name)), 20, 'others serve');
+		$daemon->signal('HUP');
+		ok($daemon->wait_log(qr/ reload: done in /), 'the master answers');
+		close $_ for @idle;
+		$daemon->stop_ok;
+	};
+}
+
+done_testing;

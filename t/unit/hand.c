@@ -1,0 +1,208 @@
+/* Connections on their way to a worker, which takes them, does not, or tries to
+ * make our own close(2) of them wait. */
+#include "master/hand.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/control.h"
+#include "t/unit/tap.h"
+
+/* What a client and we have of one connection. */
+struct ends {
+	int client, ours;
+};
+
+static struct ends
+connection(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	struct ends e = { -1, -1 };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	e.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(listener, (struct sockaddr *)&sin, sizeof(sin)) == 0 &&
+	    listen(listener, 1) == 0 &&
+	    getsockname(listener, (struct sockaddr *)&sin, &len) == 0 &&
+	    connect(e.client, (struct sockaddr *)&sin, len) == 0)
+		e.ours =
+		    accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	close(listener);
+	return (e);
+}
+
+/* Adds one and returns the client's end. */
+static int
+add(struct hand *h, uint32_t listener)
+{
+	struct ends e = connection();
+	const struct hand_connection c = { .fd = e.ours,
+		.listener = listener,
+		.client = { .family = AF_INET, .port = 4711 } };
+
+	is_int(hand_add(h, &c), 0, "one is added");
+	is_int(fcntl(e.ours, F_GETFD), -1, "it is not ours any more");
+	return (e.client);
+}
+
+/* What the worker gets: the end of the pair. */
+static int
+receive(int control_fd)
+{
+	int fds[CONTROL_FDS_MAX] = { -1 };
+	struct control_msg msg;
+	size_t n;
+
+	if (control_recv(control_fd, &msg, fds, &n) != 1 ||
+	    msg.type != CONTROL_HAND)
+		return (-1);
+	return (fds[0]);
+}
+
+static void
+test_taken(void)
+{
+	int control[2], client[2], fds[CONTROL_FDS_MAX], pair;
+	struct control_msg msg;
+	struct hand h;
+	size_t n, i;
+
+	hand_init(&h);
+	ok(hand_is_free(&h) && hand_has_room(&h), "nothing is on its way");
+	if (control_pair(control) != 0)
+		return;
+	client[0] = add(&h, 3);
+	client[1] = add(&h, 5);
+	ok(!hand_is_free(&h) && hand_has_room(&h), "two are");
+	is_int(hand_look(&h, 0), CLOCK_NEVER, "to nobody yet");
+	is_int(hand_send(&h, control[0], 0), 0, "sent");
+	ok(!hand_has_room(&h), "no more can be added");
+	pair = receive(control[1]);
+	ok(pair >= 0, "the worker gets it");
+	for (i = 0; i < 2; i++) {
+		ok(hand_look(&h, 0) != CLOCK_NEVER, "it is looked at again");
+		is_int(control_recv(pair, &msg, fds, &n), 1, "it takes one");
+		ok(msg.type == CONTROL_CONNECTION &&
+			msg.listener == 3 + 2 * i && msg.client.port == 4711,
+		    "which says where it comes from");
+		is_int(send(fds[0], "x", 1, MSG_NOSIGNAL), 1, "writes to it");
+		ok(read(client[i], &msg, 1) == 1, "the client reads it");
+		close(fds[0]);
+		close(client[i]);
+	}
+	is_int(control_recv(pair, &msg, fds, &n), 0, "there are no more");
+	is_int(hand_look(&h, 0), CLOCK_NEVER, "that is the end");
+	ok(hand_is_free(&h), "the next ones can come");
+	close(pair);
+	close(control[0]);
+	close(control[1]);
+}
+
+/* The next one is looked at, and stays. */
+static int
+peek(int pair)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} space;
+	struct control_msg text;
+	struct iovec iov = { &text, sizeof(text) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = space.bytes,
+		.msg_controllen = sizeof(space.bytes) };
+	int fd;
+
+	if (recvmsg(pair, &msg, MSG_PEEK | MSG_CMSG_CLOEXEC) < 0)
+		return (-1);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return (fd);
+}
+
+static void
+test_spoiled(void)
+{
+	static const struct linger linger = { 1, 600 };
+	static char text[65536];
+	int control[2], client, pair, fd;
+	struct hand h, left;
+
+	hand_init(&h);
+	hand_init(&left);
+	if (control_pair(control) != 0)
+		return;
+	client = add(&h, 0);
+	(void)hand_send(&h, control[0], 0);
+	pair = receive(control[1]);
+	fd = peek(pair);
+	is_int(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)),
+	    0, "a copy of it is changed");
+	while (send(fd, text, sizeof(text), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	close(fd);
+	close(pair);
+	ok(hand_look(&h, CLOCK_SEC) != CLOCK_NEVER && !hand_is_free(&h),
+	    "it is not closed as long as the worker lives");
+	alarm(10); /* or it would take ten minutes */
+	is_int(hand_take_back(&h, &left, 60 * CLOCK_SEC), 0, "it is dead");
+	ok(hand_is_free(&h) && left.n == 1, "it is there for another");
+	hand_close(&left);
+	alarm(0);
+	ok(hand_is_free(&left), "and can be closed");
+	while (read(client, text, sizeof(text)) > 0)
+		;
+	is_int(errno, ECONNRESET, "by a reset");
+	close(client);
+	close(control[0]);
+	close(control[1]);
+}
+
+static void
+test_not_sent(void)
+{
+	int control[2], client, i, full = 0;
+	struct hand h, left;
+
+	hand_init(&h);
+	hand_init(&left);
+	if (control_pair(control) != 0)
+		return;
+	client = add(&h, 0);
+	close(control[1]);
+	is_int(hand_send(&h, control[0], 0), -EPIPE, "the worker is gone");
+	ok(!hand_is_free(&h) && !hand_has_room(&h), "it is still there");
+	is_int(hand_take_back(&h, &left, CLOCK_SEC), 0, "and for another");
+	is_int(left.n, 1, "whole");
+	close(client);
+	for (i = 1; i < HAND_MAX; i++) {
+		struct ends e = connection();
+		const struct hand_connection c = { .fd = e.ours };
+
+		full += hand_add(&left, &c) != 0;
+		close(e.client);
+	}
+	is_int(full, 0, "many can be added");
+	ok(!hand_has_room(&left), "then it is full");
+	client = add(&h, 0);
+	is_int(hand_take_back(&h, &left, CLOCK_SEC), 1, "one that is too many");
+	is_int(read(client, &i, 1), -1, "is reset");
+	close(client);
+	hand_close(&left);
+	close(control[0]);
+}
+
+int
+main(void)
+{
+	test_taken();
+	test_spoiled();
+	test_not_sent();
+	return (done_testing());
+}
