@@ -155,7 +155,8 @@ advance(struct tls *tls)
 	tls_forget_errors(tls);
 	tls->work = 0;
 	ret = SSL_accept(tls->ssl);
-	error = ret == 1 ? 0 : tls_result(tls, ret);
+	/* Who was refused stays so, whatever the library made of it. */
+	error = ret == 1 && !tls->refused ? 0 : tls_result(tls, ret);
 	if (error == -EPROTO && tls_sent_finished(tls))
 		tls->out.end = sealed; /* no alert, as after the handshake */
 	else

@@ -135,6 +135,7 @@ tls_verify(X509_STORE_CTX *store, void *arg)
 		ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
 		X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
 	}
-	tls->refused = error == -EINVAL;
+	if (error == -EINVAL)
+		tls->refused = true;
 	return (error == 0);
 }
