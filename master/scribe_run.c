@@ -5,7 +5,9 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -54,8 +56,8 @@ enter_sandbox(void)
 		SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group) };
 	/* Memory without a file, in which no code can be run. */
 	const struct scmp_arg_cmp plain[] = {
-		SCMP_A2_32(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0),
-		SCMP_A4_32(SCMP_CMP_EQ, (uint32_t)-1),
+		{ 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 },
+		{ 4, SCMP_CMP_MASKED_EQ, UINT32_MAX, UINT32_MAX },
 	};
 	scmp_filter_ctx filter;
 	size_t i;
