@@ -68,6 +68,29 @@ subtest 'a first server that is silent is remembered, and tried again' => sub {
 	$daemon->stop_ok;
 };
 
+subtest 'a first server that is silent to questions of one family' => sub {
+	my $half = Sniport::DNS->new(
+		zone => { '*.test' => { A => 'drop', AAAA => 'NODATA' } });
+	my $other = Sniport::DNS->new(zone => { '*.test' => $good });
+	$daemon = Sniport::Daemon->new(dns([ $half, $other ],
+		family => '"any"'));
+	ended_ok($daemon, name(), "name $_ waits for it", @done) for 1 .. 2;
+	ok($daemon->wait_log(qr/name server \Q@{[ $half->server ]}\E does not answer/),
+		'the log says so');
+	my $before = grep { / A$/ } $half->questions;
+	my @clients = map { dial($daemon, name()) } 1 .. 20;
+	is(scalar(grep { echoes($_) eq 'echo' } @clients), 20,
+		'twenty names after that');
+	cmp_ok(scalar(grep { / A$/ } $half->questions) - $before, '<=', 1,
+		'do not wait for it, but one may put it to the test');
+	$half->zone({ '*.test' => $good });
+	ok(poll(sub {
+		die 'no echo' if echoes(dial($daemon, name())) ne 'echo';
+		return $daemon->log =~ /name server \S+ answers again/;
+	}), 'it is found out that it answers');
+	$daemon->stop_ok;
+};
+
 # Two questions for a name, by one socket; a time-out would be too late. Between
 # names all is quiet, so that no old refusal is told to a new question.
 subtest 'a first server whose port is closed' => sub {

@@ -55,7 +55,7 @@ dns_choice_order(struct dns_question *q)
 	size_t i, n = 0;
 
 	for (i = 0; i < set->n; i++)
-		if (!dns_server_silent(&set->servers[i]))
+		if (!dns_server_silent(&set->servers[i], q->key.family))
 			q->order[n++] = (uint8_t)i;
 	if (n == 0 || n == set->n) { /* all the same */
 		for (i = 0; i < set->n; i++)
@@ -63,7 +63,7 @@ dns_choice_order(struct dns_question *q)
 		return;
 	}
 	for (i = 0; i < set->n; i++) {
-		if (!dns_server_silent(&set->servers[i]))
+		if (!dns_server_silent(&set->servers[i], q->key.family))
 			continue;
 		q->order[n++] = (uint8_t)i;
 		probe(&set->servers[i], &q->key);

@@ -319,14 +319,14 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 		q->shortage = q->shortage || line->deaf;
 		/* 1.34 lowers its time-outs where answers are quick. */
 		if (q->course->timed_out(q) && !line->former && !line->deaf)
-			dns_server_unheard(line->server);
+			dns_server_unheard(line->server, q->key.family);
 		return;
 	}
 	q->no_memory = q->no_memory || status == ARES_ENOMEM;
 	if (bytes == NULL && dns_error_shortage(line->error))
 		q->shortage = true;
 	if (bytes != NULL)
-		dns_server_heard(line->server);
+		dns_server_heard(line->server, q->key.family);
 	else if (status == ARES_ECONNREFUSED && line->error == ECONNREFUSED &&
 		 !line->former)
 		dns_server_refused(line->server);
@@ -346,7 +346,7 @@ probe_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 	line->ended++;
 	line->server->probing = false;
 	if (bytes != NULL)
-		dns_server_heard(line->server);
+		dns_server_heard(line->server, line->server->probed);
 }
 
 static void
@@ -375,6 +375,7 @@ void
 dns_line_probe(struct dns_line *line, const struct dns_key *key)
 {
 	line->server->probing = true;
+	line->server->probed = key->family;
 	ask(line, key, probe_cb, line);
 }
 

@@ -1,5 +1,6 @@
 /* What is known of a name server: whether it answers, and what it accepts. */
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "common/base/clock.h"
 #include "worker/dns/channel_state.h"
@@ -24,10 +25,17 @@ channel_of(const struct dns_server *server)
 	return (server->set->channel);
 }
 
-bool
-dns_server_silent(const struct dns_server *server)
+static size_t
+index_of(int family)
 {
-	return (server->silent >= SILENT_AFTER);
+	return (family == AF_INET ? 0 : 1);
+}
+
+bool
+dns_server_silent(const struct dns_server *server, int family)
+{
+	return (server->silent >= SILENT_AFTER ||
+		server->silent_to[index_of(family)] >= SILENT_AFTER);
 }
 
 bool
@@ -90,15 +98,18 @@ dns_server_renew(struct dns_server *server)
 }
 
 void
-dns_server_heard(struct dns_server *server)
+dns_server_heard(struct dns_server *server, int family)
 {
 	struct dns_channel *ch = channel_of(server);
 
 	server->silent = 0;
-	if (server->told)
-		log_write(ch->log, LOG_LEVEL_NOTICE,
-		    "resolver: name server %s answers again", server->text);
+	server->silent_to[index_of(family)] = 0;
+	if (!server->told || dns_server_silent(server, AF_INET) ||
+	    dns_server_silent(server, AF_INET6))
+		return;
 	server->told = false;
+	log_write(ch->log, LOG_LEVEL_NOTICE,
+	    "resolver: name server %s answers again", server->text);
 }
 
 static void
@@ -107,7 +118,8 @@ count_against(struct dns_server *server, unsigned n, const char *how)
 	struct dns_channel *ch = channel_of(server);
 
 	server->silent += n;
-	if (!dns_server_silent(server))
+	if (!dns_server_silent(server, AF_INET) &&
+	    !dns_server_silent(server, AF_INET6))
 		return;
 	dns_server_renew(server);
 	if (server->told)
@@ -121,8 +133,9 @@ count_against(struct dns_server *server, unsigned n, const char *how)
 }
 
 void
-dns_server_unheard(struct dns_server *server)
+dns_server_unheard(struct dns_server *server, int family)
 {
+	server->silent_to[index_of(family)]++;
 	count_against(server, 1, "does not answer");
 }
 

@@ -120,10 +120,12 @@ struct dns_server {
 	struct nameserver where;
 	char text[NAMESERVER_TEXT_SIZE];
 	struct dns_line *lines[DNS_LINES]; /* NULL: made when it is needed */
-	unsigned silent; /* time-outs since it last answered, or more */
-	bool told;	 /* the log says that it is silent */
-	bool plain;	 /* it does not like EDNS */
+	unsigned silent;       /* time-outs since it last answered, or more */
+	unsigned silent_to[2]; /* to questions of a family: IPv4, IPv6 */
+	bool told;	       /* the log says that it is silent */
+	bool plain;	       /* it does not like EDNS */
 	int64_t probe_at, renewed_at;
+	int probed;	 /* family that is asked for */
 	unsigned strays; /* within that time */
 	int64_t strays_since;
 	struct log_rate strays_rate;
@@ -185,11 +187,12 @@ void dns_choice_fini(struct dns_server *);
 bool dns_error_shortage(int error);
 /* It said something; it did not answer; its port is closed, so that no more of
  * them need to be seen. Not to be told by who asked a former line. */
-void dns_server_heard(struct dns_server *);
-void dns_server_unheard(struct dns_server *);
+void dns_server_heard(struct dns_server *, int family);
+void dns_server_unheard(struct dns_server *, int family);
 void dns_server_refused(struct dns_server *);
-/* Is it one that does not answer? */
-bool dns_server_silent(const struct dns_server *);
+/* Is it one that does not answer, or not such questions? Some firewalls drop
+ * those of one family. */
+bool dns_server_silent(const struct dns_server *, int family);
 /* From now on it is asked without EDNS. */
 void dns_server_plain(struct dns_server *);
 /* From now on it is asked by another source port, unless that was changed just
