@@ -10,6 +10,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/fd.h"
+#include "common/base/registers.h"
 #include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
@@ -239,6 +240,7 @@ generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 		    strerror(ENOMEM));
 	/* Before workers share it: reading took several times what is left. */
 	alloc_trim();
+	registers_clear();
 	return (f->nerrors == before ? 0 : -EINVAL);
 }
 
@@ -247,6 +249,7 @@ generation_forget_keys(struct generation *g)
 {
 	SSL_CTX_free(g->tls);
 	g->tls = NULL;
+	registers_clear();
 }
 
 void

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/registers.h"
 #include "master/scribe_state.h"
 
 /* Composing a line takes microseconds. */
@@ -43,6 +44,7 @@ fork_with(struct scribe_state *state)
 	if (madvise(state, sizeof(*state), MADV_DOFORK) != 0)
 		return (-1);
 	fflush(NULL);
+	registers_clear();
 	pid = fork();
 	error = errno;
 	if (pid != 0)

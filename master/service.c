@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/registers.h"
 #include "master/capability.h"
 #include "master/findings.h"
 
@@ -98,6 +99,7 @@ find_unit(struct unit *unit)
 	*unit = (struct unit){ .user = "" };
 	if (pipe2(pair, O_CLOEXEC) != 0)
 		return (false);
+	registers_clear();
 	pid = fork();
 	if (pid == 0)
 		ask(pair[1]);

@@ -10,6 +10,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/fd.h"
+#include "common/base/registers.h"
 #include "common/boot.h"
 #include "common/control.h"
 #include "common/log/log.h"
@@ -225,6 +226,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	boot.nknown = in.nknown;
 	*step = "fork";
 	fflush(NULL); /* or the child's exit would write it once more */
+	registers_clear();
 	c->pid = fork();
 	if (c->pid == 0) {
 		forget_others(from->generations, g);

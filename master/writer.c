@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/registers.h"
 #include "master/writer_state.h"
 
 /* What waits in the pipe at most, besides what workers keep themselves. Where
@@ -64,6 +65,7 @@ fork_with(struct writer_state *state)
 	if (madvise(state, sizeof(*state), MADV_DOFORK) != 0)
 		return (-1);
 	fflush(NULL);
+	registers_clear();
 	pid = fork();
 	error = errno;
 	/* It could be set before; the kernel allocates nothing for it. */
