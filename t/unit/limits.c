@@ -27,15 +27,25 @@ address(const char *text)
 	return (addr);
 }
 
+/* Opens a tunnel that stays. */
+static enum reason
+stay(struct limits *l, const struct addr *client)
+{
+	struct limits_held held = { 0 };
+
+	return (limits_client(l, &held, client));
+}
+
 /* May this client have one more tunnel, of two? It is not kept. */
 static bool
 has_room(struct limits *l, const char *text)
 {
 	struct addr client = address(text);
+	struct limits_held held = { 0 };
 
-	if (limits_client(l, &client) != REASON_NONE)
+	if (limits_client(l, &held, &client) != REASON_NONE)
 		return (false);
-	limits_client_done(l, &client);
+	limits_release(l, &held);
 	return (true);
 }
 
@@ -47,17 +57,18 @@ test_clients(struct shm *s)
 	struct addr v4 = address("192.0.2.1");
 	struct addr v6 = address("2001:db8::1");
 	struct addr nat64 = address("64:ff9b::192.0.2.1");
+	struct limits_held one = { 0 }, two = { 0 };
 	struct resolver_account *account, *over;
 	struct limits l;
 
 	limits_init(&l, &conf, s);
-	limits_client(&l, &v4);
-	is_int(limits_client(&l, &v4), REASON_NONE, "two of two");
-	is_int(limits_client(&l, &v4), REASON_LIMIT_CLIENT, "not three");
+	limits_client(&l, &one, &v4);
+	is_int(limits_client(&l, &two, &v4), REASON_NONE, "two of two");
+	is_int(stay(&l, &v4), REASON_LIMIT_CLIENT, "not three");
 	ok(has_room(&l, "192.0.2.2"), "the next address is another client");
 	ok(!has_room(&l, "::ffff:192.0.2.1"), "the same as mapped is not");
 	v4.port = 99;
-	is_int(limits_client(&l, &v4), REASON_LIMIT_CLIENT, "nor a port");
+	is_int(stay(&l, &v4), REASON_LIMIT_CLIENT, "nor a port");
 	is_int(limits_lookup(&l, &v4, &account), REASON_NONE,
 	    "look-ups are apart");
 	is_int(limits_lookup(&l, &v4, &over), REASON_LIMIT_LOOKUPS,
@@ -71,26 +82,26 @@ test_clients(struct shm *s)
 	is_int(limits_lookup(&l, &v4, &account), REASON_NONE,
 	    "then there is room");
 	resolver_account_release(account);
-	limits_client_done(&l, &v4);
+	limits_release(&l, &one);
 	ok(has_room(&l, "192.0.2.1"), "one that ends makes room");
-	limits_client_done(&l, &v4);
+	limits_release(&l, &two);
 
-	limits_client(&l, &v6);
-	limits_client(&l, &v6);
+	limits_client(&l, &one, &v6);
+	limits_client(&l, &two, &v6);
 	ok(!has_room(&l, "2001:db8::ffff:ffff:ffff:ffff"),
 	    "an IPv6 /64 is one client");
 	ok(has_room(&l, "2001:db8:0:1::1"), "the next /64 is another");
 	ok(has_room(&l, "32.1.13.184"), "so is IPv4 that begins like it");
-	limits_client_done(&l, &v6);
-	limits_client_done(&l, &v6);
+	limits_release(&l, &one);
+	limits_release(&l, &two);
 
-	limits_client(&l, &nat64);
-	limits_client(&l, &nat64);
+	limits_client(&l, &one, &nat64);
+	limits_client(&l, &two, &nat64);
 	ok(!has_room(&l, "64:ff9b::192.0.2.1"), "NAT64: one client is full");
 	ok(!has_room(&l, "192.0.2.1"), "which is the IPv4 client");
 	ok(has_room(&l, "64:ff9b::192.0.2.2"), "and the next one another");
-	limits_client_done(&l, &nat64);
-	limits_client_done(&l, &nat64);
+	limits_release(&l, &one);
+	limits_release(&l, &two);
 }
 
 static void
@@ -100,32 +111,38 @@ test_rules(struct shm *s, struct shm *elsewhere)
 	struct rule a = { .name = (char *)"a", .max_tunnels = 2 };
 	struct rule b = { .name = (char *)"b", .max_tunnels = 1 };
 	struct rule free_rule = { .name = (char *)"a" };
+	struct limits_held elsewhere_a = { 0 }, a1 = { 0 }, a2 = { 0 };
+	struct limits_held b1 = { 0 }, none = { 0 };
 	struct limits l, old;
 
 	limits_init(&l, &conf, s);
 	limits_init(&old, &conf, elsewhere);
-	is_int(limits_rule(&old, &a), REASON_NONE, "one, elsewhere");
-	is_int(limits_rule(&l, &a), REASON_NONE, "two");
-	is_int(limits_rule(&l, &a), REASON_LIMIT_RULE, "not three");
-	is_int(limits_rule(&l, &b), REASON_NONE, "another rule");
-	is_int(limits_rule(&l, &free_rule), REASON_NONE, "no limit");
-	limits_rule_done(&l, &free_rule);
-	is_int(limits_rule(&l, &a), REASON_LIMIT_RULE, "nothing to give back");
-	limits_rule_done(&old, &a);
-	is_int(limits_rule(&l, &a), REASON_NONE, "one that ends elsewhere");
-	limits_rule_done(&l, &a);
-	limits_rule_done(&l, &a);
-	limits_rule_done(&l, &b);
+	is_int(
+	    limits_rule(&old, &elsewhere_a, &a), REASON_NONE, "one, elsewhere");
+	is_int(limits_rule(&l, &a1, &a), REASON_NONE, "two");
+	is_int(limits_rule(&l, &none, &a), REASON_LIMIT_RULE, "not three");
+	is_int(limits_rule(&l, &b1, &b), REASON_NONE, "another rule");
+	is_int(limits_rule(&l, &none, &free_rule), REASON_NONE, "no limit");
+	limits_release(&l, &none);
+	is_int(limits_rule(&l, &none, &a), REASON_LIMIT_RULE,
+	    "nothing to give back");
+	limits_release(&old, &elsewhere_a);
+	is_int(
+	    limits_rule(&l, &a2, &a), REASON_NONE, "one that ends elsewhere");
+	limits_release(&l, &a1);
+	limits_release(&l, &a2);
+	limits_release(&l, &b1);
 }
 
 /* Begins handshakes until one is refused; returns how many were not. */
 static int
 handshakes(struct limits *l, const struct addr *client)
 {
+	struct limits_held held = { 0 };
 	int n = 0;
 
-	while (limits_client(l, client) == REASON_NONE) {
-		limits_client_done(l, client);
+	while (limits_client(l, &held, client) == REASON_NONE) {
+		limits_release(l, &held);
 		n++;
 	}
 	return (n);
@@ -153,6 +170,7 @@ test_handshakes(struct shm *s)
 	struct conf_limits conf = { .tunnels_per_client = 1,
 		.handshakes_per_client = 5 };
 	struct addr client = address("192.0.2.3");
+	struct limits_held held = { 0 };
 	enum reason reason;
 	struct limits l;
 	int64_t began;
@@ -164,15 +182,16 @@ test_handshakes(struct shm *s)
 		client.ip[3]++;
 		began = second();
 		n = handshakes(&l, &client);
-		reason = limits_client(&l, &client);
+		reason = stay(&l, &client);
 	} while (began != second());
 	is_int(n, 5, "five in a second");
 	is_int(reason, REASON_LIMIT_HANDSHAKES, "not six");
 	wait_for_second(began + 1);
-	is_int(limits_client(&l, &client), REASON_NONE, "the next second");
-	is_int(limits_client(&l, &client), REASON_LIMIT_CLIENT,
+	is_int(
+	    limits_client(&l, &held, &client), REASON_NONE, "the next second");
+	is_int(stay(&l, &client), REASON_LIMIT_CLIENT,
 	    "the refused did not stay counted as tunnels");
-	limits_client_done(&l, &client);
+	limits_release(&l, &held);
 }
 
 /* Without limits nothing is counted. */
@@ -183,16 +202,16 @@ test_none(struct shm *s)
 	struct addr client = address("192.0.2.1");
 	struct rule rule = { .name = (char *)"a" };
 	struct resolver_account *account = NULL;
+	struct limits_held held = { 0 };
 	struct limits l;
 
 	limits_init(&l, &conf, s);
-	ok(limits_client(&l, &client) == REASON_NONE &&
+	ok(limits_client(&l, &held, &client) == REASON_NONE &&
 		limits_lookup(&l, &client, &account) == REASON_NONE &&
-		limits_rule(&l, &rule) == REASON_NONE,
+		limits_rule(&l, &held, &rule) == REASON_NONE,
 	    "no limit");
 	ok(account == NULL, "and no account");
-	limits_client_done(&l, &client);
-	limits_rule_done(&l, &rule);
+	limits_release(&l, &held);
 	is_int(atomic_load(&stats_mine(s)->tallied), 0,
 	    "nothing is touched without a limit");
 }
@@ -218,7 +237,7 @@ tunnel_elsewhere(struct shm *master, const struct conf_limits *conf,
 	struct limits l;
 
 	limits_init(&l, conf, s);
-	is_int(limits_client(&l, client), REASON_NONE, "one elsewhere");
+	is_int(stay(&l, client), REASON_NONE, "one elsewhere");
 	shm_free(s);
 }
 
@@ -228,10 +247,11 @@ cannot_count(
     struct limits *l, const struct addr *client, const struct rule *rule)
 {
 	struct resolver_account *account;
+	struct limits_held held = { 0 };
 
-	return (limits_client(l, client) == REASON_NO_MEMORY &&
+	return (limits_client(l, &held, client) == REASON_NO_MEMORY &&
 		limits_lookup(l, client, &account) == REASON_NO_MEMORY &&
-		limits_rule(l, rule) == REASON_NO_MEMORY);
+		limits_rule(l, &held, rule) == REASON_NO_MEMORY);
 }
 
 /* Without memory to count or to add up, nothing is let through uncounted, and
@@ -247,13 +267,14 @@ test_no_memory(void)
 	struct rule rule = { .name = (char *)"a", .max_tunnels = 1 };
 	struct resolver_account *account;
 	struct shm *master = NULL, *s;
+	struct limits_held held = { 0 };
 	struct limits l;
 	int fd, kept;
 
 	is_int(shm_new(&master), 0, "maps");
 	s = worker(master, true);
 	limits_init(&l, &conf, s);
-	is_int(limits_client(&l, &neighbour), REASON_NONE, "this one counts");
+	is_int(stay(&l, &neighbour), REASON_NONE, "this one counts");
 	tunnel_elsewhere(master, &conf, &client);
 	/* What is not mapped yet cannot be from now on. */
 	fd = shm_fd(s);
@@ -263,14 +284,21 @@ test_no_memory(void)
 	ok(cannot_count(&l, &client, &rule), "whenever it is asked");
 	dup2(kept, fd);
 	close(kept);
-	is_int(limits_client(&l, &client), REASON_NONE, "then there is memory");
-	is_int(limits_client(&l, &client), REASON_LIMIT_CLIENT,
+	is_int(limits_client(&l, &held, &client), REASON_NONE,
+	    "then there is memory");
+	is_int(stay(&l, &client), REASON_LIMIT_CLIENT,
 	    "and what is elsewhere counts");
 	is_int(limits_lookup(&l, &client, &account), REASON_NONE, "a look-up");
-	is_int(limits_rule(&l, &rule), REASON_NONE, "a tunnel of the rule");
+	is_int(
+	    limits_rule(&l, &held, &rule), REASON_NONE, "a tunnel of the rule");
 	resolver_account_release(account);
-	limits_client_done(&l, &client);
-	is_int(limits_client(&l, &client), REASON_NONE, "room for any");
+	limits_release(&l, &held);
+	is_int(limits_client(&l, &held, &client), REASON_NONE, "room for any");
+	limits_release(&l, &held);
+	limits_release(&l, &held);
+	is_int(
+	    stay(&l, &client), REASON_NONE, "what is given back is not held");
+	is_int(stay(&l, &client), REASON_LIMIT_CLIENT, "nor given back twice");
 	shm_free(s);
 	shm_free(master);
 }
@@ -287,6 +315,7 @@ test_full_table(void)
 	struct addr first = client;
 	enum reason reason = REASON_NONE;
 	struct shm *master = NULL, *s;
+	struct limits_held held = { 0 };
 	struct limits l;
 	uint32_t i;
 
@@ -297,12 +326,13 @@ test_full_table(void)
 		client.ip[1] = (uint8_t)(18 + (i >> 16));
 		client.ip[2] = (uint8_t)(i >> 8);
 		client.ip[3] = (uint8_t)i;
-		reason = limits_client(&l, &client);
+		reason = stay(&l, &client);
 	}
 	is_int(reason, REASON_LIMIT_TABLE, "some client has no place left");
-	is_int(limits_client(&l, &first), REASON_NONE, "the first has one");
-	is_int(limits_client(&l, &first), REASON_LIMIT_CLIENT, "and its limit");
-	limits_client_done(&l, &first);
+	is_int(
+	    limits_client(&l, &held, &first), REASON_NONE, "the first has one");
+	is_int(stay(&l, &first), REASON_LIMIT_CLIENT, "and its limit");
+	limits_release(&l, &held);
 	shm_free(s);
 	shm_free(master);
 }
@@ -313,6 +343,7 @@ compete(struct shm *master, int slot, _Atomic int *open)
 {
 	struct conf_limits conf = { .tunnels_per_client = LIMIT };
 	struct addr client = address("192.0.2.9");
+	struct limits_held held = { 0 };
 	struct limits l;
 	struct shm *s;
 	int i, over = 0;
@@ -321,11 +352,11 @@ compete(struct shm *master, int slot, _Atomic int *open)
 		return (1);
 	limits_init(&l, &conf, s);
 	for (i = 0; i < TURNS; i++) {
-		if (limits_client(&l, &client) != REASON_NONE)
+		if (limits_client(&l, &held, &client) != REASON_NONE)
 			continue;
 		over += atomic_fetch_add(open, 1) >= LIMIT;
 		atomic_fetch_sub(open, 1);
-		limits_client_done(&l, &client);
+		limits_release(&l, &held);
 	}
 	return (over);
 }
@@ -362,7 +393,7 @@ tunnels_of(struct limits *l, const struct addr *client)
 {
 	int n = 0;
 
-	while (limits_client(l, client) == REASON_NONE)
+	while (stay(l, client) == REASON_NONE)
 		n++;
 	return (n);
 }
@@ -410,7 +441,7 @@ test_liar(void)
 	is_int(tunnels_of(&lies, &client), 75, "so with those of a client");
 	lies.conf = &boundless;
 	for (i = 0; i < 1000; i++)
-		limits_client(&lies, &client);
+		stay(&lies, &client);
 	is_int(tunnels_of(&l, &client), 25, "and a worker that lies there");
 	shm_free(third);
 	shm_free(s);

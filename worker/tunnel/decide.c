@@ -43,7 +43,7 @@ find_target(struct tunnel *t, enum reason parsed)
 static enum reason
 allow(struct tunnel *t, const struct verdict *v)
 {
-	enum reason reason = limits_rule(&t->all->limits, v->terms);
+	enum reason reason = limits_rule(&t->all->limits, &t->held, v->terms);
 	const struct conf_egress *line = v->terms->line;
 	struct tunnel_facts *f = t->facts;
 
@@ -52,7 +52,6 @@ allow(struct tunnel *t, const struct verdict *v)
 		f->line = (uint32_t)(line - t->all->boot->conf->egress);
 	f->would_deny = v->would_deny;
 	f->decision = v->would_deny == REASON_NONE ? FACTS_ALLOW : FACTS_REPORT;
-	t->counted_rule = reason == REASON_NONE;
 	if (v->would_deny != REASON_NONE)
 		stats_add(&t->all->slot->count[STAT_REPORTED], 1);
 	return (reason);

@@ -148,10 +148,10 @@ static const struct tunnel_state handshake = {
 bool
 tunnel_hello(struct tunnel *t)
 {
-	enum reason reason = limits_client(&t->all->limits, &t->facts->client);
+	enum reason reason =
+	    limits_client(&t->all->limits, &t->held, &t->facts->client);
 	struct tls *tls = NULL;
 
-	t->counted_client = reason == REASON_NONE;
 	/* Not before: a client that is over its limits costs no session. */
 	if (reason == REASON_NONE &&
 	    tls_new(&tls, t->all->tls, t->client.lfd.fd, t) != 0)

@@ -1,5 +1,7 @@
+/* Counts what tunnels and their clients have over all workers, and refuses more. */
 #include "worker/tunnel/limits.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,83 +135,91 @@ second(const struct limits *l)
  * would both go beyond the limit. Both can be refused the last place so.
  */
 static enum reason
-count(struct limits *l, uint64_t key, int64_t limit, enum reason reason)
+hold(struct limits *l, uint64_t *held, uint64_t key, int64_t limit,
+    enum reason reason)
 {
 	uint32_t now = second(l);
 	struct shm_most most = share((uint64_t)limit);
 	uint64_t sum;
-	int error = tallies_add(l->shm, key, now);
+	int error;
 
+	assert(*held == 0);
+	error = tallies_add(l->shm, key, now);
 	if (error != 0)
 		return (
 		    error == -ENOSPC ? REASON_LIMIT_TABLE : REASON_NO_MEMORY);
 	error = tallies_sum(l->shm, key, now, &most, &sum);
 	if (error == 0 && sum <= (uint64_t)limit &&
-	    !is_beyond(l, tallies_own(l->shm, key, now), &most))
+	    !is_beyond(l, tallies_own(l->shm, key, now), &most)) {
+		*held = key;
 		return (REASON_NONE);
+	}
 	tallies_sub(l->shm, key, now);
 	return (error == 0 ? reason : REASON_NO_MEMORY);
 }
 
-static enum reason
-count_client(struct limits *l, enum kind kind, const struct addr *client,
-    int64_t limit, enum reason reason)
+static void
+uncount(struct limits *l, uint64_t *key)
 {
-	if (limit == 0)
-		return (REASON_NONE);
-	return (count(l, client_key(l, kind, client), limit, reason));
+	if (*key != 0)
+		tallies_sub(l->shm, *key, second(l));
+	*key = 0;
 }
 
-static void
-uncount_client(
-    struct limits *l, enum kind kind, const struct addr *client, int64_t limit)
+/* With a limit of 0 there is none, and nothing is counted. */
+static enum reason
+hold_client(struct limits *l, uint64_t *held, enum kind kind,
+    const struct addr *client, int64_t limit)
 {
-	if (limit != 0)
-		tallies_sub(l->shm, client_key(l, kind, client), second(l));
+	static const enum reason refused[] = {
+		[KIND_TUNNELS] = REASON_LIMIT_CLIENT,
+		[KIND_HANDSHAKES] = REASON_LIMIT_HANDSHAKES,
+		[KIND_LOOKUPS] = REASON_LIMIT_LOOKUPS,
+	};
+
+	return (limit == 0 ? REASON_NONE
+			   : hold(l, held, client_key(l, kind, client), limit,
+				 refused[kind]));
 }
 
 enum reason
-limits_client(struct limits *l, const struct addr *client)
+limits_client(
+    struct limits *l, struct limits_held *held, const struct addr *client)
 {
-	enum reason reason = count_client(l, KIND_TUNNELS, client,
-	    l->conf->tunnels_per_client, REASON_LIMIT_CLIENT);
+	uint64_t of_second = 0; /* goes when the second does */
+	enum reason reason = hold_client(l, &held->client, KIND_TUNNELS, client,
+	    l->conf->tunnels_per_client);
 
 	if (reason != REASON_NONE)
 		return (reason);
-	reason = count_client(l, KIND_HANDSHAKES, client,
-	    l->conf->handshakes_per_client, REASON_LIMIT_HANDSHAKES);
+	reason = hold_client(l, &of_second, KIND_HANDSHAKES, client,
+	    l->conf->handshakes_per_client);
 	if (reason != REASON_NONE)
-		limits_client_done(l, client);
+		uncount(l, &held->client);
 	return (reason);
 }
 
-void
-limits_client_done(struct limits *l, const struct addr *client)
-{
-	uncount_client(l, KIND_TUNNELS, client, l->conf->tunnels_per_client);
-}
-
 enum reason
-limits_rule(struct limits *l, const struct rule *rule)
+limits_rule(struct limits *l, struct limits_held *held, const struct rule *rule)
 {
 	if (rule->max_tunnels == 0)
 		return (REASON_NONE);
-	return (
-	    count(l, rule_key(l, rule), rule->max_tunnels, REASON_LIMIT_RULE));
+	return (hold(l, &held->rule, rule_key(l, rule), rule->max_tunnels,
+	    REASON_LIMIT_RULE));
 }
 
 void
-limits_rule_done(struct limits *l, const struct rule *rule)
+limits_release(struct limits *l, struct limits_held *held)
 {
-	if (rule->max_tunnels != 0)
-		tallies_sub(l->shm, rule_key(l, rule), second(l));
+	uncount(l, &held->client);
+	uncount(l, &held->rule);
 }
 
 /* A look-up, which may outlive the tunnel that it was for. */
 struct lookup {
 	struct resolver_account account;
 	struct limits *limits;
-	struct addr client;
+	uint64_t key;
 };
 
 static void
@@ -217,8 +227,7 @@ lookup_over(struct resolver_account *account)
 {
 	struct lookup *lookup = container_of(account, struct lookup, account);
 
-	uncount_client(lookup->limits, KIND_LOOKUPS, &lookup->client,
-	    lookup->limits->conf->lookups_per_client);
+	uncount(lookup->limits, &lookup->key);
 	free(lookup);
 }
 
@@ -238,10 +247,9 @@ limits_lookup(struct limits *l, const struct addr *client,
 	*lookup = (struct lookup){
 		.account = { .held = 1, .over = lookup_over },
 		.limits = l,
-		.client = *client,
 	};
-	reason = count_client(l, KIND_LOOKUPS, client,
-	    l->conf->lookups_per_client, REASON_LIMIT_LOOKUPS);
+	reason = hold_client(
+	    l, &lookup->key, KIND_LOOKUPS, client, l->conf->lookups_per_client);
 	if (reason == REASON_NONE)
 		*account = &lookup->account;
 	else

@@ -39,21 +39,30 @@ enum reason limits_admit(const struct limits *);
 bool limits_descriptors(
     const struct limits *, uint64_t own_tunnels, uint64_t listeners);
 
+/* What a tunnel is counted for: keys of the tallies, 0: not counted. Begins as
+ * zeros, and is given back as a whole. */
+struct limits_held {
+	uint64_t client, rule;
+};
+
 /*
  * All that follow: what is refused is not counted. Besides for the reasons
  * named, it is refused for NO_MEMORY where it cannot be counted or added up.
  *
  * Counts a tunnel, and the handshake that it begins with, of this client (its
- * IPv4 address or IPv6 /64). REASON_NONE: counted, limits_client_done() when
- * it ends; LIMIT_CLIENT or LIMIT_HANDSHAKES.
+ * IPv4 address or IPv6 /64), which nothing is held for yet. REASON_NONE: held;
+ * LIMIT_CLIENT or LIMIT_HANDSHAKES.
  */
-enum reason limits_client(struct limits *, const struct addr *client);
-void limits_client_done(struct limits *, const struct addr *client);
+enum reason limits_client(
+    struct limits *, struct limits_held *, const struct addr *client);
 
 /* Counts a tunnel of this rule, over all generations that have a rule of that
- * name. REASON_NONE: counted; LIMIT_RULE. */
-enum reason limits_rule(struct limits *, const struct rule *);
-void limits_rule_done(struct limits *, const struct rule *);
+ * name; none is held yet. REASON_NONE: held; LIMIT_RULE. */
+enum reason limits_rule(
+    struct limits *, struct limits_held *, const struct rule *);
+
+/* The tunnel ends: all that it holds is given back, and nothing is held. */
+void limits_release(struct limits *, struct limits_held *);
 
 /*
  * Counts a look-up of this client. REASON_NONE: counted until nobody holds

@@ -35,10 +35,7 @@ tunnel_bury(struct tunnel *t)
 	t->state = NULL;
 	timer_cancel(loop_timers(all->loop), &t->timer);
 	loop_undefer(all->loop, &t->task);
-	if (t->counted_client)
-		limits_client_done(&all->limits, &t->facts->client);
-	if (t->counted_rule)
-		limits_rule_done(&all->limits, t->terms);
+	limits_release(&all->limits, &t->held);
 	TAILQ_REMOVE(&all->list, t, entry);
 	all->count--;
 	atomic_store_explicit(

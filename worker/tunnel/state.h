@@ -50,14 +50,14 @@ struct tunnel {
 	struct tunnel_facts *facts; /* what the audit line will say */
 
 	const struct conf_listener *listener;
+	struct limits_held held;  /* of all->limits */
 	const struct rule *terms; /* what holds for it: the rule, or none's */
 	struct target *target;	  /* until the upstream is there */
 	bool undecided;		  /* until it is known who the client is */
-	bool lingers; /* the client is to see an alert or an end, no reset */
-	bool counted_client, counted_rule; /* all->limits */
-	bool verified;	  /* the client's certificate, whatever its names */
-	size_t preface;	  /* bytes to the upstream that are not the client's */
-	int64_t active;	  /* when a byte was last moved */
+	bool lingers;	/* the client is to see an alert or an end, no reset */
+	bool verified;	/* the client's certificate, whatever its names */
+	size_t preface; /* bytes to the upstream that are not the client's */
+	int64_t active; /* when a byte was last moved */
 	int64_t answered; /* when records without data may have been */
 	int64_t state_since, flush_poll;
 	int64_t look; /* whether somebody is lost; NEVER: who owes nothing */
