@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # A worker has the keys of its own generation in its memory, and none of any
 # other: neither private keys, as numbers or as the text they were read from, nor
-# those of tickets. Those who write the logs have none.
+# those of tickets. Those who write the logs have none, in registers neither.
 
 use strict;
 use warnings;
@@ -10,6 +10,7 @@ no warnings 'portable';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use MIME::Base64;
+use POSIX ();
 use Test::More;
 
 use Sniport::Daemon;
@@ -75,6 +76,73 @@ sub found {
 
 	return grep { index($memory, $signs{$_}) >= 0 } sort keys %signs;
 }
+
+# What a process has in its vector registers; undef: it cannot be seen.
+sub registers {
+	my $pid = 0 + $_[0]; # syscall() passes a string by its address
+	my ($ptrace, $seize, $interrupt, $detach, $get, $xstate) =
+	    (101, 0x4206, 0x4207, 17, 0x4204, 0x202);
+	my $text = "\0" x 16384;
+	my $where = pack 'PQ', $text, length $text;
+
+	return undef if syscall($ptrace, $seize, $pid, 0, 0) != 0;
+	syscall $ptrace, $interrupt, $pid, 0, 0;
+	waitpid $pid, 0x40000000;
+	my $result = syscall $ptrace, $get, $pid, $xstate, $where;
+	syscall $ptrace, $detach, $pid, 0, 0;
+	return $result == 0 ? substr($text, 0, unpack 'x8Q', $where) : undef;
+}
+
+# All pieces of sixteen bytes of what PEM files say.
+sub pieces {
+	my %pieces;
+
+	for my $path (@_) {
+		open my $pem, '<', $path or die "$path: $!";
+		my $bytes = decode_base64(join '', grep { !/^-/ } <$pem>);
+		$pieces{ substr $bytes, $_, 16 } = 1 for 0 .. length($bytes) - 16;
+	}
+	return keys %pieces;
+}
+
+sub replaced {
+	my ($daemon, @before) = @_;
+	my @now;
+
+	kill 'KILL', @before;
+	poll(sub { @now = grep { my $pid = $_; !grep { $_ == $pid } @before }
+		$daemon->writers; @now == @before });
+	return @now;
+}
+
+subtest 'a failed reload leaves nothing in registers' => sub {
+	plan skip_all => 'SKIPPED: only those of x86-64 are known here'
+	    if (POSIX::uname())[4] ne 'x86_64';
+	my @files = map { [ certificate($dir, "register$_", key => 'rsa') ] } 0, 1;
+	my $tls = sub {
+		return (tls => 'certificates = ( { chain = "' . $files[$_[0]][0] .
+			'"; key = "' . $files[$_[0]][1] . '"; } );');
+	};
+	my $daemon = Sniport::Daemon->new(@hosts, $tls->(0));
+	# What stays is of either, as it happens.
+	my @pieces = pieces(@{ $files[1] });
+	for my $round (1 .. 3) {
+		# It fails when the key was read.
+		like($daemon->reload($tls->(1),
+			listeners => '{ address = "127.0.0.1:%PORT%"; }, { address = "192.0.2.1:%PORT_b%"; }'),
+			qr/^Reload failed/, "reload $round fails");
+		for my $pid ($daemon->pid, replaced($daemon, $daemon->writers)) {
+			my $registers = registers($pid);
+			SKIP: {
+				skip 'SKIPPED LOUDLY: registers cannot be seen', 1
+				    if !defined $registers;
+				is(scalar(grep { index($registers, $_) >= 0 } @pieces),
+					0, 'a process has nothing of its key and certificate');
+			}
+		}
+	}
+	$daemon->stop_ok;
+};
 
 for my $type ('ec', 'rsa') {
 	my @files = map { [ certificate($dir, "$type$_", key => $type) ] } 0 .. 2;
