@@ -1,3 +1,7 @@
+/*
+ * Sends and receives the messages between master and worker; what is not
+ * exactly such a message is refused.
+ */
 #include "common/control.h"
 
 #include <errno.h>

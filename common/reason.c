@@ -1,3 +1,4 @@
+/* Expands reason.def: the name, class and text of each reason. */
 #include "common/reason.h"
 
 #include <stddef.h>

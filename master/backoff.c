@@ -1,3 +1,7 @@
+/*
+ * Works out when a worker that died is replaced: at first at once, then after
+ * ever longer waits.
+ */
 #include "master/backoff.h"
 
 int64_t

@@ -1,3 +1,7 @@
+/*
+ * Loads one certificate chain with its key, and checks that they belong
+ * together and can be served.
+ */
 #include "master/certificate.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * While a worker is down: steers new connections to the others, and has what
+ * already waits on its sockets served by them.
+ */
 #include "master/cover.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Says in words, for sniport -q, why each rule matches or does not. */
 #include "master/explain.h"
 
 #include <string.h>

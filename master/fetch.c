@@ -1,3 +1,7 @@
+/*
+ * Accepts the connections that wait for a worker that is down, and deals them
+ * out to those that serve.
+ */
 #include "master/fetch.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Collects the errors and warnings of a check or a load, and prints or logs
+ * them.
+ */
 #include "master/findings.h"
 
 #include <stdarg.h>

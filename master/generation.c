@@ -1,3 +1,7 @@
+/*
+ * Makes a generation of a configuration file, everything that its workers
+ * inherit, and forgets its keys when no more will be forked.
+ */
 #include "master/generation.h"
 
 #include <assert.h>

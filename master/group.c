@@ -1,3 +1,7 @@
+/*
+ * Opens and closes the sockets of one address, and keeps track of where each
+ * stands in the kernel's list.
+ */
 #include "master/group.h"
 
 #include <errno.h>

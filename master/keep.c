@@ -1,3 +1,7 @@
+/*
+ * Keeps the sockets of listeners that are gone from the configuration, until
+ * what is queued on them is accepted.
+ */
 #include "master/keep.h"
 
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * Compares the listeners of two configurations by address: binds what is new,
+ * keeps what stays, closes what is gone.
+ */
 #include "master/listener.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * The master's loop: waits for signals, children and deadlines, and calls whom
+ * they concern.
+ */
 #include "master/master.h"
 
 #include <errno.h>

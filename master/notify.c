@@ -1,3 +1,4 @@
+/* Sends datagrams to the service manager's socket, as sd_notify(3) would. */
 #include "master/notify.h"
 
 #include <errno.h>

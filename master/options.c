@@ -1,3 +1,4 @@
+/* Reads the command line and prints the usage. */
 #include "master/options.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Tells the workers of a generation to drain or to end, and counts old
+ * generations.
+ */
 #include "master/order.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Reads PEM files for settings, and turns what OpenSSL says of them into plain
+ * findings.
+ */
 #include "master/pem.h"
 
 #include <errno.h>

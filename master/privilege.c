@@ -1,3 +1,7 @@
+/*
+ * Finds the user that children run as, gives up privileges in them, and raises
+ * the limit on open files.
+ */
 #include "master/privilege.h"
 
 #include <errno.h>

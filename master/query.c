@@ -1,3 +1,7 @@
+/*
+ * Answers sniport -q: asks the policy about one target and one client, and
+ * prints what it decides.
+ */
 #include "master/query.h"
 
 #include <string.h>

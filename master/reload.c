@@ -1,3 +1,7 @@
+/*
+ * The start and every reload: read, check, bind, fork, wait until all are
+ * ready; then commit, or undo it all.
+ */
 #include "master/reload.h"
 
 #include <stdio.h>

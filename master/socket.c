@@ -1,3 +1,7 @@
+/*
+ * Binds one listening socket, and loads the program that steers connections
+ * within its group.
+ */
 #include "master/socket.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Forks a worker: composes what it inherits (struct boot) and closes in it what
+ * it must not have.
+ */
 #include "master/spawn.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Composes the status line that the service manager shows. */
 #include "master/status.h"
 
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/*
+ * Makes the SSL_CTX of a generation: certificates, versions, ciphers, ticket
+ * keys, client authorities.
+ */
 #include "master/tls_load.h"
 
 #include <errno.h>

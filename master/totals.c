@@ -1,3 +1,4 @@
+/* Writes the counters of all workers to the error log. */
 #include "master/totals.h"
 
 #include <inttypes.h>

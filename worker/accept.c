@@ -1,3 +1,9 @@
+/*
+ * Accepts connections from the listeners, pauses when descriptors or memory run
+ * out, and drains.
+ */
+#include "worker/accept.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -14,7 +20,6 @@
 #include "common/control.h"
 #include "common/log/log.h"
 #include "common/shm/stats.h"
-#include "worker/accept.h"
 #include "worker/loop/loop.h"
 #include "worker/tunnel/limits.h"
 #include "worker/tunnel/tunnel.h"

@@ -1,3 +1,4 @@
+/* Composes and installs the seccomp filter of a worker. */
 #include "worker/sandbox.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,7 @@
+/*
+ * Composes and installs the Landlock rules of a worker: the few files that it
+ * may still open.
+ */
 #include "worker/sandbox_files.h"
 
 #include <errno.h>

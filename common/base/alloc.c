@@ -1,3 +1,7 @@
+/*
+ * Memory from jemalloc: failures that a library hides from its caller are
+ * counted here, and pages that are free go back to the kernel.
+ */
 #include "common/base/alloc.h"
 
 #include <malloc.h>

@@ -1,3 +1,4 @@
+/* Reads the monotonic clock, and writes wall-clock time as people read it. */
 #include "common/base/clock.h"
 
 #include <time.h>

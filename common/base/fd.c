@@ -1,3 +1,7 @@
+/*
+ * Small operations on descriptors that several parts of the program need:
+ * flags, socket options, reading a whole file.
+ */
 #include "common/base/fd.h"
 
 #include <netinet/in.h>

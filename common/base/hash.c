@@ -1,3 +1,7 @@
+/*
+ * SipHash-2-4 under a random key, so that peers cannot choose keys that
+ * collide.
+ */
 #include "common/base/hash.h"
 
 #include <sys/random.h>

@@ -1,3 +1,7 @@
+/*
+ * Writes one JSON object, piece by piece, and escapes whatever bytes a peer may
+ * have sent.
+ */
 #include "common/base/json.h"
 
 #include <assert.h>

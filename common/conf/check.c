@@ -1,3 +1,7 @@
+/*
+ * Checks what no setting shows alone: settings that contradict each other, need
+ * each other, or name something that must exist.
+ */
 #include "common/conf/check.h"
 
 #include <stdio.h>

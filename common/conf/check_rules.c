@@ -1,3 +1,7 @@
+/*
+ * The checks of rules: unique names, egress lines that exist, and settings that
+ * go with the rule's action.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

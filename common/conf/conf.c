@@ -1,3 +1,7 @@
+/*
+ * Loads a configuration: syntax, tree, table, checks, in this order; and frees
+ * it.
+ */
 #include "common/conf/conf.h"
 
 #include <errno.h>

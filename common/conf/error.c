@@ -1,3 +1,7 @@
+/*
+ * Collects errors, each with its file and line, up to a bound, so that one run
+ * reports them all.
+ */
 #include "common/conf/error.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* The kinds of values: the table of what kind.def lists. */
-#include "common/conf/kind_part.h"
+#include "common/conf/kind.h"
 
+#include "common/conf/kind_part.h"
 #include "common/conf/table.h"
 
 static const struct conf_kind kinds[] = {

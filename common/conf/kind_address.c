@@ -1,3 +1,7 @@
+/*
+ * Settings that are addresses in some form: listeners, targets, name servers,
+ * blocks, a rule's clients and destinations.
+ */
 #include "common/conf/kind_part.h"
 
 #include <errno.h>

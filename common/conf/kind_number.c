@@ -1,3 +1,7 @@
+/*
+ * Settings that are numbers: booleans, counts, marks, ports, and times and
+ * sizes with their units.
+ */
 #include "common/conf/kind_part.h"
 
 #include <errno.h>

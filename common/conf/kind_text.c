@@ -1,3 +1,7 @@
+/*
+ * Settings that are text: strings, paths, log targets, and words from a list of
+ * choices.
+ */
 #include "common/conf/kind_part.h"
 
 #include <errno.h>

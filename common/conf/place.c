@@ -1,3 +1,7 @@
+/*
+ * Keeps the file and line that each setting stands at, in little memory, so
+ * that checks can still name it once libconfig's tree is gone.
+ */
 #include "common/conf/place.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Prints the effective configuration, every default included, in the syntax
+ * that it is read in (sniport -T).
+ */
 #include "common/conf/conf.h"
 
 #include <errno.h>

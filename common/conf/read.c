@@ -1,3 +1,7 @@
+/*
+ * Walks libconfig's tree along the table of settings and fills the structs;
+ * unknown and duplicate settings are found here.
+ */
 #include "common/conf/read.h"
 
 #include <errno.h>

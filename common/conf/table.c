@@ -1,3 +1,7 @@
+/*
+ * Expands directives.def into the table of settings, and looks settings up in
+ * it.
+ */
 #include "common/conf/table.h"
 
 #include <limits.h>

@@ -1,3 +1,7 @@
+/*
+ * Writes the lines of the error log: it composes and escapes them, and limits
+ * the rate of those that peers can cause.
+ */
 #include "common/log/log.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* The lines of one log on their way: written whole, or queued, or counted. */
+#include "common/log/sink.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>

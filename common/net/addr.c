@@ -1,3 +1,7 @@
+/*
+ * Reads, prints and compares addresses and blocks; only the strict spellings of
+ * an address are taken.
+ */
 #include "common/net/addr.h"
 
 #include <arpa/inet.h>

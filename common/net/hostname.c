@@ -1,3 +1,4 @@
+/* Checks a DNS name byte by byte and writes its canonical spelling in place. */
 #include "common/net/hostname.h"
 
 #include <errno.h>

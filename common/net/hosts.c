@@ -1,3 +1,4 @@
+/* Reads the hosts file once, and answers look-ups from it. */
 #include "common/net/hosts.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Reads a PROXY protocol header from a client connection's first bytes. */
 #include "common/net/proxy.h"
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+/* Writes the PROXY protocol header that an upstream gets. */
 #include "common/net/proxy.h"
 
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/*
+ * What the reader and the writer of PROXY protocol headers share: the signature
+ * and the checksum of version 2.
+ */
 #include "common/net/proxy_wire.h"
 
 /* CRC32C (RFC 3720, B.4), by half bytes: a header is short, a large table

@@ -1,3 +1,7 @@
+/*
+ * Reads the target, a host with its port, from a server name. This is the
+ * grammar of server names.
+ */
 #include "common/net/target.h"
 
 #include <string.h>

@@ -1,3 +1,7 @@
+/*
+ * Finds the rules that name a client by its identity, whether in full or by a
+ * pattern.
+ */
 #include <string.h>
 
 #include "common/policy/table.h"

@@ -1,3 +1,7 @@
+/*
+ * Compiles rules to the tables of a policy: first measures them, then allocates
+ * once, then enters each rule.
+ */
 #include "common/policy/table.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * The last step of compiling: works out the port spans of each node from the
+ * rules that were entered there.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,6 @@
+/*
+ * Checks identities and patterns of them, and matches the one with the other.
+ */
 #include "common/policy/identity.h"
 
 #include <errno.h>

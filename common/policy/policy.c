@@ -1,3 +1,7 @@
+/*
+ * Decides: looks a target and a client up in the compiled tables and returns
+ * the first rule that matches.
+ */
 #include "common/policy/policy.h"
 
 #include <stdbool.h>

@@ -1,3 +1,7 @@
+/*
+ * Reads one destination or one client of a rule, and says what is wrong with
+ * it.
+ */
 #include "common/policy/rule.h"
 
 #include <errno.h>

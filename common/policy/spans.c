@@ -1,3 +1,7 @@
+/*
+ * Works out for one node which rule has each port: sorted spans that do not
+ * overlap, where the first rule wins.
+ */
 #include "common/policy/table.h"
 
 #include <errno.h>

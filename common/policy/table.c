@@ -1,3 +1,4 @@
+/* The hash table of a compiled policy: finds and adds nodes by key. */
 #include "common/policy/table.h"
 
 #include <stdbool.h>

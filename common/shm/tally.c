@@ -1,3 +1,7 @@
+/*
+ * A hash table of counts that one process writes and others read at the same
+ * time, without a lock.
+ */
 #include "common/shm/tally.h"
 
 #include <errno.h>

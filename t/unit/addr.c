@@ -1,3 +1,7 @@
+/*
+ * Addresses and blocks: every strict spelling is read and printed alike, every
+ * loose one is refused.
+ */
 #include "common/net/addr.h"
 
 #include <netinet/in.h>

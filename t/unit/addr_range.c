@@ -1,3 +1,4 @@
+/* Ranges of addresses: sorted, merged, and searched at their edges. */
 #include "common/net/addr_range.h"
 
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * The allocator that libraries are given counts what failed, and a size of 0
+ * allocates nothing.
+ */
 #include <stddef.h>
 #include <string.h>
 

@@ -1,3 +1,7 @@
+/*
+ * The audit line: each field from its fact, hostile bytes escaped, and nothing
+ * that matters lost when it has to be cut.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,7 @@
+/*
+ * The reader of ClientHellos, fed in pieces of every size: names, malformed
+ * extensions, bounds.
+ */
 #include <stdlib.h>
 
 #include "t/unit/tap.h"

@@ -1,3 +1,4 @@
+/* Times as text, compared with the C library's calendar. */
 #include "common/base/clock.h"
 
 #include <time.h>

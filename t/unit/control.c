@@ -1,3 +1,7 @@
+/*
+ * Control messages arrive as they were sent, with their descriptors; all else
+ * is refused and leaks nothing.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

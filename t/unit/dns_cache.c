@@ -1,3 +1,7 @@
+/*
+ * The DNS cache: lifetimes, negative and stale answers, eviction, and entries
+ * taken over from another worker.
+ */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * The memory that c-ares is given: there is a reserve for when the allocator
+ * has none.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>

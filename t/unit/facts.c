@@ -1,3 +1,7 @@
+/*
+ * The facts of a tunnel: words are packed and found again, and bytes of any
+ * kind are read without harm.
+ */
 #include <errno.h>
 #include <stdlib.h>
 

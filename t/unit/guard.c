@@ -1,3 +1,7 @@
+/*
+ * The network guard: every block of its table at both edges, wrapped addresses,
+ * networks that a rule opens, addresses of this host.
+ */
 #include "common/net/guard.h"
 
 #include <netinet/in.h>

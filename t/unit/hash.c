@@ -1,3 +1,4 @@
+/* The keyed hash gives the published test vectors, whatever the alignment. */
 #include "common/base/hash.h"
 
 #include "t/unit/tap.h"

@@ -1,3 +1,4 @@
+/* DNS names: what is taken, what is refused, and the canonical spelling. */
 #include "common/net/hostname.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * The hosts file: usual and odd lines, many addresses, large files, and what it
+ * answers.
+ */
 #include "common/net/hosts.h"
 
 #include <netinet/in.h>

@@ -1,3 +1,7 @@
+/*
+ * The JSON writer: every byte value, every size of buffer, and what is dropped
+ * when there is no room.
+ */
 #include "common/base/json.h"
 
 #include <stdlib.h>

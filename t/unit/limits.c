@@ -1,3 +1,7 @@
+/*
+ * Limits by client and by rule over several workers: no race exceeds one, and a
+ * worker that lies takes no more than its share.
+ */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

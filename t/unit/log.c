@@ -1,3 +1,7 @@
+/*
+ * The error log: one line is one write, too long ones are cut, and floods are
+ * rate-limited.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * The event loop: order within a turn, fairness between tasks, and freeing at
+ * its end.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>

@@ -1,3 +1,7 @@
+/*
+ * The compiled policy decides as a naive search through the rules does, for
+ * random rules and by every kind of destination and client.
+ */
 #include <arpa/inet.h>
 #include <stdlib.h>
 

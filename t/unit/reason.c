@@ -1,3 +1,4 @@
+/* The table of reasons is complete, and its names are well-formed. */
 #include "common/reason.h"
 
 #include "t/unit/tap.h"

@@ -1,3 +1,7 @@
+/*
+ * A scribe writes every line of its source once, dies of some, and is given up
+ * where it should be.
+ */
 #include "master/scribe.h"
 
 #include <errno.h>

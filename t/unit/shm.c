@@ -1,3 +1,7 @@
+/*
+ * The shared maps: who can write which of them, slots over forks, and clamps on
+ * what others are believed.
+ */
 #include "common/shm/shm.h"
 
 #include <errno.h>

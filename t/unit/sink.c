@@ -1,3 +1,7 @@
+/*
+ * Sinks: full pipes, slow and vanished readers, files, syslog, and order and
+ * number of the lines.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>

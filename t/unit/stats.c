@@ -1,3 +1,4 @@
+/* Counters over workers that come, go and lie: totals never go back. */
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>

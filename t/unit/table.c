@@ -1,3 +1,7 @@
+/*
+ * The tunnel table: states of slots, text that goes on in others, and a reader
+ * that takes hostile bytes.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

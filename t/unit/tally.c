@@ -1,3 +1,7 @@
+/*
+ * Counts by key: full tables, seconds, readers at the same time, and writers
+ * that die.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/wait.h>

@@ -1,3 +1,6 @@
+/*
+ * The grammar of server names: good and bad targets, every byte, every length.
+ */
 #include "common/net/target.h"
 
 #include <netinet/in.h>

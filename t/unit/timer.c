@@ -1,3 +1,4 @@
+/* The timer heap keeps its order under random operations. */
 #include <limits.h>
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* Totals in the error log: what is written, and when a worker lies. */
 #include <stdlib.h>
 #include <unistd.h>
 

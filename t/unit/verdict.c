@@ -1,3 +1,7 @@
+/*
+ * What a decision means for a tunnel: actions, addresses, and where it was
+ * connected to.
+ */
 #include "common/policy/verdict.h"
 
 #include <netinet/in.h>

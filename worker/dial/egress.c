@@ -1,3 +1,7 @@
+/*
+ * Applies an egress line to a socket before it connects: source address,
+ * device, mark.
+ */
 #include "worker/dial/egress.h"
 
 #include <errno.h>

@@ -1,3 +1,9 @@
+/*
+ * The cache of answers: a bounded hash table in which the least recently used
+ * makes room.
+ */
+#include "worker/dns/cache.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -7,7 +13,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/hash.h"
-#include "worker/dns/cache.h"
 
 /* More buckets than that (8 MiB) would not make it faster. */
 #define BUCKETS_MAX ((size_t)1 << 20)

@@ -1,3 +1,7 @@
+/*
+ * Looks a name up: in the hosts file, in the cache, then at the name servers;
+ * all who ask for the same name share one question.
+ */
 #include "worker/dns/resolver.h"
 
 #include <assert.h>

@@ -1,8 +1,11 @@
+/*
+ * Lends blocks to tunnels that have unsent bytes, and keeps some for the next.
+ */
+#include "worker/loop/buffer.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-
-#include "worker/loop/buffer.h"
 
 /* A free block's first bytes link it to the next one. */
 struct buffer_block {

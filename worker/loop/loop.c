@@ -1,3 +1,9 @@
+/*
+ * Runs the turns of the event loop and bounds each, so that nothing has to wait
+ * long for its own.
+ */
+#include "worker/loop/loop.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -7,7 +13,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
-#include "worker/loop/loop.h"
 
 #define EVENTS_PER_TURN 32
 #define TIMERS_PER_TURN 16

@@ -1,8 +1,12 @@
+/*
+ * The pairing heap that timers stand in: arm, disarm, take those that are due.
+ */
+#include "worker/loop/timer.h"
+
 #include <assert.h>
 #include <stddef.h>
 
 #include "common/base/clock.h"
-#include "worker/loop/timer.h"
 
 /* The one that is due later becomes the eldest child of the other. */
 static struct timer *

@@ -1,3 +1,7 @@
+/*
+ * The BIO between the TLS library and a client's socket: receives in large
+ * pieces, and keeps what could not be sent yet.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

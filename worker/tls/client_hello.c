@@ -1,7 +1,11 @@
+/*
+ * Reads a ClientHello from raw bytes, strictly and within bounds, to find its
+ * server name.
+ */
+#include "worker/tls/client_hello.h"
+
 #include <stdbool.h>
 #include <string.h>
-
-#include "worker/tls/client_hello.h"
 
 #define NAME_TYPE_HOST 0 /* RFC 6066 section 3 */
 

@@ -1,3 +1,7 @@
+/*
+ * Takes the server name from a ClientHello that the library holds out, and has
+ * it decided upon before the handshake goes on.
+ */
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>

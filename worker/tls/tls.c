@@ -1,4 +1,6 @@
 /* Sessions: how they begin, their handshake, what is known of them. */
+#include "worker/tls/tls.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
