@@ -18,7 +18,7 @@ my @ROOMED = qw(common worker);
 
 # OpenSSL's sessions and contexts, and who may know of them.
 my %TLS = map { $_ => 1 } qw(
-	worker/tls/tls.c master/tls_load.c master/tls_ciphers.c
+	worker/tls/handshake.c master/tls_load.c master/tls_ciphers.c
 	master/certificate.h master/certificate.c
 	master/generation.c master/client_ca.c worker/tls/resume.c worker/tls/state.h
 );

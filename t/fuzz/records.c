@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #include "worker/loop/buffer.h"
-#include "worker/tls/tls.h"
+#include "worker/tls/handshake.h"
+#include "worker/tls/stream.h"
 
 #define CHUNK 4096
 #define UNIT  173 /* bytes, of what a deed's number counts */
@@ -30,7 +31,7 @@ static SSL_CTX *client_ctx;
 
 struct session {
 	SSL *client;
-	struct tls *tls;
+	struct tls_stream *tls;
 	int fds[2];
 	uint64_t sent, offered;	 /* by the client */
 	uint64_t received;	 /* by us */
@@ -41,7 +42,7 @@ struct session {
 };
 
 static enum tls_alert
-hello_cb(void *arg, enum reason *reason)
+hello_cb(void *arg, const uint8_t *name, size_t len, enum reason *reason)
 {
 	return (TLS_ALERT_NONE);
 }
@@ -105,6 +106,7 @@ check(const uint8_t *buf, uint64_t at, size_t len)
 static bool
 open_session(struct session *s, bool old, int room)
 {
+	struct tls_handshake *handshake;
 	enum io_outcome ret = IO_TURN;
 	int done = 0, i;
 
@@ -114,13 +116,15 @@ open_session(struct session *s, bool old, int room)
 	if (old)
 		SSL_set_max_proto_version(s->client, TLS1_2_VERSION);
 	SSL_set_fd(s->client, s->fds[1]);
-	assert(tls_new(&s->tls, context, s->fds[0], NULL) == 0);
+	assert(tls_handshake_new(&handshake, context, s->fds[0], NULL) == 0);
 	for (i = 0; i < 10 && (done != 1 || ret != IO_DONE); i++) {
 		if (done != 1)
 			done = SSL_connect(s->client);
 		if (ret != IO_DONE)
-			ret = tls_handshake(s->tls, false).outcome;
+			ret = tls_handshake_run(handshake, false).outcome;
 	}
+	assert(done != 1 || ret == IO_DONE);
+	s->tls = tls_handshake_take(handshake);
 	setsockopt(s->fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	setsockopt(s->fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	return (done == 1 && ret == IO_DONE);
@@ -252,7 +256,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (i = 1; i + 1 < size; i += 2)
 			act(&s, data[i], data[i + 1]);
 	tls_part(s.tls);
-	tls_free(s.tls);
+	tls_stream_free(s.tls);
 	SSL_free(s.client);
 	assert(buffers.nlent == 0);
 	close(s.fds[0]);

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #include "worker/tls/client_hello.h"
-#include "worker/tls/tls.h"
+#include "worker/tls/handshake.h"
+#include "worker/tls/stream.h"
 
 #define STREAM_MAX (70 * 1024)
 #define RECORD	   22
@@ -43,7 +44,7 @@ struct found {
 /* One course of a stream. */
 struct course {
 	const struct found *found;
-	struct tls *tls;
+	struct tls_handshake *tls;
 	bool deny;
 	/* The verdict, which does not depend on how the stream was cut: */
 	unsigned calls;
@@ -58,10 +59,7 @@ hello_cb(void *arg, enum reason *told)
 	enum reason reason = *told;
 	struct course *c = arg;
 	const struct found *f = c->found;
-	const uint8_t *name;
-	size_t len;
 
-	name = tls_server_name(c->tls, &len);
 	c->calls++;
 	c->told = reason;
 	if (c->calls > 1) {
@@ -258,7 +256,7 @@ check_limit(
 static int
 handshake(struct course *c)
 {
-	struct io io = tls_handshake(c->tls, false);
+	struct io io = tls_handshake_run(c->tls, false);
 
 	switch (io.outcome) {
 	case IO_DONE:
@@ -285,15 +283,15 @@ run(struct course *c, const uint8_t *data, size_t len, size_t cut, size_t which)
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		   0, fds) == 0);
 	(void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	assert(tls_new(&c->tls, contexts[which], fds[0], c) == 0);
+	assert(tls_handshake_new(&c->tls, contexts[which], fds[0], c) == 0);
 	put(fds[1], data, cut);
 	c->result = handshake(c);
-	c->failure = tls_failure(c->tls);
+	c->failure = tls_handshake_failure(c->tls);
 	check_limit(c, fds[0], cut, b);
 	if (c->result == -EAGAIN) {
 		put(fds[1], data + cut, len - cut);
 		c->result = handshake(c);
-		c->failure = tls_failure(c->tls);
+		c->failure = tls_handshake_failure(c->tls);
 		check_limit(c, fds[0], len, b);
 	}
 	/* Nobody has the keys by chance. */
@@ -304,7 +302,7 @@ run(struct course *c, const uint8_t *data, size_t len, size_t cut, size_t which)
 		assert(shutdown(fds[1], SHUT_WR) == 0);
 		assert(handshake(c) == -EPIPE);
 	}
-	tls_free(c->tls);
+	tls_handshake_free(c->tls);
 	assert(buffers.nlent == 0);
 	close(fds[0]);
 	close(fds[1]);

@@ -70,7 +70,10 @@ static struct io
 answer(struct fake *f, const struct answer *a, size_t n)
 {
 	f->over = f->over || a->outcome == IO_BROKEN;
-	return ((struct io){ a->outcome, a->error, n, a->cost });
+	return ((struct io){ .outcome = a->outcome,
+	    .error = a->error,
+	    .n = n,
+	    .cost = a->cost });
 }
 
 static struct io

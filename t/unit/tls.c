@@ -15,7 +15,8 @@
 
 #include "t/unit/tap.h"
 #include "worker/loop/buffer.h"
-#include "worker/tls/tls.h"
+#include "worker/tls/handshake.h"
+#include "worker/tls/stream.h"
 
 #define CHUNK 65536
 
@@ -86,7 +87,7 @@ SSL_accept(SSL *ssl)
 }
 
 static enum tls_alert
-hello_cb(void *arg, enum reason *reason)
+hello_cb(void *arg, const uint8_t *name, size_t len, enum reason *reason)
 {
 	return (TLS_ALERT_NONE);
 }
@@ -116,7 +117,7 @@ server_ctx(void)
 struct pair {
 	SSL_CTX *ctx;
 	SSL *client;
-	struct tls *tls;
+	struct tls_stream *tls;
 	size_t padding; /* records are padded to so many bytes, if not 0 */
 	int fds[2];
 };
@@ -124,6 +125,7 @@ struct pair {
 static void
 open_pair(struct pair *p, struct tls_context *context)
 {
+	struct tls_handshake *handshake;
 	enum io_outcome ret = IO_TURN;
 	int done = 0, i;
 
@@ -135,14 +137,15 @@ open_pair(struct pair *p, struct tls_context *context)
 	/* OpenSSL 3.5 heeds it only here. */
 	SSL_set_block_padding(p->client, p->padding);
 	SSL_set_tlsext_host_name(p->client, "a.test:1");
-	if (tls_new(&p->tls, context, p->fds[0], NULL) != 0)
+	if (tls_handshake_new(&handshake, context, p->fds[0], NULL) != 0)
 		abort();
 	for (i = 0; i < 10 && (done != 1 || ret != IO_DONE); i++) {
 		if (done != 1)
 			done = SSL_connect(p->client);
 		if (ret != IO_DONE)
-			ret = tls_handshake(p->tls, false).outcome;
+			ret = tls_handshake_run(handshake, false).outcome;
 	}
+	p->tls = tls_handshake_take(handshake);
 	ok(done == 1 && ret == IO_DONE, "a session");
 	reads = shutdowns = 0;
 }
@@ -151,7 +154,7 @@ static void
 close_pair(struct pair *p)
 {
 	lie = 0;
-	tls_free(p->tls);
+	tls_stream_free(p->tls);
 	SSL_free(p->client);
 	SSL_CTX_free(p->ctx);
 	close(p->fds[0]);

@@ -21,7 +21,8 @@
 #include "master/tls_load.h"
 #include "t/unit/tap.h"
 #include "worker/tls/ticket.h"
-#include "worker/tls/tls.h"
+#include "worker/tls/handshake.h"
+#include "worker/tls/stream.h"
 
 #define DAY   (24 * 60 * 60)
 #define VALID (100 * DAY)
@@ -217,7 +218,7 @@ client_new(SSL_CTX *ctx, int fd, const struct party *p, SSL_SESSION *session)
 }
 
 static enum tls_alert
-take_hello(void *arg, enum reason *reason)
+take_hello(void *arg, const uint8_t *name, size_t len, enum reason *reason)
 {
 	return (TLS_ALERT_NONE);
 }
@@ -230,9 +231,11 @@ struct outcome {
 };
 
 static void
-shake(struct tls *tls, SSL *ssl, struct outcome *out)
+shake(struct tls_handshake *handshake, SSL *ssl, struct outcome *out)
 {
 	const struct identity *names;
+	struct tls_stream *tls;
+	const char *why;
 	struct io io = { .outcome = IO_TURN };
 	char byte = 'x';
 	int i;
@@ -241,20 +244,25 @@ shake(struct tls *tls, SSL *ssl, struct outcome *out)
 		    io.outcome != IO_BROKEN && io.outcome != IO_CUT;
 	     i++) {
 		(void)SSL_do_handshake(ssl);
-		io = tls_handshake(tls, false);
+		io = tls_handshake_run(handshake, false);
 	}
 	out->done = io.outcome == IO_DONE;
-	if (!out->done)
+	if (!out->done) {
+		tls_handshake_free(handshake);
 		return;
-	out->resumed = tls_resumed(tls);
-	if (tls_identities(tls, &names, &out->identities) != 0)
+	}
+	out->resumed = tls_handshake_resumed(handshake);
+	if (tls_handshake_identities(
+		handshake, &names, &out->identities, &why) != 0)
 		abort();
+	tls = tls_handshake_take(handshake);
 	/* The ticket comes with the first bytes at the latest. */
 	(void)SSL_do_handshake(ssl);
 	if (tls_send(tls, (uint8_t *)&byte, 1).n != 1)
 		abort();
 	for (i = 0; i < 100 && SSL_read(ssl, &byte, 1) != 1; i++)
 		continue;
+	tls_stream_free(tls);
 }
 
 /* A client (NULL: without certificate) at a server of that setup. */
@@ -269,7 +277,7 @@ meet(const struct setup *s, int version, const struct party *p,
 	struct tls_context *context;
 	size_t warnings;
 	SSL_CTX *ctx = load(s, &warnings), *its;
-	struct tls *tls;
+	struct tls_handshake *handshake;
 	SSL *ssl;
 	int fds[2];
 
@@ -287,20 +295,19 @@ meet(const struct setup *s, int version, const struct party *p,
 		0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		fds) != 0 ||
-	    tls_new(&tls, context, fds[0], NULL) != 0)
+	    tls_handshake_new(&handshake, context, fds[0], NULL) != 0)
 		abort();
 	if (s->lifetime >= 0)
 		tls_context_trust(
 		    context, s->lifetime != 0 ? s->lifetime : 3600 * CLOCK_SEC);
 	kept = NULL;
 	ssl = client_new(its, fds[1], p, session);
-	shake(tls, ssl, &out);
+	shake(handshake, ssl, &out);
 	out.session = kept;
 	/* Else its session would be of no more use (OpenSSL 3.0). */
 	SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN);
 	SSL_free(ssl);
 	SSL_CTX_free(its);
-	tls_free(tls);
 	tls_context_free(context);
 	SSL_CTX_free(ctx);
 	close(fds[0]);

@@ -22,6 +22,7 @@ struct io {
 	/* Of BROKEN: -errno. Of others: what the socket was told meanwhile,
 	 * which the kernel tells only once; 0: nothing. */
 	int error;
+	const char *why; /* of a fault of the protocol: borrowed; may be NULL */
 	size_t n;    /* bytes that were moved, also where it has to wait then */
 	size_t cost; /* of a receive: its part of a turn's budget, in bytes */
 };

@@ -15,7 +15,7 @@
 
 /* Receives, and keeps in mind what became of it. > 0, or 0: see flags. */
 static size_t
-receive(struct tls *tls, uint8_t *buf, size_t size)
+receive(struct tls_stream *tls, uint8_t *buf, size_t size)
 {
 	ssize_t n = fd_recv(tls->fd, buf, size);
 
@@ -38,16 +38,17 @@ receive(struct tls *tls, uint8_t *buf, size_t size)
 /* Is what the client sends now no hello? A second one can only follow a
  * HelloRetryRequest of TLS 1.3, and then our Finished is not yet out. */
 static bool
-behind_hello(const struct tls *tls)
+behind_hello(const struct tls_stream *tls)
 {
-	return (tls->hello->seen && (SSL_version(tls->ssl) != TLS1_3_VERSION ||
-					tls_sent_finished(tls)));
+	return (tls->handshake->hello.seen &&
+		(SSL_version(tls->ssl) != TLS1_3_VERSION ||
+		    tls_sent_finished(tls)));
 }
 
 static enum reason
-watch(struct tls *tls, const uint8_t *buf, size_t n)
+watch(struct tls_stream *tls, const uint8_t *buf, size_t n)
 {
-	struct hello *h = tls->hello;
+	struct hello *h = &tls->handshake->hello;
 	enum reason reason;
 
 	if (!h->behind && behind_hello(tls)) {
@@ -66,7 +67,7 @@ watch(struct tls *tls, const uint8_t *buf, size_t n)
  * kernel until the upstream is there to take it.
  */
 static int
-read_handshake(struct tls *tls, BIO *bio, char *buf, int size)
+read_handshake(struct tls_stream *tls, BIO *bio, char *buf, int size)
 {
 	size_t n;
 
@@ -78,13 +79,13 @@ read_handshake(struct tls *tls, BIO *bio, char *buf, int size)
 			BIO_set_retry_read(bio);
 		return (-1);
 	}
-	tls->failure = watch(tls, (uint8_t *)buf, n);
-	return (tls->failure == REASON_NONE ? (int)n : -1);
+	tls->handshake->failure = watch(tls, (uint8_t *)buf, n);
+	return (tls->handshake->failure == REASON_NONE ? (int)n : -1);
 }
 
 /* Follows where records begin and end in what OpenSSL takes. */
 static void
-follow(struct tls *tls, const uint8_t *bytes, size_t n)
+follow(struct tls_stream *tls, const uint8_t *bytes, size_t n)
 {
 	size_t i, body;
 
@@ -108,7 +109,7 @@ follow(struct tls *tls, const uint8_t *bytes, size_t n)
 static int
 bio_read(BIO *bio, char *buf, int size)
 {
-	struct tls *tls = BIO_get_data(bio);
+	struct tls_stream *tls = BIO_get_data(bio);
 	struct buffer *in = &tls->in;
 	size_t n;
 
@@ -121,7 +122,7 @@ bio_read(BIO *bio, char *buf, int size)
 		BIO_set_retry_read(bio);
 		return (-1);
 	}
-	if (tls->hello != NULL)
+	if (tls->handshake != NULL)
 		return (read_handshake(tls, bio, buf, size));
 	if (buffer_len(in) == 0 && in->data != NULL && !tls->received) {
 		tls->received = true;
@@ -154,16 +155,16 @@ bio_read(BIO *bio, char *buf, int size)
  * on to the record behind.
  */
 static void
-lose(struct tls *tls, int error)
+lose(struct tls_stream *tls, int error)
 {
 	tls->io_error = error;
-	if (tls->hello == NULL && tls->broken == 0)
+	if (tls->handshake == NULL && tls->broken == 0)
 		tls->broken = error;
 }
 
 /* An empty block; what was kept back is the first in it. 0 or -ENOMEM. */
 static int
-lend_out(struct tls *tls)
+lend_out(struct tls_stream *tls)
 {
 	struct buffer *out = &tls->out;
 
@@ -183,7 +184,7 @@ lend_out(struct tls *tls)
  * reading it is limited; all else fits, since a block was made for it.
  */
 static bool
-has_room(struct tls *tls, size_t len)
+has_room(struct tls_stream *tls, size_t len)
 {
 	size_t room = tls->context->buffers->size - tls->out.end;
 
@@ -203,7 +204,7 @@ has_room(struct tls *tls, size_t len)
 
 /* The rest of the handshake can wait until what is sealed is sent. */
 static size_t
-wait_for_room(struct tls *tls, BIO *bio, size_t len)
+wait_for_room(struct tls_stream *tls, BIO *bio, size_t len)
 {
 	size_t room = tls->context->buffers->size - tls->out.end;
 
@@ -215,7 +216,7 @@ wait_for_room(struct tls *tls, BIO *bio, size_t len)
 static int
 bio_write(BIO *bio, const char *buf, int len)
 {
-	struct tls *tls = BIO_get_data(bio);
+	struct tls_stream *tls = BIO_get_data(bio);
 	struct buffer *out = &tls->out;
 	size_t n = (size_t)len;
 
@@ -230,7 +231,7 @@ bio_write(BIO *bio, const char *buf, int len)
 		lose(tls, -ENOMEM);
 		return (-1);
 	}
-	if (tls->hello != NULL)
+	if (tls->handshake != NULL)
 		n = wait_for_room(tls, bio, n);
 	else if (!has_room(tls, n))
 		return (-1);

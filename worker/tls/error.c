@@ -12,7 +12,7 @@
 #define ERRORS_MAX 64
 
 void
-tls_set_error(struct tls *tls, const char *text)
+tls_set_error(struct tls_stream *tls, const char *text)
 {
 	free(tls->error);
 	tls->error = strdup(text); /* NULL reads as "" */
@@ -20,7 +20,7 @@ tls_set_error(struct tls *tls, const char *text)
 
 /* What an error of OpenSSL in the handshake means; NONE: nothing special. */
 static enum reason
-handshake_reason(const struct tls *tls, unsigned long e)
+handshake_reason(const struct tls_stream *tls, unsigned long e)
 {
 	bool in_certificate = SSL_get_state(tls->ssl) == TLS_ST_SR_CERT;
 
@@ -46,7 +46,7 @@ handshake_reason(const struct tls *tls, unsigned long e)
 }
 
 void
-tls_forget_errors(struct tls *tls)
+tls_forget_errors(struct tls_stream *tls)
 {
 	ERR_clear_error();
 	tls->context->failures = alloc_failures();
@@ -58,7 +58,7 @@ tls_forget_errors(struct tls *tls)
  * error.
  */
 static bool
-take_no_memory(const struct tls *tls, unsigned long e)
+take_no_memory(const struct tls_stream *tls, unsigned long e)
 {
 	bool found = false;
 	bool missing = alloc_failures() != tls->context->failures;
@@ -73,7 +73,7 @@ take_no_memory(const struct tls *tls, unsigned long e)
 /* For what OpenSSL (3.0) has no text: alerts that it does not expect, and ends
  * that are no error to it. */
 static void
-describe(const struct tls *tls, unsigned long e, char *text, size_t size)
+describe(const struct tls_stream *tls, unsigned long e, char *text, size_t size)
 {
 	int alert = ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET;
 
@@ -82,7 +82,7 @@ describe(const struct tls *tls, unsigned long e, char *text, size_t size)
 		    alert, SSL_alert_desc_string_long(alert));
 	else if (e != 0)
 		snprintf(text, size, "the TLS library gives error %lx", e);
-	else if (tls->hello != NULL &&
+	else if (tls->handshake != NULL &&
 		 (SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
 		snprintf(text, size,
 		    "the client sent close_notify before its handshake was "
@@ -91,24 +91,34 @@ describe(const struct tls *tls, unsigned long e, char *text, size_t size)
 		snprintf(text, size, "the TLS library gives no cause");
 }
 
+/* The handshake failed with that error: keeps why, and returns its text. */
+static const char *
+fail(struct tls_stream *tls, unsigned long e, const char *text)
+{
+	long verified = SSL_get_verify_result(tls->ssl);
+	struct tls_handshake *hs = tls->handshake;
+
+	if (hs->failure == REASON_NONE)
+		hs->failure = hs->refused ? REASON_CLIENT_CERTIFICATE
+					  : handshake_reason(tls, e);
+	if (hs->refused && hs->unverified != NULL)
+		return (hs->unverified);
+	if (hs->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
+		return (X509_verify_cert_error_string(verified));
+	return (text);
+}
+
 /* Takes the earliest error of OpenSSL's queue, which is the cause: -ENOMEM, or
  * -EPROTO with its text. */
 static int
-take_error(struct tls *tls)
+take_error(struct tls_stream *tls)
 {
 	unsigned long e = ERR_get_error();
 	const char *text = ERR_reason_error_string(e);
-	long verified = SSL_get_verify_result(tls->ssl);
 	char described[80];
 
-	if (tls->hello != NULL && tls->failure == REASON_NONE)
-		tls->failure = tls->refused ? REASON_CLIENT_CERTIFICATE
-					    : handshake_reason(tls, e);
-	if (tls->refused && tls->unverified != NULL)
-		text = tls->unverified;
-	else if (tls->failure == REASON_CLIENT_CERTIFICATE &&
-		 verified != X509_V_OK)
-		text = X509_verify_cert_error_string(verified);
+	if (tls->handshake != NULL)
+		text = fail(tls, e, text);
 	if (take_no_memory(tls, e))
 		return (-ENOMEM);
 	if (text == NULL) {
@@ -120,7 +130,7 @@ take_error(struct tls *tls)
 }
 
 int
-tls_result(struct tls *tls, int ret)
+tls_result(struct tls_stream *tls, int ret)
 {
 	switch (SSL_get_error(tls->ssl, ret)) {
 	case SSL_ERROR_WANT_READ:

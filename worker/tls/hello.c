@@ -9,24 +9,26 @@
 #include "worker/tls/state.h"
 
 static bool
-same_name(const struct tls *tls, bool has_name, const uint8_t *name, size_t len)
+same_name(const struct tls_stream *tls, bool has_name, const uint8_t *name,
+    size_t len)
 {
-	if (tls->has_name != has_name)
+	if (tls->handshake->has_name != has_name)
 		return (false);
 	return (
-	    !has_name || (tls->name_len == len &&
-			     (len == 0 || memcmp(tls->name, name, len) == 0)));
+	    !has_name ||
+	    (tls->handshake->name_len == len &&
+		(len == 0 || memcmp(tls->handshake->name, name, len) == 0)));
 }
 
 static enum reason
-keep_name(struct tls *tls, const uint8_t *name, size_t len)
+keep_name(struct tls_stream *tls, const uint8_t *name, size_t len)
 {
-	tls->name = malloc(len > 0 ? len : 1);
-	if (tls->name == NULL)
+	tls->handshake->name = malloc(len > 0 ? len : 1);
+	if (tls->handshake->name == NULL)
 		return (REASON_NO_MEMORY);
-	memcpy(tls->name, name, len);
-	tls->name_len = len;
-	tls->has_name = true;
+	memcpy(tls->handshake->name, name, len);
+	tls->handshake->name_len = len;
+	tls->handshake->has_name = true;
 	return (REASON_NONE);
 }
 
@@ -39,7 +41,7 @@ keep_name(struct tls *tls, const uint8_t *name, size_t len)
 int
 tls_hello_read(SSL *ssl, int *alert, void *arg)
 {
-	struct tls *tls = SSL_get_app_data(ssl);
+	struct tls_stream *tls = SSL_get_app_data(ssl);
 	const unsigned char *ext;
 	const uint8_t *name = NULL;
 	size_t ext_len, len = 0;
@@ -47,7 +49,7 @@ tls_hello_read(SSL *ssl, int *alert, void *arg)
 			   ssl, TLSEXT_TYPE_server_name, &ext, &ext_len) == 1;
 	enum reason reason = REASON_SNI_MISSING;
 
-	if (tls->hello == NULL) {
+	if (tls->handshake == NULL) {
 		*alert = SSL_AD_NO_RENEGOTIATION;
 		return (SSL_CLIENT_HELLO_ERROR);
 	}
@@ -59,17 +61,18 @@ tls_hello_read(SSL *ssl, int *alert, void *arg)
 	}
 	if (has_ext)
 		reason = client_hello_server_name(ext, ext_len, &name, &len);
-	if (tls->hello->seen) {
+	if (tls->handshake->hello.seen) {
 		if (same_name(tls, has_ext && name != NULL, name, len))
 			return (SSL_CLIENT_HELLO_SUCCESS);
 		reason = REASON_SNI_CHANGED;
 	} else if (reason == REASON_NONE) {
 		reason = keep_name(tls, name, len);
 	}
-	tls->hello->seen = true;
-	*alert = (int)tls->context->hello(tls->arg, &reason);
+	tls->handshake->hello.seen = true;
+	*alert =
+	    (int)tls->context->hello(tls->handshake->arg, name, len, &reason);
 	if (*alert == TLS_ALERT_NONE)
 		return (SSL_CLIENT_HELLO_SUCCESS);
-	tls->failure = reason;
+	tls->handshake->failure = reason;
 	return (SSL_CLIENT_HELLO_ERROR);
 }

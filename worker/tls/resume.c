@@ -20,7 +20,7 @@
  * in it, and must leave a good part of limits.client_hello to the rest.
  */
 static bool
-fits_hello(const struct tls *tls, X509 *leaf, size_t note)
+fits_hello(const struct tls_stream *tls, X509 *leaf, size_t note)
 {
 	int size = i2d_X509(leaf, NULL);
 
@@ -29,23 +29,23 @@ fits_hello(const struct tls *tls, X509 *leaf, size_t note)
 }
 
 int
-tls_resume_note(struct tls *tls, STACK_OF(X509) * chain)
+tls_resume_note(struct tls_stream *tls, STACK_OF(X509) * chain)
 {
 	uint8_t note[TLS_TICKET_NOTE_MAX];
 	size_t len = tls_ticket_note(note, chain, clock_wall() / CLOCK_SEC);
 
 	ERR_clear_error();
-	tls->no_ticket =
+	tls->handshake->no_ticket =
 	    len == 0 || !fits_hello(tls, sk_X509_value(chain, 0), len);
 	/* TLS 1.2 has promised one: see tls_resume_keys(). */
-	if (tls->no_ticket)
+	if (tls->handshake->no_ticket)
 		return (SSL_set_num_tickets(tls->ssl, 0) == 1 ? 0 : -ENOMEM);
-	free(tls->note);
-	tls->note = malloc(len);
-	if (tls->note == NULL)
+	free(tls->handshake->note);
+	tls->handshake->note = malloc(len);
+	if (tls->handshake->note == NULL)
 		return (-ENOMEM);
-	memcpy(tls->note, note, len);
-	tls->note_len = len;
+	memcpy(tls->handshake->note, note, len);
+	tls->handshake->note_len = len;
 	return (0);
 }
 
@@ -56,19 +56,20 @@ tls_resume_note(struct tls *tls, STACK_OF(X509) * chain)
 int
 tls_resume_made(SSL *ssl, void *arg)
 {
-	const struct tls *tls = SSL_get_app_data(ssl);
+	const struct tls_stream *tls = SSL_get_app_data(ssl);
 
 	/* Without a note, for want of memory, the ticket is of no use. */
-	if (SSL_session_reused(ssl) == 0 && tls->note != NULL)
-		(void)SSL_SESSION_set1_ticket_appdata(
-		    SSL_get_session(ssl), tls->note, tls->note_len);
+	if (SSL_session_reused(ssl) == 0 && tls->handshake != NULL &&
+	    tls->handshake->note != NULL)
+		(void)SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl),
+		    tls->handshake->note, tls->handshake->note_len);
 	return (1);
 }
 
 static bool
 may_resume(SSL *ssl, SSL_SESSION *session)
 {
-	const struct tls *tls = SSL_get_app_data(ssl);
+	const struct tls_stream *tls = SSL_get_app_data(ssl);
 	const struct tls_ticket_terms terms = {
 		.now = clock_wall() / CLOCK_SEC,
 		.lifetime = tls->context->lifetime / CLOCK_SEC,
@@ -133,11 +134,11 @@ int
 tls_resume_keys(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
 {
-	const struct tls *tls = SSL_get_app_data(ssl);
+	const struct tls_stream *tls = SSL_get_app_data(ssl);
 	struct keys k;
 	int result = -1;
 
-	if (seal != 0 && tls->no_ticket)
+	if (seal != 0 && (tls->handshake == NULL || tls->handshake->no_ticket))
 		return (0);
 	if (SSL_CTX_get_tlsext_ticket_keys(tls->context->ctx, &k, sizeof(k)) !=
 	    1)

@@ -1,4 +1,4 @@
-/* A session's state; private to the files of tls. */
+/* The state of sessions; private to the files of tls. */
 #ifndef WORKER_TLS_STATE_H
 #define WORKER_TLS_STATE_H
 
@@ -10,7 +10,8 @@
 
 #include "worker/tls/client_hello.h"
 #include "worker/tls/identity.h"
-#include "worker/tls/tls.h"
+#include "worker/tls/handshake.h"
+#include "worker/tls/stream.h"
 
 struct tls_context {
 	SSL_CTX *ctx;
@@ -22,7 +23,7 @@ struct tls_context {
 	uint64_t failures; /* alloc_failures() before the call */
 };
 
-/* Lives from the first byte to the end of the handshake. */
+/* What has come of the hellos. */
 struct hello {
 	struct client_hello_watch watch;
 	uint64_t max; /* bytes of the stream */
@@ -30,35 +31,41 @@ struct hello {
 	bool behind;  /* all hellos were read */
 };
 
-struct tls {
+/* What is known of a session until its handshake is done. */
+struct tls_handshake {
+	struct tls_stream *stream;
+	void *arg; /* of the context's hello callback */
+	struct hello hello;
+	uint8_t *name;
+	size_t name_len;
+	bool has_name;
+	struct tls_identity identity;
+	const char *unverified; /* why our own rules refuse the certificates */
+	bool refused;		/* it was not verified, whoever's rules */
+	uint8_t *note;		/* for the ticket */
+	size_t note_len;
+	bool no_ticket; /* what it would be asked for does not fit */
+	enum reason failure;
+	bool alerted; /* it failed where an alert is right */
+};
+
+struct tls_stream {
 	SSL *ssl;
 	struct tls_context *context;
-	void *arg;
+	struct tls_handshake *handshake; /* NULL: it is done */
 	int fd;
 	struct buffer in;  /* ciphertext; lent beyond tls_receive() only where
 			    * that had enough before all of it was opened */
 	struct buffer out; /* ciphertext to be sent */
 	uint8_t *ticket;   /* sealed; goes before all else that is sent */
 	size_t ticket_len;
-	struct hello *hello;
-	uint8_t *name;
-	size_t name_len;
-	bool has_name;
-	size_t header; /* bytes of a record's header that were taken */
-	size_t body;   /* bytes of a record's body that are to come */
-	bool drained;  /* the socket holds no more bytes */
-	bool empty;    /* ... and no end either: it said so itself */
-	bool eof;      /* the client's FIN was seen */
-	bool received; /* in this call of tls_receive() */
-	bool finished; /* close_notify was sealed */
-	bool alerted;  /* the handshake failed where an alert is right */
-	struct tls_identity identity;
-	const char *unverified; /* why our own rules refuse the certificates */
-	bool refused;		/* it was not verified, whoever's rules */
-	uint8_t *note; /* for the ticket; until the handshake is done */
-	size_t note_len;
-	bool no_ticket; /* what it would be asked for does not fit */
-	enum reason failure;
+	size_t header;	/* bytes of a record's header that were taken */
+	size_t body;	/* bytes of a record's body that are to come */
+	bool drained;	/* the socket holds no more bytes */
+	bool empty;	/* ... and no end either: it said so itself */
+	bool eof;	/* the client's FIN was seen */
+	bool received;	/* in this call of tls_receive() */
+	bool finished;	/* close_notify was sealed */
 	int io_error;	/* -errno of a receive, or -ENOMEM */
 	int send_error; /* -errno of a send, kept: the kernel tells it once */
 	size_t goodbye; /* bytes of close_notify */
@@ -114,7 +121,7 @@ tls_sealed_max(size_t len)
 #define TLS_WORK_MAX 256
 
 static inline bool
-tls_sated(const struct tls *tls)
+tls_sated(const struct tls_stream *tls)
 {
 	return (tls->work >= TLS_WORK_MAX);
 }
@@ -122,7 +129,7 @@ tls_sated(const struct tls *tls)
 /* With our Finished a client of TLS 1.3 has all that it needs: it may take the
  * handshake for done, though we have yet to see its certificate. */
 static inline bool
-tls_sent_finished(const struct tls *tls)
+tls_sent_finished(const struct tls_stream *tls)
 {
 	unsigned char byte[1];
 
@@ -130,30 +137,35 @@ tls_sent_finished(const struct tls *tls)
 }
 
 static inline bool
-tls_unsent(const struct tls *tls)
+tls_unsent(const struct tls_stream *tls)
 {
 	return (tls->out.data != NULL);
 }
 
-/* stream.c: sends what is sealed. 0: nothing is left; -EAGAIN; -errno. */
-int tls_flush_out(struct tls *);
+/* stream.c */
+/* A new session on the socket, of a handshake that is to begin. 0 or -ENOMEM. */
+int tls_stream_new(
+    struct tls_stream **, struct tls_handshake *, struct tls_context *, int fd);
+
+/* Sends what is sealed. 0: nothing is left; -EAGAIN; -errno. */
+int tls_flush_out(struct tls_stream *);
 
 /*
- * ... The last receive, or handshake, left nothing to open and the socket
+ * The last receive, or handshake, left nothing to open and the socket
  * empty. more: epoll has told already of what may stand behind the bytes, so
  * that a receive which brought fewer than it could is not the last.
  */
-bool tls_drained(const struct tls *, bool more);
+bool tls_drained(const struct tls_stream *, bool more);
 
-/* error.c: keeps the text that tls_error() gives. */
-void tls_set_error(struct tls *, const char *text);
+/* error.c: keeps the text of a fault of TLS. */
+void tls_set_error(struct tls_stream *, const char *text);
 
 /* Before a call of which tls_result() is to find the cause. */
-void tls_forget_errors(struct tls *);
+void tls_forget_errors(struct tls_stream *);
 
 /* What an SSL_* call that did not succeed, with ret, means to our callers:
  * -EAGAIN; -EPROTO with its text; -ENOMEM; other -errno of the socket. */
-int tls_result(struct tls *, int ret);
+int tls_result(struct tls_stream *, int ret);
 
 /* bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is
  * the session. NULL: no memory. */
@@ -170,7 +182,7 @@ void tls_judge(
 int tls_verify(X509_STORE_CTX *, void *);
 
 /* resume.c: the client's chain was verified. 0 or -ENOMEM. */
-int tls_resume_note(struct tls *, STACK_OF(X509) *);
+int tls_resume_note(struct tls_stream *, STACK_OF(X509) *);
 /* For SSL_CTX_set_session_ticket_cb(). */
 int tls_resume_made(SSL *, void *);
 SSL_TICKET_RETURN tls_resume_read(SSL *, SSL_SESSION *, const unsigned char *,

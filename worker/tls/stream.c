@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <stdlib.h>
 
 #include "common/base/fd.h"
 #include "worker/tls/state.h"
@@ -14,10 +15,76 @@
 /* What a record costs of a turn's budget, whatever is in it. */
 #define RECORD_COST 1024
 
+size_t
+tls_slack(size_t chunk)
+{
+	/* A ticket, the chunk, answers, an alert or a KeyUpdate of our own. */
+	size_t sealed = TLS_TICKET_MAX + tls_sealed_max(chunk) - chunk +
+			TLS_ANSWERS_MAX + tls_sealed_max(TLS_FRAGMENT_MIN);
+	size_t opened = tls_sealed_max(TLS_FRAGMENT_MAX);
+
+	return (sealed > opened ? sealed : opened);
+}
+
+int
+tls_stream_new(struct tls_stream **out, struct tls_handshake *handshake,
+    struct tls_context *context, int fd)
+{
+	struct tls_stream *tls = calloc(1, sizeof(*tls));
+	BIO *bio;
+
+	if (tls == NULL)
+		return (-ENOMEM);
+	*tls = (struct tls_stream){
+		.context = context, .handshake = handshake, .fd = fd
+	};
+	tls->ssl = SSL_new(context->ctx);
+	bio = BIO_new(context->bio);
+	if (tls->ssl == NULL || bio == NULL ||
+	    SSL_set_app_data(tls->ssl, tls) != 1) {
+		BIO_free(bio);
+		tls_stream_free(tls);
+		ERR_clear_error();
+		return (-ENOMEM);
+	}
+	BIO_set_data(bio, tls);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(tls->ssl, bio, bio);
+	SSL_set_accept_state(tls->ssl);
+	/* Our BIO takes a whole chunk, so one write need not be cut into
+	 * several, each with buffers of its own. */
+	SSL_clear_mode(tls->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);
+	*out = tls;
+	return (0);
+}
+
+void
+tls_stream_free(struct tls_stream *tls)
+{
+	if (tls == NULL)
+		return;
+	SSL_free(tls->ssl);
+	buffer_return(tls->context->buffers, &tls->in);
+	buffer_return(tls->context->buffers, &tls->out);
+	free(tls->ticket);
+	free(tls->error);
+	free(tls);
+}
+
+void
+tls_part(struct tls_stream *tls)
+{
+	if (tls->ticket == NULL || tls->io_error != 0)
+		return;
+	(void)fd_send(tls->fd, tls->ticket, tls->ticket_len);
+	free(tls->ticket);
+	tls->ticket = NULL;
+}
+
 /* EPIPE is what the kernel says once somebody was told what has happened; to
  * our callers it would be the end of a stream. */
 static int
-send_failed(struct tls *tls, int error)
+send_failed(struct tls_stream *tls, int error)
 {
 	if (error == EAGAIN)
 		return (-EAGAIN);
@@ -29,7 +96,7 @@ send_failed(struct tls *tls, int error)
 }
 
 int
-tls_flush_out(struct tls *tls)
+tls_flush_out(struct tls_stream *tls)
 {
 	struct buffer *out = &tls->out;
 	ssize_t n;
@@ -45,28 +112,38 @@ tls_flush_out(struct tls *tls)
 	return (0);
 }
 
+static struct io
+broken(const struct tls_stream *tls, int error)
+{
+	struct io io = io_broken(error);
+
+	if (error == -EPROTO)
+		io.why = tls->error;
+	return (io);
+}
+
 /* Of 0, -EAGAIN or another -errno. */
 static struct io
-sent(const struct tls *tls, int error)
+sent(const struct tls_stream *tls, int error)
 {
 	struct io io = { .error = tls->send_error };
 
 	if (error == -EAGAIN || (error == 0 && tls_unsent(tls)))
 		io.outcome = IO_WAIT_WRITE;
 	else if (error != 0)
-		io = io_broken(error);
+		io = broken(tls, error);
 	return (io);
 }
 
 struct io
-tls_flush(struct tls *tls)
+tls_flush(struct tls_stream *tls)
 {
 	return (sent(tls, tls_flush_out(tls)));
 }
 
 /* A record with data is none without; and enough data makes up for one. */
 static void
-make_up(struct tls *tls, size_t n)
+make_up(struct tls_stream *tls, size_t n)
 {
 	size_t repaid;
 
@@ -83,7 +160,7 @@ make_up(struct tls *tls, size_t n)
  * is an error in the queue.
  */
 static bool
-said_goodbye(const struct tls *tls, int ret)
+said_goodbye(const struct tls_stream *tls, int ret)
 {
 	return (SSL_get_error(tls->ssl, ret) == SSL_ERROR_ZERO_RETURN ||
 		((SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) != 0 &&
@@ -93,7 +170,7 @@ said_goodbye(const struct tls *tls, int ret)
 /* Opens a record. > 0; 0: close_notify; -EAGAIN: none, or one without data;
  * other -errno: the session is of no more use. */
 static ssize_t
-open_record(struct tls *tls, uint8_t *buf, size_t size)
+open_record(struct tls_stream *tls, uint8_t *buf, size_t size)
 {
 	unsigned before = tls->work;
 	size_t sealed = tls->out.end, n;
@@ -125,7 +202,7 @@ open_record(struct tls *tls, uint8_t *buf, size_t size)
  * answers.
  */
 static ssize_t
-open_records(struct tls *tls, uint8_t *buf, size_t size)
+open_records(struct tls_stream *tls, uint8_t *buf, size_t size)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -146,7 +223,7 @@ open_records(struct tls *tls, uint8_t *buf, size_t size)
 
 /* The library wants to go on, and takes nothing: it would for ever. */
 static bool
-stuck(const struct tls *tls)
+stuck(const struct tls_stream *tls)
 {
 	return (tls->moved == 0 && !tls->drained && !tls->eof &&
 		tls->io_error == 0);
@@ -159,7 +236,7 @@ stuck(const struct tls *tls)
  * came earlier.
  */
 static int
-end_of_input(const struct tls *tls)
+end_of_input(const struct tls_stream *tls)
 {
 	if (!tls->drained && !tls->eof && tls->io_error == 0)
 		return (-EAGAIN);
@@ -174,7 +251,7 @@ end_of_input(const struct tls *tls)
 
 /* > 0; 0; -EAGAIN; other -errno: see tls_receive(). */
 static ssize_t
-receive(struct tls *tls, uint8_t *buf, size_t size)
+receive(struct tls_stream *tls, uint8_t *buf, size_t size)
 {
 	unsigned receives = 0;
 	ssize_t n;
@@ -213,7 +290,7 @@ receive(struct tls *tls, uint8_t *buf, size_t size)
 }
 
 static size_t
-cost_of(const struct tls *tls, size_t len)
+cost_of(const struct tls_stream *tls, size_t len)
 {
 	size_t cost = (size_t)tls->work * RECORD_COST;
 
@@ -224,7 +301,7 @@ cost_of(const struct tls *tls, size_t len)
 }
 
 bool
-tls_drained(const struct tls *tls, bool more)
+tls_drained(const struct tls_stream *tls, bool more)
 {
 	/* What was found behind the data is still to be told. */
 	return ((more ? tls->empty : tls->drained) && tls->in.data == NULL &&
@@ -233,7 +310,7 @@ tls_drained(const struct tls *tls, bool more)
 }
 
 struct io
-tls_receive(struct tls *tls, uint8_t *buf, size_t size, bool behind)
+tls_receive(struct tls_stream *tls, uint8_t *buf, size_t size, bool behind)
 {
 	ssize_t n = receive(tls, buf, size);
 	struct io io = { .error = tls->send_error };
@@ -249,14 +326,15 @@ tls_receive(struct tls *tls, uint8_t *buf, size_t size, bool behind)
 	} else if (n == -EPIPE) {
 		io.outcome = IO_CUT;
 	} else {
-		io = io_broken(tls->send_error != 0 ? tls->send_error : (int)n);
+		io = broken(
+		    tls, tls->send_error != 0 ? tls->send_error : (int)n);
 	}
 	io.cost = cost_of(tls, io.n);
 	return (io);
 }
 
 struct io
-tls_send(struct tls *tls, const uint8_t *buf, size_t len)
+tls_send(struct tls_stream *tls, const uint8_t *buf, size_t len)
 {
 	struct io io;
 	size_t n;
@@ -272,7 +350,7 @@ tls_send(struct tls *tls, const uint8_t *buf, size_t len)
 	if (ret != 1) {
 		ret = tls_result(tls, ret);
 		/* An empty block takes a chunk: see tls_slack(). */
-		return (io_broken(ret == -EAGAIN ? -EPROTO : ret));
+		return (broken(tls, ret == -EAGAIN ? -EPROTO : ret));
 	}
 	assert(n == len);
 	io = tls_flush(tls);
@@ -283,7 +361,7 @@ tls_send(struct tls *tls, const uint8_t *buf, size_t len)
 
 /* Seals it. 0 or -errno. */
 static int
-seal_goodbye(struct tls *tls)
+seal_goodbye(struct tls_stream *tls)
 {
 	int ret;
 
@@ -300,7 +378,7 @@ seal_goodbye(struct tls *tls)
 }
 
 struct io
-tls_finish(struct tls *tls)
+tls_finish(struct tls_stream *tls)
 {
 	struct io io = tls_flush(tls);
 	int error;
@@ -308,7 +386,7 @@ tls_finish(struct tls *tls)
 	if (io.outcome == IO_DONE && !tls->finished) {
 		error = seal_goodbye(tls);
 		if (error != 0)
-			return (io_broken(error));
+			return (broken(tls, error));
 		io = tls_flush(tls);
 	}
 	if (io.outcome == IO_DONE)

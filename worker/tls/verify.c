@@ -32,7 +32,7 @@ tls_judge(int sent, int version, int type, const void *bytes, size_t len,
     SSL *ssl, void *arg)
 {
 	uint8_t *message = (uint8_t *)bytes;
-	struct tls *tls;
+	struct tls_stream *tls;
 	const char *why;
 
 	if (sent != 0 || type != SSL3_RT_HANDSHAKE ||
@@ -45,8 +45,10 @@ tls_judge(int sent, int version, int type, const void *bytes, size_t len,
 	if (why == NULL)
 		return;
 	tls = SSL_get_app_data(ssl);
-	tls->unverified = why;
-	tls->refused = true;
+	if (tls->handshake == NULL)
+		return;
+	tls->handshake->unverified = why;
+	tls->handshake->refused = true;
 	spoil(message, len);
 }
 
@@ -96,19 +98,19 @@ anchor_in_force(X509_STORE_CTX *store)
 #define LEAF_MAX (60 * 1024)
 
 static int
-read_leaf(struct tls *tls, X509 *leaf)
+read_leaf(struct tls_stream *tls, X509 *leaf)
 {
-	tls_identity_free(&tls->identity);
+	tls_identity_free(&tls->handshake->identity);
 	if (i2d_X509(leaf, NULL) <= LEAF_MAX)
-		return (
-		    tls_identity_read(&tls->identity, leaf, &tls->unverified));
-	tls->unverified = "the certificate is longer than 60 KiB";
+		return (tls_identity_read(&tls->handshake->identity, leaf,
+		    &tls->handshake->unverified));
+	tls->handshake->unverified = "the certificate is longer than 60 KiB";
 	return (-EINVAL);
 }
 
 /* 0, -ENOMEM, or -EINVAL with the error of the store set. */
 static int
-verify(X509_STORE_CTX *store, struct tls *tls)
+verify(X509_STORE_CTX *store, struct tls_stream *tls)
 {
 	int error;
 
@@ -128,7 +130,7 @@ tls_verify(X509_STORE_CTX *store, void *arg)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(
 	    store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct tls *tls = SSL_get_app_data(ssl);
+	struct tls_stream *tls = SSL_get_app_data(ssl);
 	int error = verify(store, tls);
 
 	if (error == -ENOMEM) {
@@ -136,6 +138,6 @@ tls_verify(X509_STORE_CTX *store, void *arg)
 		X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
 	}
 	if (error == -EINVAL)
-		tls->refused = true;
+		tls->handshake->refused = true;
 	return (error == 0);
 }

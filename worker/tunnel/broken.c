@@ -37,11 +37,11 @@ tunnel_broken_reason(const struct tunnel *t, const struct half *h)
 }
 
 const char *
-tunnel_broken_detail(const struct tunnel *t, const struct half *broke)
+tunnel_broken_detail(const struct half *broke)
 {
 	switch (broke->error) {
 	case -EPROTO:
-		return (tls_error(half_tls(&t->client)));
+		return (broke->why);
 	/* Those are words of ours, for what TLS found. */
 	case -EOVERFLOW:
 	case -EDQUOT:

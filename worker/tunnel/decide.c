@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "common/base/clock.h"
 #include "common/policy/policy.h"
 #include "common/policy/verdict.h"
 #include "common/shm/stats.h"
@@ -11,17 +10,15 @@
 
 /* Sets t->target from the server name, or the listener's default. */
 static enum reason
-find_target(struct tunnel *t, enum reason parsed)
+find_target(
+    struct tunnel *t, const uint8_t *name, size_t len, enum reason parsed)
 {
 	const struct conf_listener *l = t->listener;
-	const uint8_t *name;
-	size_t len;
 
 	t->target = malloc(sizeof(*t->target));
 	if (t->target == NULL)
 		return (REASON_NO_MEMORY);
 	if (parsed == REASON_NONE) {
-		name = tls_server_name(half_tls(&t->client), &len);
 		parsed = target_parse(t->target, name, len, l->default_port);
 	} else if (parsed == REASON_SNI_MISSING && l->has_default_destination) {
 		*t->target = l->default_destination;
@@ -121,75 +118,30 @@ decide(struct tunnel *t, const struct identity *names, size_t n, bool known)
 	return (reason != REASON_NONE ? reason : settle(t, answer.rule));
 }
 
-static bool
-asks_for_certificates(const struct tunnel *t)
+bool
+tunnel_asks_identity(const struct tunnel *t)
 {
 	return (t->all->boot->conf->tls.client_auth != CONF_CLIENT_AUTH_NONE);
 }
 
 enum reason
-tunnel_decide_identity(struct tunnel *t)
+tunnel_decide_identity(struct tunnel *t, const struct identity *names, size_t n)
 {
-	const struct identity *names;
-	size_t n;
-	int error;
-
-	if (!asks_for_certificates(t))
-		return (REASON_NONE);
-	error = tls_identities(half_tls(&t->client), &names, &n);
-	if (error != 0)
-		return (error == -ENOMEM ? REASON_NO_MEMORY
-					 : REASON_CLIENT_CERTIFICATE);
-	t->verified = tls_verified(half_tls(&t->client));
 	if (t->undecided)
 		return (decide(t, names, n, true));
 	return (n > 0 ? keep_identity(t, names) : REASON_NONE);
 }
 
-static enum tls_alert
-alert_for(enum reason reason)
+enum reason
+tunnel_decide(
+    struct tunnel *t, const uint8_t *name, size_t len, enum reason reason)
 {
-	switch (reason) {
-	case REASON_NONE:
-		return (TLS_ALERT_NONE);
-	case REASON_SNI_MALFORMED:
-		return (TLS_ALERT_DECODE_ERROR);
-	case REASON_SNI_CHANGED:
-		return (TLS_ALERT_ILLEGAL_PARAMETER);
-	case REASON_NO_RULE:
-	case REASON_RULE_DENY:
-	case REASON_LIMIT_RULE:
-		return (TLS_ALERT_ACCESS_DENIED);
-	case REASON_NO_MEMORY:
-		return (TLS_ALERT_INTERNAL_ERROR);
-	default:
-		return (TLS_ALERT_UNRECOGNIZED_NAME);
-	}
-}
-
-static enum reason
-keep_server_name(struct tunnel *t)
-{
-	size_t len;
-	const uint8_t *name = tls_server_name(half_tls(&t->client), &len);
-
-	return (tunnel_put(t, FACTS_SERVER_NAME, name, len) == 0
-		    ? REASON_NONE
-		    : REASON_NO_MEMORY);
-}
-
-enum tls_alert
-tunnel_hello_cb(void *arg, enum reason *reason)
-{
-	struct tunnel *t = arg;
-
-	t->facts->hello_ns = clock_now() - t->facts->accepted;
-	if (*reason == REASON_NONE)
-		*reason = keep_server_name(t);
-	if (*reason == REASON_NONE || *reason == REASON_SNI_MISSING)
-		*reason = find_target(t, *reason);
-	if (*reason == REASON_NONE)
-		*reason = decide(t, NULL, 0, !asks_for_certificates(t));
-	t->facts->reason = *reason;
-	return (alert_for(*reason));
+	if (reason == REASON_NONE &&
+	    tunnel_put(t, FACTS_SERVER_NAME, name, len) != 0)
+		reason = REASON_NO_MEMORY;
+	if (reason == REASON_NONE || reason == REASON_SNI_MISSING)
+		reason = find_target(t, name, len, reason);
+	if (reason == REASON_NONE)
+		reason = decide(t, NULL, 0, !tunnel_asks_identity(t));
+	return (reason);
 }

@@ -2,16 +2,8 @@
 #include <assert.h>
 
 #include "common/shm/stats.h"
+#include "worker/tls/handshake.h"
 #include "worker/tunnel/state.h"
-
-/* Does OpenSSL know more about it than we? */
-static bool
-tls_fault(enum reason reason)
-{
-	return (reason == REASON_TLS_HANDSHAKE ||
-		reason == REASON_CLIENT_CERTIFICATE ||
-		reason == REASON_TLS_VERSION || reason == REASON_CLIENT_TLS);
-}
 
 void
 tunnel_tell_end(struct tunnel *t)
@@ -28,8 +20,7 @@ tunnel_close(struct tunnel *t, enum reason reason)
 	bool clean;
 
 	assert(t->state != &tunnel_lingering);
-	tunnel_blame(t, reason,
-	    tls_fault(reason) ? tls_error(half_tls(&t->client)) : NULL);
+	tunnel_blame(t, reason, NULL);
 	tunnel_give_up_dial(t);
 	tunnel_note_moved(t);
 	tunnel_tell_end(t);
@@ -37,6 +28,8 @@ tunnel_close(struct tunnel *t, enum reason reason)
 	    &t->all->slot->count[STAT_BYTES_FROM_CLIENT], f->bytes_from_client);
 	stats_add(&t->all->slot->count[STAT_BYTES_FROM_UPSTREAM],
 	    f->bytes_from_upstream);
+	tls_handshake_free(t->handshake);
+	t->handshake = NULL;
 	clean = reason_class(f->reason) == REASON_CLASS_GOOD;
 	half_close(&t->upstream, !clean);
 	if (t->lingers) {

@@ -94,7 +94,7 @@ tunnel_flush(struct tunnel *t, struct half *broke)
 {
 	tunnel_note_first_close(t);
 	tunnel_blame(
-	    t, tunnel_broken_reason(t, broke), tunnel_broken_detail(t, broke));
+	    t, tunnel_broken_reason(t, broke), tunnel_broken_detail(broke));
 	t->broke = broke;
 	t->active = t->flush_poll = tunnel_now(t);
 	t->flush_left = half_unacknowledged(broke->peer);

@@ -82,6 +82,8 @@ note(struct half *h, const struct io *io)
 {
 	if (io->error != 0 && io->outcome != IO_BROKEN && h->error == 0)
 		h->error = io->error;
+	if (io->why != NULL)
+		h->why = io->why;
 	if (io->outcome == IO_WAIT_READ)
 		h->readable = false;
 	if (io->outcome == IO_WAIT_WRITE)
@@ -202,6 +204,7 @@ half_close(struct half *h, bool reset)
 	buffer_return(h->buffers, &h->pending);
 	h->ops->close(h);
 	h->stream = NULL;
+	h->why = NULL;
 	if (fd == -1)
 		return;
 	loop_forget(&h->lfd);

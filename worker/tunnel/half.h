@@ -52,6 +52,7 @@ struct half {
 	size_t goodbye;	    /* bytes of ours, which were the last */
 	int error;	    /* -errno that broke the socket, kept: the kernel
 			        * tells it once and then shows an end of stream */
+	const char *why;    /* what its protocol says of that; of the stream */
 	struct silence silence; /* of the peer at its other end */
 	bool strict;		/* an end without the goodbye breaks the half */
 	bool readable, writable;

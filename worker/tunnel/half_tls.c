@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "worker/tls/stream.h"
+
 static struct io
 receive(struct half *h, uint8_t *buf, size_t size)
 {
@@ -43,7 +45,7 @@ end(struct half *h)
 {
 	if (h->stream != NULL && h->error == 0)
 		tls_part(h->stream);
-	tls_free(h->stream);
+	tls_stream_free(h->stream);
 }
 
 const struct half_ops half_tls_ops = {

@@ -5,10 +5,43 @@
 
 #include "common/base/clock.h"
 #include "common/shm/stats.h"
+#include "worker/tls/handshake.h"
 #include "worker/tunnel/limits.h"
 #include "worker/tunnel/state.h"
 
 static const struct tunnel_state hello, handshake;
+
+static enum tls_alert
+alert_for(enum reason reason)
+{
+	switch (reason) {
+	case REASON_NONE:
+		return (TLS_ALERT_NONE);
+	case REASON_SNI_MALFORMED:
+		return (TLS_ALERT_DECODE_ERROR);
+	case REASON_SNI_CHANGED:
+		return (TLS_ALERT_ILLEGAL_PARAMETER);
+	case REASON_NO_RULE:
+	case REASON_RULE_DENY:
+	case REASON_LIMIT_RULE:
+		return (TLS_ALERT_ACCESS_DENIED);
+	case REASON_NO_MEMORY:
+		return (TLS_ALERT_INTERNAL_ERROR);
+	default:
+		return (TLS_ALERT_UNRECOGNIZED_NAME);
+	}
+}
+
+enum tls_alert
+tunnel_hello_cb(void *arg, const uint8_t *name, size_t len, enum reason *reason)
+{
+	struct tunnel *t = arg;
+
+	t->facts->hello_ns = clock_now() - t->facts->accepted;
+	*reason = tunnel_decide(t, name, len, *reason);
+	t->facts->reason = *reason;
+	return (alert_for(*reason));
+}
 
 /* The client ended its stream. */
 static void
@@ -19,15 +52,26 @@ handshake_cut(struct tunnel *t)
 	tunnel_close(t, REASON_CLIENT_ABANDONED);
 }
 
+/* Does the TLS library know more about it than we? */
+static bool
+tls_fault(enum reason reason)
+{
+	return (reason == REASON_TLS_HANDSHAKE ||
+		reason == REASON_CLIENT_CERTIFICATE ||
+		reason == REASON_TLS_VERSION);
+}
+
 static void
-handshake_failed(struct tunnel *t, int error)
+handshake_failed(struct tunnel *t, const struct io *io)
 {
 	enum reason reason;
 
-	switch (error) {
+	switch (io->error) {
 	case -EPROTO:
-		t->lingers = tls_alerted(half_tls(&t->client));
-		tunnel_close(t, tls_failure(half_tls(&t->client)));
+		t->lingers = tls_handshake_alerted(t->handshake);
+		reason = tls_handshake_failure(t->handshake);
+		tunnel_blame(t, reason, tls_fault(reason) ? io->why : NULL);
+		tunnel_close(t, reason);
 		break;
 	case -ECONNRESET:
 		t->facts->closed_first = FACTS_SIDE_CLIENT;
@@ -38,28 +82,50 @@ handshake_failed(struct tunnel *t, int error)
 		break;
 	default:
 		t->facts->closed_first = FACTS_SIDE_CLIENT;
-		t->client.error = error;
+		t->client.error = io->error;
 		reason = tunnel_broken_reason(t, &t->client);
-		tunnel_blame(t, reason, strerrordesc_np(-error));
+		tunnel_blame(t, reason, strerrordesc_np(-io->error));
 		tunnel_close(t, reason);
 	}
+}
+
+/* Who the client is, where that is asked. */
+static enum reason
+learn_identity(struct tunnel *t)
+{
+	const struct identity *names;
+	const char *why;
+	size_t n;
+	int error;
+
+	if (!tunnel_asks_identity(t))
+		return (REASON_NONE);
+	error = tls_handshake_identities(t->handshake, &names, &n, &why);
+	if (error == -ENOMEM)
+		return (REASON_NO_MEMORY);
+	if (error != 0) {
+		tunnel_blame(t, REASON_CLIENT_CERTIFICATE, why);
+		return (REASON_CLIENT_CERTIFICATE);
+	}
+	t->verified = tls_handshake_verified(t->handshake);
+	return (tunnel_decide_identity(t, names, n));
 }
 
 static enum reason
 keep_session(struct tunnel *t)
 {
-	const struct tls *tls = half_tls(&t->client);
+	const char *cipher = tls_handshake_cipher(t->handshake);
 	struct tunnel_facts *f = t->facts;
-	const char *cipher = tls_cipher(tls);
 
 	f->handshake_ns = clock_now() - f->accepted;
-	f->tls_version = (uint16_t)tls_version(tls);
-	f->resumed = tls_resumed(tls);
+	f->tls_version = (uint16_t)tls_handshake_version(t->handshake);
+	f->resumed = tls_handshake_resumed(t->handshake);
 	return (tunnel_put(t, FACTS_CIPHER, cipher, strlen(cipher)) == 0
 		    ? REASON_NONE
 		    : REASON_NO_MEMORY);
 }
 
+/* What goes on is the stream. */
 static void
 handshake_done(struct tunnel *t)
 {
@@ -69,12 +135,12 @@ handshake_done(struct tunnel *t)
 	if (t->facts->resumed > 0)
 		stats_add(&t->all->slot->count[STAT_RESUMED], 1);
 	if (reason == REASON_NONE)
-		reason = tunnel_decide_identity(t);
-	if (reason != REASON_NONE || t->facts->reason != REASON_NONE) {
+		reason = learn_identity(t);
+	t->client.stream = tls_handshake_take(t->handshake);
+	t->handshake = NULL;
+	if (reason != REASON_NONE || t->facts->reason != REASON_NONE)
 		tunnel_close(t, reason);
-		return;
-	}
-	if (t->upstream.lfd.fd != -1)
+	else if (t->upstream.lfd.fd != -1)
 		tunnel_relay(t);
 	else
 		tunnel_connect(t);
@@ -83,15 +149,15 @@ handshake_done(struct tunnel *t)
 static void
 run(struct tunnel *t)
 {
-	struct io io = tls_handshake(half_tls(&t->client), t->client.hangup);
+	struct io io = tls_handshake_run(t->handshake, t->client.hangup);
 
-	t->facts->silent = tls_silent(half_tls(&t->client));
+	t->facts->silent = tls_handshake_silent(t->handshake);
 	if (io.outcome == IO_CUT) {
 		handshake_cut(t);
 		return;
 	}
 	if (io.outcome == IO_BROKEN) {
-		handshake_failed(t, io.error);
+		handshake_failed(t, &io);
 		return;
 	}
 	if (t->state == &hello && t->facts->hello_ns >= 0) {
@@ -150,13 +216,11 @@ tunnel_hello(struct tunnel *t)
 {
 	enum reason reason =
 	    limits_client(&t->all->limits, &t->held, &t->facts->client);
-	struct tls *tls = NULL;
 
 	/* Not before: a client that is over its limits costs no session. */
-	if (reason == REASON_NONE &&
-	    tls_new(&tls, t->all->tls, t->client.lfd.fd, t) != 0)
+	if (reason == REASON_NONE && tls_handshake_new(&t->handshake,
+					 t->all->tls, t->client.lfd.fd, t) != 0)
 		reason = REASON_NO_MEMORY;
-	t->client.stream = tls;
 	t->facts->silent = reason == REASON_NONE;
 	if (reason != REASON_NONE)
 		tunnel_close(t, reason);

@@ -89,8 +89,6 @@ const struct tunnel_state tunnel_lingering = {
 void
 tunnel_linger(struct tunnel *t)
 {
-	tls_free(half_tls(&t->client));
-	t->client.stream = NULL;
 	/* The client sees the alert, then the end; if it is gone, so be it. */
 	(void)shutdown(t->client.lfd.fd, SHUT_WR);
 	tunnel_enter(t, &tunnel_lingering);

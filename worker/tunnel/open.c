@@ -5,6 +5,7 @@
 #include "common/base/fd.h"
 #include "common/shm/stats.h"
 #include "common/shm/table.h"
+#include "worker/tunnel/half_tls.h"
 #include "worker/tunnel/state.h"
 
 static void

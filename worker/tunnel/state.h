@@ -22,7 +22,6 @@
 #include "common/log/audit.h"
 #include "worker/loop/loop.h"
 #include "worker/tunnel/half.h"
-#include "worker/tunnel/half_tls.h"
 #include "worker/tunnel/tunnel.h"
 
 struct tunnel;
@@ -45,6 +44,7 @@ struct tunnel {
 	struct timer timer;
 	struct loop_task task;
 	struct loop_garbage garbage;
+	struct tls_handshake *handshake; /* until it is done */
 	struct dial *dial;
 
 	struct tunnel_facts *facts; /* what the audit line will say */
@@ -157,8 +157,7 @@ void tunnel_give_up_dial(struct tunnel *);
 enum reason tunnel_broken_reason(
     const struct tunnel *, const struct half *broken);
 /* ... What the system says of it, or the TLS library; NULL: nothing. */
-const char *tunnel_broken_detail(
-    const struct tunnel *, const struct half *broken);
+const char *tunnel_broken_detail(const struct half *broken);
 /* Notes which side ended or broke first. */
 void tunnel_note_first_close(struct tunnel *);
 
@@ -207,12 +206,20 @@ void tunnel_connect(struct tunnel *);
 void tunnel_dial(struct tunnel *);
 
 /* decide.c */
-tls_hello_cb tunnel_hello_cb;
-/* The handshake is done: learns the identity, and decides if that had to
- * wait for it. REASON_NONE, or why the tunnel is refused. */
-enum reason tunnel_decide_identity(struct tunnel *);
+/* The server name of a client, NULL: none, is known, or why there is none
+ * (NONE, SNI_*): decides. REASON_NONE, or why the tunnel is refused. */
+enum reason tunnel_decide(
+    struct tunnel *, const uint8_t *name, size_t len, enum reason);
+/* Do clients have to say who they are, or may they? */
+bool tunnel_asks_identity(const struct tunnel *);
+/* The handshake is done: these are the identities of the client; decides if
+ * that had to wait for them. REASON_NONE, or why the tunnel is refused. */
+enum reason tunnel_decide_identity(
+    struct tunnel *, const struct identity *names, size_t n);
 
 /* handshake.c */
+/* What a ClientHello says is decided upon. */
+tls_hello_cb tunnel_hello_cb;
 /* The client's address is known: is it within its limits? If so, begins the
  * phase of its hello and returns true, else the tunnel is closed. */
 bool tunnel_hello(struct tunnel *);

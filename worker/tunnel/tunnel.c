@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/shm/stats.h"
+#include "worker/tls/stream.h"
 #include "worker/tunnel/state.h"
 
 int

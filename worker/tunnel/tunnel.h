@@ -14,7 +14,7 @@
 #include "common/net/addr.h"
 #include "common/reason.h"
 #include "worker/dial/dial.h"
-#include "worker/tls/tls.h"
+#include "worker/tls/handshake.h"
 #include "worker/tunnel/limits.h"
 
 struct tunnel;

@@ -1,0 +1,235 @@
+/* How sessions begin: contexts, the handshake, and what is known by it. */
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/fd.h"
+#include "worker/tls/state.h"
+
+int
+tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
+    const struct tls_bounds *bounds, struct buffers *buffers,
+    tls_hello_cb *hello)
+{
+	struct tls_context *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return (-ENOMEM);
+	*c = (struct tls_context){ .ctx = ctx,
+		.bounds = *bounds,
+		.buffers = buffers,
+		.hello = hello };
+	c->bio = tls_bio_new();
+	if (c->bio == NULL) {
+		tls_context_free(c);
+		return (-ENOMEM);
+	}
+	SSL_CTX_set_client_hello_cb(ctx, tls_hello_read, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, tls_verify, NULL);
+	if (SSL_CTX_get_verify_mode(ctx) != SSL_VERIFY_NONE)
+		SSL_CTX_set_msg_callback(ctx, tls_judge);
+	if (SSL_CTX_set_session_ticket_cb(
+		ctx, tls_resume_made, tls_resume_read, NULL) != 1 ||
+	    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, tls_resume_keys) != 1) {
+		tls_context_free(c);
+		return (-ENOMEM);
+	}
+	*out = c;
+	return (0);
+}
+
+void
+tls_context_trust(struct tls_context *c, int64_t lifetime)
+{
+	c->lifetime = lifetime;
+}
+
+void
+tls_context_free(struct tls_context *c)
+{
+	if (c == NULL)
+		return;
+	BIO_meth_free(c->bio);
+	free(c);
+}
+
+int
+tls_handshake_new(
+    struct tls_handshake **out, struct tls_context *context, int fd, void *arg)
+{
+	struct tls_handshake *hs = calloc(1, sizeof(*hs));
+
+	if (hs == NULL)
+		return (-ENOMEM);
+	hs->arg = arg;
+	hs->hello.max = context->bounds.hello;
+	if (tls_stream_new(&hs->stream, hs, context, fd) != 0) {
+		tls_handshake_free(hs);
+		return (-ENOMEM);
+	}
+	*out = hs;
+	return (0);
+}
+
+void
+tls_handshake_free(struct tls_handshake *hs)
+{
+	if (hs == NULL)
+		return;
+	tls_stream_free(hs->stream);
+	tls_identity_free(&hs->identity);
+	free(hs->note);
+	free(hs->name);
+	free(hs);
+}
+
+struct tls_stream *
+tls_handshake_take(struct tls_handshake *hs)
+{
+	struct tls_stream *stream = hs->stream;
+
+	stream->handshake = NULL;
+	hs->stream = NULL;
+	tls_handshake_free(hs);
+	return (stream);
+}
+
+/*
+ * After a TLS 1.3 handshake all that is sealed is our ticket. It is not sent
+ * yet: a client that only writes would close with unread bytes, to which its
+ * kernel has a reset for an answer, and what was on its way would be lost.
+ * Where it cannot be kept it goes at once.
+ */
+static void
+keep_ticket(struct tls_stream *tls)
+{
+	size_t len = buffer_len(&tls->out);
+
+	if (SSL_version(tls->ssl) < TLS1_3_VERSION || len == 0 ||
+	    len > TLS_TICKET_MAX)
+		return;
+	tls->ticket = malloc(len);
+	if (tls->ticket == NULL)
+		return;
+	memcpy(tls->ticket, tls->out.data + tls->out.start, len);
+	tls->ticket_len = len;
+	buffer_return(tls->context->buffers, &tls->out);
+}
+
+/* 0; -EAGAIN; -EPIPE: the client ended its stream; other -errno. */
+static int
+advance(struct tls_stream *tls)
+{
+	size_t sealed = tls->out.end;
+	int ret, error, flushed;
+
+	tls_forget_errors(tls);
+	tls->work = 0;
+	ret = SSL_accept(tls->ssl);
+	/* Who was refused stays so, whatever the library made of it. */
+	error = ret == 1 && !tls->handshake->refused ? 0 : tls_result(tls, ret);
+	if (error == -EPROTO && tls_sent_finished(tls))
+		tls->out.end = sealed; /* no alert, as after the handshake */
+	else
+		tls->handshake->alerted = error == -EPROTO;
+	if (error == 0)
+		keep_ticket(tls);
+	/* The alert, if any, is on its way before the caller hears of it. */
+	flushed = tls_flush_out(tls);
+	if (error == -EPROTO && tls->handshake->failure == REASON_NONE &&
+	    tls->eof)
+		error = -EPIPE;
+	if (error != 0 && error != -EAGAIN)
+		return (error);
+	return (flushed != 0 && flushed != -EAGAIN ? flushed : error);
+}
+
+struct io
+tls_handshake_run(struct tls_handshake *hs, bool behind)
+{
+	struct tls_stream *tls = hs->stream;
+	int error = advance(tls);
+	struct io io;
+
+	switch (error) {
+	case 0:
+		return (io_outcome(IO_DONE));
+	case -EPIPE:
+		return (io_outcome(IO_CUT));
+	case -EAGAIN:
+		if (tls_unsent(tls))
+			return (io_outcome(IO_WAIT_WRITE));
+		return (io_outcome(
+		    tls_drained(tls, behind) ? IO_WAIT_READ : IO_TURN));
+	default:
+		io = io_broken(error);
+		io.why = tls->error;
+		return (io);
+	}
+}
+
+bool
+tls_handshake_alerted(const struct tls_handshake *hs)
+{
+	/* Those ended it before OpenSSL saw the bytes. */
+	return (hs->alerted && hs->failure != REASON_NOT_TLS &&
+		hs->failure != REASON_CLIENT_HELLO_TOO_BIG &&
+		hs->failure != REASON_HANDSHAKE_TOO_BIG);
+}
+
+enum reason
+tls_handshake_failure(const struct tls_handshake *hs)
+{
+	return (
+	    hs->failure != REASON_NONE ? hs->failure : REASON_TLS_HANDSHAKE);
+}
+
+bool
+tls_handshake_silent(const struct tls_handshake *hs)
+{
+	return (hs->hello.watch.seen == 0);
+}
+
+bool
+tls_handshake_verified(const struct tls_handshake *hs)
+{
+	SSL *ssl = hs->stream->ssl;
+
+	return (SSL_get0_peer_certificate(ssl) != NULL &&
+		SSL_get_verify_result(ssl) == X509_V_OK);
+}
+
+int
+tls_handshake_identities(struct tls_handshake *hs,
+    const struct identity **names, size_t *n, const char **why)
+{
+	int error = 0;
+
+	*why = NULL;
+	/* Resumed: the session has the certificate of the first handshake. */
+	if (hs->identity.names == NULL && tls_handshake_verified(hs))
+		error = tls_identity_read(&hs->identity,
+		    SSL_get0_peer_certificate(hs->stream->ssl), why);
+	*names = hs->identity.names;
+	*n = hs->identity.n;
+	return (error);
+}
+
+unsigned
+tls_handshake_version(const struct tls_handshake *hs)
+{
+	return ((unsigned)SSL_version(hs->stream->ssl));
+}
+
+const char *
+tls_handshake_cipher(const struct tls_handshake *hs)
+{
+	return (SSL_get_cipher_name(hs->stream->ssl));
+}
+
+bool
+tls_handshake_resumed(const struct tls_handshake *hs)
+{
+	return (SSL_session_reused(hs->stream->ssl) == 1);
+}
