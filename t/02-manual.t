@@ -90,6 +90,12 @@ same([ $page =~ /^\.It Cm (\w+)$/mg ], \@reasons,
 is(join("\n", grep { ($entry{$_} // '') !~ /\bdefault\s+\Q$default{$_}\E[.;]/ }
 	sort keys %default), '', 'sniport.conf(5) has every default');
 
+# Which settings of a rule go with which action.
+my ($allow_only) = $page =~ /^\.Ql deny ,\nthe settings\n(.*?)^mean nothing, and are an error/ms;
+same([ map { "rules.$_" } ($allow_only // '') =~ /^\.Ic (\w+)/mg ],
+	[ map { path(@$_) } table($directives, 'ALLOW_ONLY') ],
+	'sniport.conf(5) tells what means nothing in a rule that denies');
+
 # Each reason is told as in the table. No sentence begins with the name of a
 # setting, which would get a capital letter there.
 my %told = $page =~ /^\.It Cm (\w+)\n((?:[^.].*\n)+)/mg;

@@ -80,29 +80,36 @@ check_names(
  * Rules
  */
 
-/* What a rule that denies could never use. */
-static const char *const allow_only[] = { "connect_to", "networks", "egress",
-	"max_tunnels", "idle_timeout" };
+/* Is its value the default, as in what sniport -T prints? */
+static bool
+has_default(const struct rule *rule, const struct conf_directive *d)
+{
+	char buf[CONF_TEXT_SIZE];
+	const char *text;
+
+	if (d->shape != CONF_ONE || d->initial == CONF_ABSENT)
+		return (false);
+	text = conf_kind(d)->format((const char *)rule + d->offset, d, buf);
+	return (text != NULL && strcmp(text, d->initial) == 0);
+}
 
 static void
 check_action(const struct rule *rule, config_setting_t *group,
     struct conf_errors *errors)
 {
 	config_setting_t *action = conf_member(group, "action"), *setting;
+	const struct conf_directive *d;
 	char path[CONF_PATH_SIZE];
-	size_t i;
 
 	if (action == NULL || !conf_error_free(action) ||
 	    rule->action != RULE_DENY)
 		return;
-	for (i = 0; i < sizeof(allow_only) / sizeof(allow_only[0]); i++) {
-		setting = conf_member(group, allow_only[i]);
-		/* Its default is in what sniport -T prints. */
-		if (setting == NULL ||
-		    (strcmp(allow_only[i], "max_tunnels") == 0 &&
-			rule->max_tunnels == 0))
+	for (d = conf_directives; d < conf_directives + conf_ndirectives; d++) {
+		setting =
+		    conf_is_allow_only(d) ? conf_member(group, d->name) : NULL;
+		if (setting == NULL || has_default(rule, d))
 			continue;
-		snprintf(path, sizeof(path), "rules.%s", allow_only[i]);
+		conf_path(d, path);
 		conf_error_at(errors, setting, path,
 		    "means nothing where action is \"deny\"; leave it out, or "
 		    "write action = \"allow\"");

@@ -56,6 +56,23 @@ const struct conf_directive conf_directives[] = {
 const size_t conf_ndirectives =
     sizeof(conf_directives) / sizeof(conf_directives[0]);
 
+/* Where a setting stands in the table. */
+enum place {
+#define PLACE(section, name) PLACE_##section##_##name,
+#define SETTING(section, name, kind, unit, low, high, initial, text) \
+	PLACE(section, name)
+#define LIST(section, name, kind, low, high, initial, text) PLACE(section, name)
+#define GROUP(section, name, text)			    PLACE(section, name)
+#define GROUPS(section, name, low, high, initial, text)	    PLACE(section, name)
+#include "common/conf/directives.def"
+	PLACES
+};
+
+static const bool allow_only[PLACES] = {
+#define ALLOW_ONLY(section, name) [PLACE_##section##_##name] = true,
+#include "common/conf/directives.def"
+};
+
 /* A field is of the type that the functions of its kind take. */
 union kind_types {
 #define KIND(id, type, raw, parse, format, words, noun, refusal) type id;
@@ -92,6 +109,12 @@ conf_find(enum conf_section_id section, const char *name)
 		    strcmp(conf_directives[i].name, name) == 0)
 			return (&conf_directives[i]);
 	return (NULL);
+}
+
+bool
+conf_is_allow_only(const struct conf_directive *d)
+{
+	return (allow_only[d - conf_directives]);
 }
 
 /*

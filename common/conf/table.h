@@ -2,6 +2,7 @@
 #ifndef COMMON_CONF_TABLE_H
 #define COMMON_CONF_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,9 @@ void conf_path(const struct conf_directive *, char buf[CONF_PATH_SIZE]);
 
 /* The setting of that name, or NULL. */
 const struct conf_directive *conf_find(enum conf_section_id, const char *name);
+
+/* Is this a setting of rules that means nothing where the action is "deny"? */
+bool conf_is_allow_only(const struct conf_directive *);
 
 /* How many letters must be changed to make b of a; UINT_MAX: too many to take
  * one for the other. */
