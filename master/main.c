@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/conf/conf.h"
 #include "master/check.h"
 #include "master/findings.h"
@@ -114,6 +115,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "sniport: %s; see sniport -h\n", error);
 		return (EXIT_USAGE);
 	}
+	clock_init();
 	result = run(&o);
 	if (fflush(stdout) != 0 && result == EXIT_SUCCESS)
 		result = EXIT_FAILURE;

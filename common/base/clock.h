@@ -15,6 +15,13 @@
 /* Length of what clock_format() writes, with its NUL. */
 #define CLOCK_TEXT_SIZE sizeof("2026-01-02T03:04:05.678Z")
 
+/*
+ * For clock_format(), to be called before files are out of reach: gmtime_r(3)
+ * of glibc (2.36, 2.41) opens /etc/localtime when it is first called, although
+ * UTC needs none.
+ */
+void clock_init(void);
+
 /* Nanoseconds since an arbitrary point; never goes back. */
 int64_t clock_now(void);
 

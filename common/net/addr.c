@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
@@ -106,60 +107,27 @@ parse_decimal(unsigned *value, const char *s, size_t len, unsigned max)
 	return (i);
 }
 
-static int
-parse_ipv4(struct addr *a, const char *s, size_t len)
-{
-	uint8_t ip[4];
-	unsigned value, i;
-	size_t n;
-
-	for (i = 0; i < 4; i++) {
-		if (i > 0) {
-			if (len == 0 || *s != '.')
-				return (-EINVAL);
-			s++;
-			len--;
-		}
-		n = parse_decimal(&value, s, len, 255);
-		if (n == 0)
-			return (-EINVAL);
-		ip[i] = value;
-		s += n;
-		len -= n;
-	}
-	if (len != 0)
-		return (-EINVAL);
-	*a = (struct addr){ .family = AF_INET };
-	memcpy(a->ip, ip, 4);
-	return (0);
-}
-
-static int
-parse_ipv6(struct addr *a, const char *s, size_t len)
-{
-	char text[INET6_ADDRSTRLEN];
-	uint8_t ip[16];
-
-	if (len >= sizeof(text) || memchr(s, '\0', len) != NULL)
-		return (-EINVAL);
-	memcpy(text, s, len);
-	text[len] = '\0';
-	if (inet_pton(AF_INET6, text, ip) != 1)
-		return (-EINVAL);
-	*a = (struct addr){ .family = AF_INET6 };
-	memcpy(a->ip, ip, 16);
-	unmap(a);
-	return (0);
-}
-
+/*
+ * inet_pton(3) takes the canonical spelling of IPv4 alone: four decimal numbers
+ * without leading zeros; and of IPv6 all that RFC 4291 knows, without a zone.
+ */
 int
 addr_parse_ip(struct addr *a, const char *s, size_t len)
 {
-	if (len == 0)
+	struct addr parsed = { .family = AF_INET };
+	char text[INET6_ADDRSTRLEN];
+
+	if (len == 0 || len >= sizeof(text) || memchr(s, '\0', len) != NULL)
 		return (-EINVAL);
-	if (memchr(s, ':', len) != NULL)
-		return (parse_ipv6(a, s, len));
-	return (parse_ipv4(a, s, len));
+	memcpy(text, s, len);
+	text[len] = '\0';
+	if (strchr(text, ':') != NULL)
+		parsed.family = AF_INET6;
+	if (inet_pton(parsed.family, text, parsed.ip) != 1)
+		return (-EINVAL);
+	unmap(&parsed);
+	*a = parsed;
+	return (0);
 }
 
 int
@@ -229,22 +197,6 @@ addr_format_ip(const struct addr *a, char buf[ADDR_TEXT_SIZE])
 	return (strlen(buf));
 }
 
-static size_t
-put_number(char *at, unsigned value)
-{
-	char digits[8];
-	size_t n = 0, i;
-
-	do {
-		digits[n++] = '0' + value % 10;
-		value /= 10;
-	} while (value > 0);
-	for (i = 0; i < n; i++)
-		at[i] = digits[n - 1 - i];
-	at[n] = '\0';
-	return (n);
-}
-
 size_t
 addr_format(const struct addr *a, char buf[ADDR_TEXT_SIZE])
 {
@@ -256,8 +208,8 @@ addr_format(const struct addr *a, char buf[ADDR_TEXT_SIZE])
 		buf[len + 1] = ']';
 		len += 2;
 	}
-	buf[len++] = ':';
-	return (len + put_number(buf + len, a->port));
+	return (len + (size_t)snprintf(buf + len, ADDR_TEXT_SIZE - len, ":%u",
+			  (unsigned)a->port));
 }
 
 bool
@@ -364,8 +316,8 @@ cidr_format(const struct cidr *c, char buf[ADDR_TEXT_SIZE])
 
 	memcpy(a.ip, c->ip, sizeof(a.ip));
 	len = addr_format_ip(&a, buf);
-	buf[len++] = '/';
-	return (len + put_number(buf + len, c->bits));
+	return (len + (size_t)snprintf(buf + len, ADDR_TEXT_SIZE - len, "/%u",
+			  (unsigned)c->bits));
 }
 
 bool

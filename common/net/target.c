@@ -4,6 +4,7 @@
  */
 #include "common/net/target.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -144,20 +145,8 @@ size_t
 target_format(const struct target *t, char buf[TARGET_TEXT_SIZE])
 {
 	bool brackets = t->addr.family == AF_INET6;
-	unsigned scale = 10000, port = t->port;
-	char *at = buf;
 
-	if (brackets)
-		*at++ = '[';
-	memcpy(at, t->host, t->host_len);
-	at += t->host_len;
-	if (brackets)
-		*at++ = ']';
-	*at++ = ':';
-	while (scale > 1 && port / scale == 0)
-		scale /= 10;
-	for (; scale > 0; scale /= 10)
-		*at++ = '0' + port / scale % 10;
-	*at = '\0';
-	return (at - buf);
+	return ((size_t)snprintf(buf, TARGET_TEXT_SIZE, "%s%.*s%s:%u",
+	    brackets ? "[" : "", (int)t->host_len, t->host, brackets ? "]" : "",
+	    (unsigned)t->port));
 }

@@ -5,6 +5,7 @@
 #include "common/policy/rule.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -175,19 +176,6 @@ rule_destination_parse(
 }
 
 static size_t
-format_port(uint16_t port, char *buf)
-{
-	unsigned scale = 10000;
-	size_t len = 0;
-
-	while (scale > 1 && port / scale == 0)
-		scale /= 10;
-	for (; scale > 0; scale /= 10)
-		buf[len++] = '0' + port / scale % 10;
-	return (len);
-}
-
-static size_t
 format_host(const struct rule_destination *d, char *buf)
 {
 	bool brackets = d->network.family == AF_INET6;
@@ -220,19 +208,17 @@ rule_destination_format(
     const struct rule_destination *d, char buf[RULE_DESTINATION_TEXT_SIZE])
 {
 	size_t len = format_host(d, buf);
+	size_t size = RULE_DESTINATION_TEXT_SIZE - len;
+	unsigned low = d->port_low, high = d->port_high;
+	int n;
 
-	buf[len++] = ':';
-	if (d->port_low == 1 && d->port_high == PORT_MAX) {
-		buf[len++] = '*';
-	} else {
-		len += format_port(d->port_low, buf + len);
-		if (d->port_low != d->port_high) {
-			buf[len++] = '-';
-			len += format_port(d->port_high, buf + len);
-		}
-	}
-	buf[len] = '\0';
-	return (len);
+	if (low == 1 && high == PORT_MAX)
+		n = snprintf(buf + len, size, ":*");
+	else if (low == high)
+		n = snprintf(buf + len, size, ":%u", low);
+	else
+		n = snprintf(buf + len, size, ":%u-%u", low, high);
+	return (len + (size_t)n);
 }
 
 bool
