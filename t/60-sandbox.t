@@ -131,7 +131,8 @@ sub buffers_ok {
 	my @writers = $daemon->writers;
 
 	cmp_ok(scalar(@writers), '>', 1, "$title: logs have writers");
-	is(buffers($daemon->pid), scalar(@writers),
+	# Besides, a scribe has a page of its own as long as it writes.
+	ok(poll(sub { buffers($daemon->pid) == @writers }),
 		"$title: the master has their buffers");
 	is_deeply([ map { buffers($_) } @writers ], [ (1) x @writers ],
 		"$title: a writer has its own");
@@ -207,9 +208,11 @@ kill 'KILL', $redirected;
 ok(poll(sub { my ($pid) = $daemon->workers; $pid && $pid != $redirected }),
 	'another worker');
 ok(serves($daemon), 'a tunnel');
-readable($syslog, deadline());
-recv($syslog, my $kept, 4096, MSG_DONTWAIT);
-like($kept, qr/ done /, 'redirect: the lines of others are not led astray');
+# What the dead one had led astray may come before, once more.
+ok(poll(sub {
+	recv $syslog, my $line, 4096, MSG_DONTWAIT;
+	return ($line // '') =~ / done /;
+}), 'redirect: the lines of others are not led astray');
 $daemon->stop_ok;
 
 # What it must not do.
