@@ -6,18 +6,11 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "t/unit/returns_null.h"
 #include "t/unit/tap.h"
 
 /* More than any address space has. */
 #define HUGE_SIZE ((size_t)1 << 62)
-
-/* AddressSanitizer asks this, and would abort otherwise. */
-const char *__asan_default_options(void);
-const char *
-__asan_default_options(void)
-{
-	return ("allocator_may_return_null=1");
-}
 
 int
 main(void)

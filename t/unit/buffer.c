@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "t/unit/returns_null.h"
 #include "t/unit/tap.h"
 #include "worker/loop/buffer.h"
 

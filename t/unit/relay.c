@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "t/unit/returns_null.h"
 #include "t/unit/tap.h"
 #include "worker/tunnel/relay.h"
 
