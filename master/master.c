@@ -428,7 +428,8 @@ master_run(const char *file)
 	findings_init(&m.findings);
 	logs_init(&m.logs, -1, &forget);
 	notify_open(&m.notify);
-	/* Of all whose keys are read here, a worker shall have its own alone. */
+	/* Of all whose keys are read here, a worker shall have its own
+	 * alone. */
 	alloc_wipe(true);
 	error = init(&m, &step);
 	if (error == 0) {

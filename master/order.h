@@ -24,7 +24,8 @@ void order_drain_again(struct master *, struct child *);
 void order_drain_child(
     struct master *, struct child *, enum reason, int64_t deadline);
 
-/* Tells them to exit at once; those who have not after `patience` are killed. */
+/* Tells them to exit at once; those who have not after `patience` are
+ * killed. */
 void order_end(
     struct master *, struct generation *, enum reason, int64_t patience);
 

@@ -19,8 +19,8 @@ int accept_start(
  * as if they were accepted here. Takes fd. */
 void accept_handed(struct acceptor *, int fd);
 
-/* Accepts no more, but on the listeners whose bits are set: what is queued there
- * is accepted at once, and what comes until accept_stop(). */
+/* Accepts no more, but on the listeners whose bits are set: what is queued
+ * there is accepted at once, and what comes until accept_stop(). */
 void accept_empty(struct acceptor *, uint64_t listeners);
 
 /* Is there a socket left? */

@@ -18,7 +18,8 @@
 #define CONF_DEFAULT_FILE  "/etc/sniport/sniport.conf"
 #define CONF_LISTENERS_MAX 64 /* one bit each in a control message */
 
-/* All strings are owned; an absent string is NULL. Times are ns, sizes bytes. */
+/* All strings are owned; an absent string is NULL. Times are in ns, sizes in
+ * bytes. */
 struct conf_listener {
 	char *address;	       /* as written: the listener's name in logs */
 	struct addr addr;      /* unspecified address for "any" */

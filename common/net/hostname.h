@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#define HOSTNAME_MAX	   253 /* RFC 1035 2.3.4, in text, without the last dot */
+#define HOSTNAME_MAX	   253 /* RFC 1035 2.3.4, without the last dot */
 #define HOSTNAME_SIZE	   (HOSTNAME_MAX + 1)
 #define HOSTNAME_LABEL_MAX 63
 

@@ -43,8 +43,8 @@ struct policy_answer {
 
 /*
  * Who decides? Addresses of the target and the client are looked for by all
- * their addr_forms(). No allocation; one hash probe per label of the name or per
- * prefix length in use, plus those per identity.
+ * their addr_forms(). No allocation; one hash probe per label of the name or
+ * per prefix length in use, plus those per identity.
  */
 struct policy_answer policy_decide(
     const struct policy *, const struct policy_question *);

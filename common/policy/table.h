@@ -1,23 +1,24 @@
 /*
- * The tables of a policy, for the files that make up its module:
- * policy_compile.c (rules to tables), policy_fill.c (spans to their nodes),
- * policy_spans.c (the ports of one node), policy_table.c (nodes by key),
- * policy_identity.c (clients by identity), policy.c (deciding).
+ * The tables of a policy, for the files that make up its module: compile.c
+ * (rules to tables), fill.c (spans to their nodes), spans.c (the ports of one
+ * node), table.c (nodes by key), by_identity.c (clients by identity), policy.c
+ * (deciding).
  *
- * Two levels in one hash table. A node of the first level is a destination
- * without its ports; a node of the second is a client block or an identity
- * within one such destination. Either holds its ports as sorted spans that do
- * not overlap, each with the first rule that has it, so neither a host with a
- * rule per port nor one with a rule per client is ever searched rule by rule.
+ * There are two levels in one hash table. A node of the first level is a
+ * destination without its ports. A node of the second is a client block or an
+ * identity within one such destination. Both hold their ports as sorted spans
+ * that do not overlap, each with the first rule that has it. So neither a host
+ * with a rule per port nor one with a rule per client is ever searched rule by
+ * rule.
  *
- * A pattern of identities with a wildcard is found by what stands before it (of
- * a DNS name: behind it), and waits in the "rest" of that node, which is
- * searched in rule order.
+ * A pattern of identities with a wildcard is found by what stands before the
+ * wildcard (in a DNS name, behind it). It waits in the "rest" of that node,
+ * which is searched in rule order.
  *
- * A rule with more clients than CLIENTS_MAX of policy_compile.c would multiply
- * with its destinations: its clients become one set of sorted ranges, and of
- * identities that belong to that set as those above do to a destination. It
- * waits in the "rest" of its destinations.
+ * A rule with more clients than CLIENTS_MAX of compile.c would multiply with
+ * its destinations. Its clients become one set instead: of sorted ranges, and
+ * of identities that belong to the set as those above do to a destination. The
+ * rule waits in the "rest" of its destinations.
  */
 #ifndef COMMON_POLICY_TABLE_H
 #define COMMON_POLICY_TABLE_H
@@ -78,8 +79,8 @@ struct policy_node {
 	uint32_t first; /* lowest rule here and among the clients */
 	uint32_t nspans, span;
 	struct policy_span only;       /* where nspans is 1 */
-	uint32_t named;		       /* of destinations: the node of the ports
-					* for which a rule names identities; 0 */
+	uint32_t named;		       /* of destinations: the node of ports
+					* whose rules name identities; 0 */
 	struct policy_lengths clients; /* of destinations */
 	uint32_t rest, nrest; /* of destinations: rules with client sets; of
 			       * wildcards: indices of patterns */
@@ -128,7 +129,7 @@ struct policy {
 	uint64_t spiffe_depth[POLICY_PREFIX_DEPTHS / 64];
 };
 
-/* policy_table.c */
+/* table.c */
 
 /* The node of the key, or NOTHING. */
 uint32_t policy_find(const struct policy *, const struct policy_key *);
@@ -145,7 +146,7 @@ uint32_t policy_add_hidden(struct policy *, uint32_t rule);
 /* Of a canonical name: 127 at most. */
 unsigned policy_count_labels(const char *name, size_t len);
 
-/* policy_identity.c */
+/* by_identity.c */
 
 /* An identity that some pattern may name. */
 struct policy_identity {
@@ -163,7 +164,7 @@ bool policy_identity_init(struct policy_identity *, const struct identity *);
 bool policy_pattern_key(
     const struct identity_pattern *, struct policy_key *, unsigned *depth);
 
-/* policy_spans.c */
+/* spans.c */
 
 /* Room to paint the spans of one node. */
 struct policy_canvas {
@@ -184,7 +185,7 @@ void policy_canvas_fini(struct policy_canvas *);
 uint32_t policy_paint(struct policy_canvas *, const struct policy_span *in,
     uint32_t n, struct policy_span *out);
 
-/* policy_fill.c */
+/* fill.c */
 
 /* A span on its way to its node. */
 struct policy_entry {

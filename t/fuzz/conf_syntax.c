@@ -36,7 +36,7 @@ is_open_string(const struct conf_token *t)
 }
 
 /* Since 1.7, it refuses what is no octal number, or beyond 64 bits: that is
- * for conf_text.c to say. */
+ * for text.c to say. */
 static bool
 is_odd_number(const struct conf_token *t)
 {

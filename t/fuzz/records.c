@@ -2,8 +2,9 @@
  * An established session under whatever a client does with it: data, key
  * updates, bytes that are no records, reading or not; and whatever the relay
  * asks of it meanwhile. Each call ends, no block is left, and no byte of the
- * client's is lost, changed or invented. The first byte chooses the version and
- * how much the sockets hold; each two that follow are a deed and how much of it.
+ * client's is lost, changed or invented. The first byte chooses the version
+ * and how much the sockets hold; each two that follow are a deed and how much
+ * of it.
  */
 #include <assert.h>
 #include <errno.h>

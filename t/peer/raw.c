@@ -5,9 +5,10 @@
  *     raw -p PORT -s NAME -v 1.2 | 1.3 -k KIND [-n COUNT] [-d BYTES] [-i MSEC]
  *         [-r]
  *
- * After the handshake it sends COUNT records of that KIND, behind each of them
- * BYTES of data, then close_notify; with -i so long after each. With -r it reads (and does not look at)
- * what comes; without, it never reads, and has a small buffer.
+ * After the handshake it sends COUNT records of that KIND, each followed by
+ * BYTES of data, then close_notify; with -i it waits that long after each. With
+ * -r it reads what comes and does not look at it; without, it never reads, and
+ * has a small buffer.
  *
  *     ask          a KeyUpdate that asks for one in return
  *     update       a KeyUpdate that does not
@@ -339,8 +340,8 @@ wait_end(struct client *c)
 	return (saw);
 }
 
-/* The library has done all that it is for when this returns: from now on records
- * are sealed here. */
+/* The library has done all that it is for when this returns: from now on
+ * records are sealed here. */
 static void
 handshake(struct client *c, uint16_t port, const char *name)
 {

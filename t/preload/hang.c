@@ -1,8 +1,8 @@
 /*
  * Preloaded into sniport: a disk that hangs. While the file that HANG_FILE
- * names begins with "1", write(2) to a regular file does not return, and neither
- * does open(2) that would make one; "0" lets all go on. poll(2) waits, which a
- * sandbox permits.
+ * names begins with "1", write(2) to a regular file does not return, and
+ * neither does open(2) that would make one; "0" lets all go on. They wait by
+ * poll(2), which a sandbox permits.
  */
 #include <dlfcn.h>
 #include <fcntl.h>

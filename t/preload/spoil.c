@@ -1,9 +1,10 @@
 /*
- * Preloaded into sniport: a worker that was broken into, which are those that are
- * started while the file exists that SPOIL names; and it is handed connections.
- * Of the first batch it takes a copy of a connection by MSG_PEEK,
- * has the last close(2) of it wait for ten minutes, fills it, closes what it has,
- * and says so on standard error; then it goes on as if nothing had come.
+ * Preloaded into sniport: a worker that was broken into, and that is handed
+ * connections. Those are meant that start while the file exists that SPOIL
+ * names. From the first batch such a worker takes a copy of a connection by
+ * MSG_PEEK, has the last close(2) of it wait for ten minutes, fills it, closes
+ * what it has, and says so on standard error. Then it goes on as if nothing had
+ * come.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -258,7 +258,8 @@ try_owner(void)
 	return (fcntl(STDIN_FILENO, F_SETOWN, getpid()));
 }
 
-/* The first descriptor from 3 on that is of a kind, as tell() says; -1: none. */
+/* The first descriptor from 3 on that is of a kind, as tell() says; -1:
+ * none. */
 static int
 find(bool (*tell)(int fd))
 {

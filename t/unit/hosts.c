@@ -186,8 +186,8 @@ test_large(void)
 	free(text);
 }
 
-/* What is answered: the only address, "-" where the name has none of the family,
- * NULL where a name server is to be asked. */
+/* What is answered: the only address, "-" where the name has none of the
+ * family, NULL where a name server is to be asked. */
 static void
 answers(const struct hosts *h, const char *name, int family, const char *want)
 {

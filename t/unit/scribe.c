@@ -62,7 +62,8 @@ forget(void *arg)
 	(void)arg;
 }
 
-/* Lets scribes write these lines; returns how it ended, and what was written. */
+/* Lets scribes write these lines; returns how it ended, and what was
+ * written. */
 static enum scribe_end
 write_all(struct scribe *s, struct lines *l, char *text, size_t size)
 {

@@ -27,7 +27,8 @@ static size_t
 
 static SSL *server;
 
-/* A request to renegotiate and a byte of data behind it: no record is needed. */
+/* A request to renegotiate and a byte of data behind it: no record is
+ * needed. */
 static int
 answer_then_read(SSL *ssl, uint8_t *buf, size_t *n)
 {

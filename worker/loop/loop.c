@@ -187,7 +187,8 @@ run_tasks(struct loop *loop)
 		return;
 	begun = clock_now();
 	share = begun - loop->now > TASK_TIME ? begun - loop->now : TASK_TIME;
-	/* A mark, and not the last of now, since a task may withdraw another. */
+	/* A mark, and not the last of now, since a task may withdraw
+	 * another. */
 	loop_defer(loop, mark);
 	do {
 		task = TAILQ_FIRST(&loop->tasks);

@@ -1,9 +1,10 @@
 /*
  * The event loop of a worker: epoll, timers, deferred tasks, deferred free.
- * One turn is: wait, descriptors, timers, tasks, free. Turns are short, whatever
- * there is to do: some descriptors and timers, and tasks for as long as those
- * took, so that what has become ready meanwhile need not wait for the rest.
- * While many descriptors are ready, timers and tasks wait for a millisecond.
+ * One turn is: wait, descriptors, timers, tasks, free. A turn is short,
+ * however much there is to do: it handles some descriptors and timers, then
+ * tasks for as long as those took. So what became ready meanwhile need not wait
+ * for the rest. While many descriptors are ready, timers and tasks wait for a
+ * millisecond.
  */
 #ifndef WORKER_LOOP_LOOP_H
 #define WORKER_LOOP_LOOP_H

@@ -1,4 +1,6 @@
 /* How sessions begin: contexts, the handshake, and what is known by it. */
+#include "worker/tls/handshake.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>

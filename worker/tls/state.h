@@ -143,7 +143,8 @@ tls_unsent(const struct tls_stream *tls)
 }
 
 /* stream.c */
-/* A new session on the socket, of a handshake that is to begin. 0 or -ENOMEM. */
+/* A new session on the socket, of a handshake that is to begin. 0 or
+ * -ENOMEM. */
 int tls_stream_new(
     struct tls_stream **, struct tls_handshake *, struct tls_context *, int fd);
 

@@ -1,4 +1,6 @@
 /* The stream of a session: what comes is opened, what goes is sealed. */
+#include "worker/tls/stream.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>

@@ -1,6 +1,6 @@
 /*
- * The stream of a TLS session whose handshake is done: what comes is opened, what
- * goes is sealed, and what came of it is told as for a socket.
+ * The stream of a TLS session whose handshake is done: what comes is opened,
+ * what goes is sealed, and what came of it is told as for a socket.
  */
 #ifndef WORKER_TLS_STREAM_H
 #define WORKER_TLS_STREAM_H
@@ -30,16 +30,15 @@ void tls_part(struct tls_stream *);
 
 /*
  * One receive of at most a chunk; all records that it completes are opened into
- * buf, which holds size bytes, at least a block's. DONE or WAIT_READ with bytes;
- * WAIT_READ or TURN without; END: the client's close_notify; CUT: the end of
- * the stream without close_notify, never an error of the socket. BROKEN:
- * -ECONNABORTED: as CUT, in the middle of a record, so that something is missing
- * for certain; -EPROTO: why says what, and no alert is sent, which some
+ * buf, which holds size bytes, at least a block's. DONE or WAIT_READ with
+ * bytes; WAIT_READ or TURN without; END: the client's close_notify; CUT: the
+ * end of the stream without close_notify, never an error of the socket. BROKEN:
+ * -ECONNABORTED: as CUT, in the middle of a record, so that something is
+ * missing for certain; -EPROTO: why says what, and no alert is sent, which some
  * clients take for a clean end; -EOVERFLOW: too many records without data;
  * -EDQUOT: too many answers that the client does not read; -ENOMEM; other
  * -errno: the socket's. Many small records, or much padding, cost more than
- * their bytes. behind: as for
- * tls_handshake_run().
+ * their bytes. behind: as for tls_handshake_run().
  */
 struct io tls_receive(
     struct tls_stream *, uint8_t *buf, size_t size, bool behind);
@@ -51,7 +50,8 @@ struct io tls_receive(
  */
 struct io tls_send(struct tls_stream *, const uint8_t *buf, size_t len);
 
-/* Sends what is sealed and unsent. DONE: nothing is left; WAIT_WRITE; BROKEN. */
+/* Sends what is sealed and unsent. DONE: nothing is left; WAIT_WRITE;
+ * BROKEN. */
 struct io tls_flush(struct tls_stream *);
 
 /*

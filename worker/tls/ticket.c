@@ -1,4 +1,4 @@
-/* Judges by what a ticket says of a verified client whether that still holds. */
+/* Judges whether what a ticket says of a verified client still holds. */
 #include "worker/tls/ticket.h"
 
 #include <openssl/err.h>

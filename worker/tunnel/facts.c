@@ -55,7 +55,8 @@ tunnel_is_probe(const struct tunnel *t)
 	    t->facts->silent && !t->all->boot->conf->log.silent_connections);
 }
 
-/* 0, or -errno: the line is lost, which the sink counts and somebody reports. */
+/* 0, or -errno: the line is lost, which the sink counts and somebody
+ * reports. */
 static int
 write_line(const struct tunnel *t, enum audit_event event)
 {

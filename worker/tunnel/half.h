@@ -51,7 +51,7 @@ struct half {
 	uint64_t delivered; /* bytes that the peer took */
 	size_t goodbye;	    /* bytes of ours, which were the last */
 	int error;	    /* -errno that broke the socket, kept: the kernel
-			        * tells it once and then shows an end of stream */
+			     * tells it once, then shows an end of stream */
 	const char *why;    /* what its protocol says of that; of the stream */
 	struct silence silence; /* of the peer at its other end */
 	bool strict;		/* an end without the goodbye breaks the half */
@@ -112,13 +112,14 @@ void half_close(struct half *, bool reset);
 
 /*
  * Has the peer at its other end been silent for so long, though bytes to it are
- * not acknowledged? If so, h->error is -ETIMEDOUT. If not, *next is made earlier
- * where it has to be looked at again before. limit: timeouts.lost.
+ * not acknowledged? If so, h->error is -ETIMEDOUT. If not, *next is made
+ * earlier where it has to be looked at again before. limit: timeouts.lost.
  */
 bool half_lost(struct half *, int64_t now, int64_t limit, int64_t *next);
 
 /* How long ago, in ns, the kernel sent bytes to the peer, which it may do long
- * after it was given them. INT64_MAX: it only repeats itself, or cannot tell. */
+ * after it was given them. INT64_MAX: it only repeats itself, or cannot
+ * tell. */
 int64_t half_last_sent(const struct half *);
 
 /* Bytes that the kernel has not got acknowledged; 0 where it cannot tell. */

@@ -1,4 +1,5 @@
-/* Counts what tunnels and their clients have over all workers, and refuses more. */
+/* Counts what tunnels and their clients have over all workers, and refuses what
+ * is too much. */
 #include "worker/tunnel/limits.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /*
- * The last phase: a tunnel is over, and its memory goes; but a client that is to
- * see an alert, or an end, has time to.
+ * The last phase: a tunnel is over, and its memory goes; but a client that is
+ * to see an alert, or an end, has time to.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -80,8 +80,8 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 }
 
 /*
- * There is no memory for a tunnel, or no slot in the table, so it is over before
- * it could be one. To tell that takes none.
+ * There is no memory for a tunnel, or no slot in the table, so it is over
+ * before it could be one. To tell that takes none.
  */
 static void
 tunnel_unborn(struct tunnels *all, const struct addr *client,
