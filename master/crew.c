@@ -58,7 +58,8 @@ crew_start_heir(struct master *m, struct generation *g, unsigned worker,
 void
 crew_kill(struct master *m, struct child *c, const char *why)
 {
-	/* Of one being started it is said where the start is given up. */
+	/* If it is still being started, it is logged where the start is given
+	 * up. */
 	if (c->generation != m->next)
 		log_write(m->log, LOG_LEVEL_WARNING,
 		    "worker %u[%d] of generation %u: killed: %s", c->worker,

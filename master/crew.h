@@ -21,7 +21,7 @@ int crew_start(struct master *, struct generation *, unsigned worker,
 int crew_start_heir(struct master *, struct generation *, unsigned worker,
     const struct kept *, int64_t now, struct child **child, const char **step);
 
-/* Kills a child, of which the log tells why (static). */
+/* Kills a child and logs why; the text is static. */
 void crew_kill(struct master *, struct child *, const char *why);
 
 #endif

@@ -116,9 +116,9 @@ int generation_load_hosts(struct generation *, struct findings *);
 int generation_complete(struct generation *, struct logs *, struct findings *);
 
 /*
- * Forgets the private keys and those of tickets, for good: nobody is to be
- * forked any more who serves for it, and those who are forked for others shall
- * not have them. Harmless a second time.
+ * Forgets the private keys and the keys of tickets, for good. No worker of this
+ * generation will be forked any more, and workers of others must not have its
+ * keys. Calling it again does nothing.
  */
 void generation_forget_keys(struct generation *);
 

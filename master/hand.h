@@ -55,7 +55,8 @@ int64_t hand_look(struct hand *, int64_t now);
 /*
  * Moves what a worker that is dead has not taken to *to, which was not sent,
  * and closes it; what the worker may have done to a connection (silence is for
- * fd_keepalive()) is undone. Returns how many were reset for want of room.
+ * fd_keepalive()) is undone. Returns how many were reset because there was no
+ * room.
  */
 unsigned hand_take_back(struct hand *, struct hand *to, int64_t silence);
 

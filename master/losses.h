@@ -8,9 +8,9 @@
 struct child;
 struct master;
 
-/* A worker has ended: tells both logs what it has left unwritten or untold, and
- * counts it. Its slot is still there. Written: another writes what it owes to
- * the audit log. */
+/* A worker has ended, and its slot is still there: counts the lines that were
+ * lost with it and logs how many. written: the lines that it owes to the audit
+ * log are not lost, since a scribe writes them. */
 void losses_inherit(struct master *, const struct child *, bool written);
 
 /* Lines that were given up when sniport ends. */

@@ -1,9 +1,9 @@
 /*
  * A scribe writes the audit lines that a dead worker has left in its memory. It
- * is a child of the master that lives as long as that takes, and can do nothing
- * else: what it reads comes from a process that may have been broken into. When
- * one dies, another goes on where it was; a line of which two have died is left
- * out.
+ * is a child of the master that lives as long as that takes. It can do nothing
+ * else, since what it reads comes from a process that may have been broken
+ * into. When one dies, another goes on where it was; a line that two have died
+ * of is left out.
  */
 #ifndef MASTER_SCRIBE_H
 #define MASTER_SCRIBE_H

@@ -14,8 +14,8 @@ void supervise_receive(struct master *, struct child *, int64_t now);
 /* Takes note of all children that have exited. */
 void supervise_reap(struct master *, int64_t now);
 
-/* Kills who outlived a deadline or stands still, fills seats that are due.
- * Returns when it must be called again. */
+/* Kills workers that stand still or have outlived a deadline, and fills seats
+ * that are due. Returns when it must be called again. */
 int64_t supervise_tick(struct master *, int64_t now);
 
 /* Is there no worker that stands still and cannot even be killed? */

@@ -1,7 +1,7 @@
 /*
  * What a worker may still ask of the kernel once it serves: a list of system
- * calls (seccomp), of which the sockets that it shares are exempt, and a few
- * files to read (Landlock).
+ * calls (seccomp), some of which are refused for the sockets that it shares,
+ * and a few files to read (Landlock).
  */
 #ifndef WORKER_SANDBOX_H
 #define WORKER_SANDBOX_H

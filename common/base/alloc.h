@@ -1,7 +1,7 @@
 /*
- * Memory for a library that takes its allocator from us, and hides from its
- * caller that it got none: failures are counted here. And memory for all
- * others: it goes back once it is not needed.
+ * The allocator that libraries are given. A library may hide from its caller
+ * that it got no memory, so failures are counted here. Also: giving memory back
+ * to the kernel.
  */
 #ifndef COMMON_BASE_ALLOC_H
 #define COMMON_BASE_ALLOC_H
@@ -10,26 +10,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As malloc(3), realloc(3) and free(3), but that nothing is NULL: for a size
- * of 0 nothing is allocated, and alloc_resize() to it frees. The rest of the
- * arguments is not used: these are for CRYPTO_set_mem_functions(3). */
+/* As malloc(3), realloc(3) and free(3), except for a size of 0: alloc_get()
+ * returns NULL then, and alloc_resize() frees and returns NULL. File and line
+ * are ignored; CRYPTO_set_mem_functions(3) wants functions that take them. */
 void *alloc_get(size_t, const char *file, int line);
 void *alloc_resize(void *, size_t, const char *file, int line);
 void alloc_free(void *, const char *file, int line);
 
 /*
- * From now on, whether memory that these give back is overwritten first. The
- * library wipes what it takes for a secret, but not the keys of tickets, nor
- * the text that a key was read from; and a process that is forked afterwards
- * would have all of it.
+ * Sets whether memory is overwritten before these give it back. The library
+ * wipes what it takes for a secret, but neither the keys of tickets nor the
+ * text that a key was read from. A process that is forked afterwards would have
+ * all of that.
  */
 void alloc_wipe(bool);
 
-/* How many of them this process, or its parent before it, was refused. */
+/* How often they found no memory, in this process or in its parent before the
+ * fork. */
 uint64_t alloc_failures(void);
 
-/* Gives what was freed back to the kernel. A process that is idle makes no
- * allocations, and only those would make jemalloc (5.3) do it. */
+/* Gives freed memory back to the kernel. jemalloc (5.3) does that only while
+ * something is allocated, which an idle process does not do. */
 void alloc_trim(void);
 
 /* The version of jemalloc; NULL: the program runs without it. Static. */

@@ -15,17 +15,18 @@ int fd_nonblock(int fd);
 int fd_cloexec(int fd);
 
 /*
- * Can nothing but be added by it? So for a file that was opened for appending
- * and not for reading, and a pipe that was not opened for reading. What has
- * neither contents nor a position (terminal, /dev/null, socket) counts as well.
+ * Can it be used only to append? That is true of a file that was opened for
+ * appending and not for reading, and of a pipe that was not opened for reading.
+ * What has neither contents nor a position (terminal, /dev/null, socket) counts
+ * as well.
  */
 bool fd_only_appends(int fd);
 
 /*
  * One recv(2) or send(2) on a non-blocking socket, the latter without SIGPIPE.
  * Size (0 of fd_recv(): the end) or -errno; -EAGAIN where nothing was sent.
- * An interruption, which Linux has none of for who does not wait, is no
- * reason to go on for ever: -EINTR after some of them.
+ * Linux does not interrupt a call that does not wait. Should it be interrupted
+ * all the same, it is tried again some times, then the answer is -EINTR.
  */
 ssize_t fd_recv(int fd, void *buf, size_t size);
 ssize_t fd_send(int fd, const void *buf, size_t len);
@@ -42,27 +43,28 @@ int fd_slurp(const char *path, size_t max, char **data, size_t *len);
 const char *fd_slurp_text(int error);
 
 /*
- * What every TCP socket of a tunnel has, and every listener hands down to the
- * sockets that it accepts (Linux clones them): no delay, keep-alive, urgent
- * bytes in their place, where they are not lost, and SO_LINGER of 0 seconds, so
- * that the end is a reset unless somebody says that all went well: a worker
- * that crashes must not make a cut stream look whole. 0, or -errno with *step
- * (may be NULL) set to the option's name, static.
+ * Sets the options of a tunnel's TCP socket, or of a listener, whose accepted
+ * sockets inherit them (Linux). No delay; keep-alive; urgent bytes in line, so
+ * that they are not lost. SO_LINGER of 0 seconds: the end is a reset unless
+ * fd_end_on_close() was called, since a worker that crashes must not make a cut
+ * stream look whole. 0, or -errno with *step (may be NULL) set to the option's
+ * name, static.
  */
 int fd_tunnel_options(int fd, const char **step);
 
 /*
- * By keep-alive a peer is found to be dead that was silent for so many ns, as
- * long as nothing is owed to it: probes are sent from half of that time on. The
- * kernel counts seconds. For listeners, of the sockets accepted from now on. 0
- * or -errno.
+ * Has keep-alive find a peer dead after so many ns of silence, while no bytes
+ * to it are unacknowledged. Probes are sent from half of that time on; the
+ * kernel counts in seconds. On a listener it holds for sockets accepted from
+ * now on. 0 or -errno.
  */
 int fd_keepalive(int fd, int64_t silence);
 
 /*
- * What errno says of a TCP connection that was there, as -errno: -ECONNRESET
- * where somebody ended it; others: it was lost. Never -EPIPE, -EPROTO,
- * -EOVERFLOW or -ECONNABORTED, by which tunnels tell what TLS found. Pure.
+ * What errno says of a TCP connection that was established, as -errno:
+ * -ECONNRESET where somebody ended it; others: it was lost. Never -EPIPE,
+ * -EPROTO, -EOVERFLOW or -ECONNABORTED, by which tunnels tell what TLS found.
+ * Pure.
  */
 int fd_connection_error(int error);
 

@@ -11,8 +11,8 @@
 
 struct conf_errors {
 	FILE *stream;	  /* into text */
-	const char *file; /* borrowed: what settings without one are in */
-	char *dir;	  /* owned: that included files are relative to */
+	const char *file; /* borrowed: of settings without their own */
+	char *dir;	  /* owned: included files are relative to it */
 	size_t count;
 	char *text;
 	size_t len;

@@ -1,4 +1,4 @@
-/* The parts of which the sentences about faults of syntax are made. */
+/* The parts that sentences about faults of syntax are composed of. */
 #ifndef COMMON_CONF_FAULT_H
 #define COMMON_CONF_FAULT_H
 

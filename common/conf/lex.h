@@ -23,7 +23,7 @@ enum conf_token_kind {
 	CONF_TOKEN_OPEN,  /* ( [ { */
 	CONF_TOKEN_CLOSE, /* ) ] } */
 	CONF_TOKEN_OTHER, /* one byte that begins nothing */
-	/* What reaches to the end of the text for want of an end of its own. */
+	/* What reaches to the end of the text because it has no end itself. */
 	CONF_TOKEN_OPEN_STRING,
 	CONF_TOKEN_OPEN_INCLUDE,
 	CONF_TOKEN_OPEN_COMMENT,

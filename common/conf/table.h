@@ -9,7 +9,7 @@
 #include "common/conf/conf.h"
 #include "common/conf/kind.h"
 
-/* Defaults that are none. */
+/* Of a setting that has no default: it may be absent, or it is required. */
 #define CONF_ABSENT   NULL
 #define CONF_REQUIRED conf_required
 extern const char conf_required[];

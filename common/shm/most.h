@@ -1,4 +1,4 @@
-/* What one worker is believed, at most, of that which all may have together. */
+/* The most that one worker is believed to have of a limit that all share. */
 #ifndef COMMON_SHM_MOST_H
 #define COMMON_SHM_MOST_H
 

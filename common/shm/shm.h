@@ -1,10 +1,10 @@
 /*
  * Memory shared between the master and its workers, in maps with one writer
- * each. The board is written by the master alone: it says who is there, and
- * holds all that is decided by. A part, one per slot, is written by the worker
- * that has the slot, and by nobody else. All others have these maps by
- * descriptions that were opened for reading, so that no mprotect(2) makes them
- * writable. Nobody can change their size.
+ * each. The master alone writes the board: which workers there are, and all
+ * that decisions are based on. Each slot has a part, which only the worker that
+ * has the slot can write. All others got their descriptors by opening the maps
+ * for reading, so no mprotect(2) makes these writable. Nobody can change the
+ * size of a map.
  */
 #ifndef COMMON_SHM_SHM_H
 #define COMMON_SHM_SHM_H

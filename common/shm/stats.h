@@ -1,7 +1,7 @@
 /*
- * Counters: each worker has its own, written by it alone, and the master adds
- * them up. What workers counted that are gone is kept, and whatever a worker
- * writes there, totals never go back.
+ * Counters: each worker writes its own, and the master adds them up. What a
+ * worker counted is kept when it is gone. Totals never go back, whatever a
+ * worker writes.
  */
 #ifndef COMMON_SHM_STATS_H
 #define COMMON_SHM_STATS_H
@@ -29,8 +29,9 @@ struct stats_slot {
 	_Alignas(64) _Atomic uint64_t heartbeat; /* clock_now() of a turn */
 	_Atomic uint64_t tunnels;		 /* open now */
 	_Atomic uint64_t tallied;		 /* 0: its tally is empty */
-	/* Lines that are lost if the worker dies now (sink_publish()), and
-	 * audit lines that are, of which the audit log does not tell yet. */
+	/* Lines that would be lost if the worker died now (sink_publish()), and
+	 * audit lines that were lost and that the audit log does not mention
+	 * yet. */
 	_Atomic uint64_t audit_owed, audit_untold, error_owed;
 	_Atomic uint64_t count[STAT_COUNT];
 	_Atomic uint64_t reason[REASON_COUNT];

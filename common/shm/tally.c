@@ -122,7 +122,8 @@ tally_get(const struct tally *t, uint64_t key, uint32_t second)
 		if (found != key)
 			continue;
 		value = atomic_load_explicit(&e->value, memory_order_acquire);
-		/* Its entry was taken: it had come to nothing before. */
+		/* Another key took the entry meanwhile, which happens only to
+		 * an entry whose count was 0. */
 		if (atomic_load_explicit(&e->key, memory_order_relaxed) != key)
 			break;
 		return (count(key, value, second));

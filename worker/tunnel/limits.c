@@ -132,8 +132,9 @@ second(const struct limits *l)
 }
 
 /*
- * Counts first and looks then, or two workers that looked at the same time
- * would both go beyond the limit. Both can be refused the last place so.
+ * Counts first and looks at the sum afterwards. If it looked first, two workers
+ * that look at the same time could both go beyond the limit. Now both may be
+ * refused the last place instead.
  */
 static enum reason
 hold(struct limits *l, uint64_t *held, uint64_t key, int64_t limit,

@@ -26,8 +26,8 @@
 
 struct tunnel;
 
-/* A phase: what a tunnel does when there is something to do, until when it may
- * take, and what is done then. */
+/* A phase: what a tunnel does when there is something to do, how long the phase
+ * may last, and what is done when that time is over. */
 struct tunnel_state {
 	void (*run)(struct tunnel *);
 	int64_t (*deadline)(const struct tunnel *); /* CLOCK_NEVER: none */
@@ -51,7 +51,7 @@ struct tunnel {
 
 	const struct conf_listener *listener;
 	struct limits_held held;  /* of all->limits */
-	const struct rule *terms; /* what holds for it: the rule, or none's */
+	const struct rule *terms; /* the rule, or what holds without one */
 	struct target *target;	  /* until the upstream is there */
 	bool undecided;		  /* until it is known who the client is */
 	bool lingers;	/* the client is to see an alert or an end, no reset */
@@ -91,8 +91,7 @@ tunnel_prefaced(const struct tunnel *t)
 						 : t->client.delivered);
 }
 
-/* Writes into the facts what has come about on both sides since the last time:
- * to be called where bytes have moved. */
+/* Updates the facts of both streams. To be called where bytes have moved. */
 static inline void
 tunnel_note_moved(struct tunnel *t)
 {
@@ -132,7 +131,8 @@ const uint8_t *tunnel_words(const struct tunnel *, uint8_t buf[FACTS_TEXT_MAX],
 /* Notes why the tunnel is to end, with what else is known of that (NULL:
  * nothing), unless there is an earlier cause, which stands. */
 void tunnel_blame(struct tunnel *, enum reason, const char *detail);
-/* Is it a connection without a byte, and are those left out of the logs? */
+/* Has the client sent no byte, and are such connections left out of the
+ * logs? */
 bool tunnel_is_probe(const struct tunnel *);
 void tunnel_audit_connect(struct tunnel *);
 /* All that there is to say is known. */
@@ -181,9 +181,9 @@ void tunnel_note_sent(struct tunnel *);
 /* flush.c */
 /* One side broke: begins the phase. */
 void tunnel_flush(struct tunnel *, struct half *broke);
-/* Was its connection reset or lost, whether or not a receive or a send would
- * tell: none is tried after the end of its stream, or while its peer does not
- * take what came before. */
+/* Was its connection reset or lost? The socket is asked, since no receive or
+ * send may be due that would tell: none is tried after the end of its stream,
+ * nor while its peer does not take what came before. */
 bool tunnel_dead(struct half *);
 /* How both streams ended. */
 enum reason tunnel_whole(const struct tunnel *);

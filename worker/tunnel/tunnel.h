@@ -41,9 +41,8 @@ struct tunnels {
 };
 
 /*
- * Sets up what tunnels share; boot, loop, resolver and slot are borrowed, and
- * the table, which is set already. 0
- * or -errno.
+ * Sets up what tunnels share. The table and its worker's slot must be set
+ * already; they, boot, loop and resolver are borrowed. 0 or -errno.
  */
 int tunnels_init(
     struct tunnels *, const struct boot *, struct loop *, struct resolver *);
@@ -55,8 +54,9 @@ void tunnels_fini(struct tunnels *);
 void tunnels_end(struct tunnels *, enum reason);
 
 /*
- * Takes the accepted socket fd in any case: there is a tunnel, or there is its
- * audit line, which takes no memory, with the reason why not.
+ * Takes over the accepted socket fd, whatever comes of it. Either a tunnel
+ * begins, or an audit line says why none does. Writing that line allocates no
+ * memory.
  */
 void tunnel_open(struct tunnels *, int fd, const struct addr *client,
     const struct conf_listener *);
