@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/base/clock.h"
@@ -49,6 +50,7 @@ struct boot {
 	struct shm *shm;     /* as this worker sees it */
 	unsigned worker;     /* 0 .. workers - 1 */
 	unsigned generation; /* 1, 2, ... */
+	uint64_t numbers;    /* that its predecessors may have given tunnels */
 	pid_t master;
 	struct log *log; /* error log */
 	struct sink *audit;

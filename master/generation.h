@@ -70,6 +70,7 @@ struct seat {
 	bool covered;	     /* does not serve: others get what comes for it */
 	struct hand left;    /* connections that its last one did not take */
 	int store; /* of the last one that became ready; -1: there was none */
+	uint64_t numbers; /* of tunnels, that its workers may have given */
 	int64_t spawn_at; /* vacant: when to fork */
 	struct kept kept; /* vacant: for an heir */
 	struct backoff backoff;

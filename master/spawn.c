@@ -27,6 +27,9 @@
 #include "master/logs.h"
 #include "master/streams.h"
 
+/* Of tunnels of one worker, as far as it is believed. */
+#define NUMBERS_MAX ((uint64_t)1 << 40)
+
 static void
 reset_signals(void)
 {
@@ -163,6 +166,7 @@ make_boot(const struct generation *g, const struct child *c, int control_fd,
 	    .control_fd = control_fd,
 	    .worker = c->worker,
 	    .generation = g->number,
+	    .numbers = g->seats[c->worker].numbers,
 	    .master = master,
 	    .log = g->log,
 	    .audit = logs_sink(g->audit_log) });
@@ -294,6 +298,17 @@ out:
 	return (0);
 }
 
+/* The next worker of the seat goes on behind the numbers of this one. It may
+ * have given one that it had not counted yet. */
+static void
+note_numbers(struct seat *seat, const struct stats_slot *slot)
+{
+	uint64_t accepted = atomic_load_explicit(
+	    &slot->count[STAT_ACCEPTED], memory_order_relaxed);
+
+	seat->numbers += (accepted < NUMBERS_MAX ? accepted : NUMBERS_MAX) + 1;
+}
+
 void
 spawn_forget(struct child *c, struct shm *shm)
 {
@@ -305,6 +320,7 @@ spawn_forget(struct child *c, struct shm *shm)
 	fd_close(&c->control_fd);
 	fd_close(&c->store);
 	fd_close(&c->table);
+	note_numbers(&g->seats[c->worker], stats_slot(shm, c->slot));
 	stats_retire(shm, c->slot);
 	shm_release(shm, c->slot);
 	free(c);

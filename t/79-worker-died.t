@@ -79,6 +79,8 @@ sub die_now {
 	is($count->{audit_dropped} // 0, 0, "and none is dropped");
 	my $next = tunnel_open($daemon, $upstream);
 	ok(works($next) && finish($next), "another worker serves");
+	ok(!$ids{ (lines_of($next))[0]{tunnel} },
+		'and gives no tunnel an id that there was');
 	$daemon->stop_ok(name => "sniport stops");
 }
 

@@ -65,7 +65,8 @@ struct facts_try {
  * not known. Rules, egress lines and listeners stand here by their number in
  * the configuration. */
 struct tunnel_facts {
-	uint64_t number;		/* unique with generation and worker */
+	uint64_t number;		/* unique with generation and worker,
+					 * whichever process is that worker */
 	int64_t wall;			/* of its beginning */
 	int64_t accepted;		/* the same on clock_now() */
 	int64_t hello_ns, handshake_ns; /* since then */

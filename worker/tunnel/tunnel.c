@@ -21,6 +21,7 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 
 	all->boot = boot;
 	all->loop = loop;
+	all->number = boot->numbers;
 	all->slot = stats_mine(boot->shm);
 	conf_names(conf, &all->names);
 	TAILQ_INIT(&all->list);
