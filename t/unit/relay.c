@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "t/unit/returns_null.h"
+#include "t/unit/returns_null.h"
 #include "t/unit/tap.h"
 #include "worker/tunnel/relay.h"
 
