@@ -19,17 +19,17 @@ int accept_start(
  * as if they were accepted here. Takes fd. */
 void accept_handed(struct acceptor *, int fd);
 
-/* Accepts no more, but on the listeners whose bits are set: what is queued
- * there is accepted at once, and what comes until accept_stop(). */
+/* Accepts only on the listeners whose bits are set from now on: what is queued
+ * there at once, and what comes until accept_stop(). */
 void accept_empty(struct acceptor *, uint64_t listeners);
 
 /* Is there a socket left? */
 bool accept_is_open(const struct acceptor *);
 
 /*
- * Stops, and closes this worker's copies of the listening sockets. What is
- * queued on the listeners whose bits are set is accepted first, since nobody
- * will come after us, and what was handed to us.
+ * Stops, and closes this worker's copies of the listening sockets. First it
+ * accepts what was handed to it, and what is queued on the listeners whose bits
+ * are set, which nobody else will serve.
  */
 void accept_stop(struct acceptor *, uint64_t listeners);
 

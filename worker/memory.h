@@ -14,7 +14,7 @@ struct memory_peak {
 struct memory {
 	struct memory_peak tunnels, lent;
 	uint64_t work; /* until the last look */
-	bool idle;     /* it went back since there was any */
+	bool idle;     /* nothing was done between the last two looks */
 };
 
 /* To be called each turn: notes how many tunnels and buffers there are. */
@@ -22,9 +22,9 @@ void memory_note(struct memory *, uint64_t tunnels, uint64_t lent);
 
 /*
  * To be called from time to time, with what memory_note() was given and a
- * count that grows with all that is done. True: memory is to go back, because
- * there was nothing to do since the last call, or because a quarter or more of
- * the tunnels or of the buffers is gone, however much else is done.
+ * count that grows with all that is done. True: memory is to go back. Either
+ * nothing was done since the last call, or a quarter or more of the tunnels or
+ * of the buffers is gone, however busy the worker is.
  */
 bool memory_is_due(
     struct memory *, uint64_t tunnels, uint64_t lent, uint64_t work);

@@ -1,4 +1,4 @@
-/* What a configuration must be beyond each setting by itself. */
+/* Checks of settings against each other. */
 #ifndef COMMON_CONF_CHECK_H
 #define COMMON_CONF_CHECK_H
 
@@ -6,13 +6,14 @@
 #include "common/conf/error.h"
 
 /*
- * Both check settings against each other, but none that an error was reported
- * at (conf_error_free()). root is what the configuration was read from.
+ * Both leave out settings that an error was reported for already
+ * (conf_error_free()). root is what the configuration was read from.
  */
 void conf_check(struct conf *, config_setting_t *root, struct conf_errors *);
 
-/* Rules and egress lines; leads each rule to its line. No rule but one in error
- * lacks a name. 0, also where errors were reported; -ENOMEM. */
+/* Checks rules and egress lines, and sets the line of each rule. Rules without
+ * a name are those that an error was reported for. 0, also where errors are
+ * reported; or -ENOMEM. */
 int conf_check_rules(
     struct conf *, config_setting_t *root, struct conf_errors *);
 

@@ -1,6 +1,7 @@
 /*
- * Where settings stand in the file, kept for conf_where(). Of rules, of which
- * there may be a million, only where each begins, and only until they serve.
+ * Where settings stand in the file, kept for conf_where(). There may be a
+ * million rules, so only the place where each begins is kept, and only until
+ * they serve.
  */
 #ifndef COMMON_CONF_PLACE_H
 #define COMMON_CONF_PLACE_H
@@ -10,8 +11,8 @@
 #include "common/conf/table.h"
 
 /*
- * Notes that the field, of what d describes, was read from that setting; NULL:
- * it has its default. 0 or -ENOMEM.
+ * Notes that the field, which d describes, was read from that setting; NULL: it
+ * has its default. 0 or -ENOMEM.
  */
 int conf_place_add(struct conf *, const void *field,
     const struct conf_directive *, const config_setting_t *,

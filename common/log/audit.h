@@ -8,7 +8,7 @@
 
 #include "common/log/facts.h"
 
-/* Room for who, whither and why, which are never left out. */
+/* Room for client, target and reason, which are never left out. */
 #define AUDIT_SIZE_MIN 1024
 
 struct sink;

@@ -16,8 +16,8 @@ struct log;
 struct sink;
 
 /*
- * Borrows the sink, which must outlive the log. who stands in every line:
- * "master", "worker 3"; copied, may be changed with log_name after a fork.
+ * Borrows the sink, which must outlive the log. Every line has the text who,
+ * such as "master" or "worker 3"; it is copied, and log_name() changes it.
  * 0 or -ENOMEM.
  */
 int log_new(struct log **, struct sink *, enum log_level, const char *who);
@@ -33,9 +33,9 @@ void log_write(struct log *, enum log_level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * For lines that peers can cause: at most one a second per call site; how
- * many were left out stands at the end of the next. state is zeroed at
- * first and owned by the caller.
+ * For lines that peers can cause: writes at most one a second for each state.
+ * The next line tells how many were left out. state is owned by the caller and
+ * begins as zeros.
  */
 struct log_rate {
 	int64_t next;

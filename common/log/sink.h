@@ -14,8 +14,8 @@
  * processes never mingle in a pipe (pipe(7)). */
 #define SINK_LINE_MAX 4096
 
-/* What waits for a stalled reader before lines are dropped; each sink has the
- * room from its opening on. */
+/* So many bytes wait for a stalled reader before lines are dropped. Each sink
+ * has room for them from its opening on. */
 #define SINK_QUEUE_BYTES (256 * 1024)
 
 struct sink;
@@ -37,9 +37,9 @@ int sink_new(struct sink **sink, int fd);
 void sink_close(struct sink *);
 
 /*
- * May a write block, whatever its flags say? So it is with files and devices,
- * whose disk may hang, and with streams that could not be opened anew. Such a
- * sink is for who has nothing else to do.
+ * May a write block, whatever its flags say? It may with files and devices,
+ * whose disk may hang, and with streams that could not be opened anew. Only a
+ * process that has nothing else to do may write to such a sink.
  */
 bool sink_may_block(const struct sink *);
 
@@ -47,17 +47,16 @@ bool sink_may_block(const struct sink *);
 int sink_fd(const struct sink *);
 
 /*
- * After a fork: gives this process a socket of its own to the syslog daemon, or
- * else whoever connects the one that all share to another place has the lines
- * of all go there. Other targets are shared as they are. 0 or -errno.
+ * After a fork: gives this process a socket of its own to the syslog daemon. If
+ * all shared one, a process that connects it to another place would send the
+ * lines of all there. Other targets are shared as they are. 0 or -errno.
  */
 int sink_own(struct sink *);
 
 /*
  * Is this descriptor a stream of the journal, whose lines may begin with their
- * severity, "<3>" (sd-daemon(3))? By the environment variable JOURNAL_STREAM,
- * which names the one that a service was given; another stream that the service
- * was sent to is none.
+ * severity, "<3>" (sd-daemon(3))? The environment variable JOURNAL_STREAM names
+ * the stream that the service was given; no other one counts.
  */
 bool sink_is_journal(int fd);
 
@@ -79,9 +78,9 @@ size_t sink_waiting(const struct sink *);
 uint64_t sink_take_dropped(struct sink *);
 
 /*
- * From now on *owed, which is borrowed, tells at any time how many lines would
- * be lost without anybody's knowing if this process died: those that wait, and
- * those dropped since sink_take_dropped().
+ * From now on *owed, which is borrowed, tells how many lines would be lost
+ * unnoticed if this process died: those that wait, and those dropped since
+ * sink_take_dropped().
  */
 void sink_publish(struct sink *, _Atomic uint64_t *owed);
 

@@ -9,8 +9,8 @@
 
 struct hosts;
 
-/* More addresses than that of one name and family are not dialled, whoever
- * names them. */
+/* Of one name and family no more addresses than that are dialled, wherever they
+ * come from. */
 #define HOSTS_ADDRS_MAX 32
 
 /*

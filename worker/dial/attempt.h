@@ -48,8 +48,8 @@ void attempt_close(struct attempt *);
 bool attempt_open(const struct attempt *);
 
 /*
- * Was it connected and then reset? A connection that is refused is not called
- * so (Linux, tcp_reset()), and one that was made may have left bytes.
+ * Was it connected and then reset? Linux (tcp_reset()) has another error for a
+ * connection that is refused. One that was established may have left bytes.
  */
 bool attempt_was_connected(const struct attempt *);
 

@@ -44,7 +44,7 @@ struct candidates {
 	void (*cb)(struct candidates *); /* there is one more answer */
 };
 
-/* There is but this one. */
+/* Only this address is tried; nobody is asked. */
 void candidates_set(struct candidates *, const struct addr *);
 
 /*
@@ -60,7 +60,7 @@ void candidates_ask(struct candidates *, struct resolver *, uint64_t *random,
 bool candidates_would_ask(
     struct resolver *, enum addr_family, const struct target *);
 
-/* Asks no more. */
+/* Gives up questions that are under way. */
 void candidates_cancel(struct candidates *);
 
 /* The next one, borrowed; NULL: none is left yet. */
@@ -73,7 +73,7 @@ bool candidates_any(const struct candidates *);
 bool candidates_awaited(const struct candidates *);
 bool candidates_preferred_awaited(const struct candidates *);
 
-/* All answers are in, and hold no address: why. */
+/* Why there is no address, when all answers are in. */
 enum reason candidates_reason(const struct candidates *);
 
 /* What name servers said of a family whose look-up ended for that reason; NULL:

@@ -43,7 +43,7 @@ struct dial_report {
 	const struct facts_try *tried; /* borrowed from the dial */
 	size_t ntried;
 	int64_t dns_ns, connect_ns;
-	int error; /* -errno: it was connected, and broken when we looked */
+	int error; /* -errno: it was connected, but is broken already */
 };
 
 /*
@@ -65,7 +65,7 @@ struct dial_order {
 	void *arg;
 };
 
-/* Would a dial ask name servers what nobody has asked them yet? */
+/* Would a dial put a new question to name servers? */
 bool dial_asks(
     struct dial_context *, const struct target *, const struct rule *);
 
@@ -73,7 +73,7 @@ bool dial_asks(
 int dial_start(
     struct dial **, struct dial_context *, const struct dial_order *);
 
-/* What has happened until now, for one who gives up. */
+/* What is known so far, for a caller that is about to give up. */
 void dial_progress(const struct dial *, struct dial_report *);
 
 /* Gives up what is under way; the callback is not called any more. May be

@@ -31,7 +31,7 @@ struct dns_result {
 	size_t naddrs;
 	int64_t ttl;	    /* ns, as served; of NONE alone */
 	const char *detail; /* what the servers said that failed; may be NULL */
-	bool shortage;	    /* it failed for want of something of our own */
+	bool shortage;	    /* it failed because we lacked something */
 };
 
 enum dns_cache_state {

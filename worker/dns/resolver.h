@@ -35,17 +35,18 @@ struct resolver_answer {
 };
 
 /*
- * On whose account questions are asked. Who opens one holds it until all that
- * may ask have asked; each question that is asked on it holds it until that
- * question is over, whoever still waits for the answer.
+ * On whose account questions are asked. The caller that opens an account holds
+ * it until all that may ask have asked. Each question asked on it holds it
+ * until that question is over, whether or not somebody still waits for the
+ * answer.
  */
 struct resolver_account {
 	size_t held;
 	void (*over)(struct resolver_account *); /* nobody holds it any more */
 };
 
-/* One who waits; embedded in its owner, who sets account; what is below it is
- * set up by resolver_ask(). */
+/* A query that waits for an answer. It is embedded in its owner, which sets
+ * account; resolver_ask() sets the members below. */
 struct resolver_query {
 	struct resolver_account *account; /* NULL: nobody's */
 	void (*cb)(struct resolver_query *, const struct resolver_answer *);
@@ -75,8 +76,8 @@ void resolver_free(struct resolver *);
 /*
  * Asks for the addresses of a canonical name (no address literal) in one
  * family, AF_INET or AF_INET6. cb is called exactly once, possibly before
- * this returns, unless the query is cancelled. Never fails otherwise: want
- * of memory is an answer too (REASON_NO_MEMORY).
+ * this returns, unless the query is cancelled. It does not fail: lack of
+ * memory is an answer, too (REASON_NO_MEMORY).
  */
 void resolver_ask(struct resolver *, struct resolver_query *, const char *name,
     int family,
@@ -86,11 +87,11 @@ void resolver_ask(struct resolver *, struct resolver_query *, const char *name,
  * cache has the answer, or others wait for it already. */
 bool resolver_would_ask(struct resolver *, const char *name, int family);
 
-/* Lets go of an account; NULL is let pass. */
+/* Lets go of an account; no-op for NULL. */
 void resolver_account_release(struct resolver_account *);
 
-/* cb will not be called; others who wait for the same are not touched. May be
- * called from within any callback. No-op where the query is not waiting. */
+/* cb will not be called; other queries for the same name go on. May be called
+ * from within any callback. No-op where the query is not waiting. */
 void resolver_cancel(struct resolver *, struct resolver_query *);
 
 #endif

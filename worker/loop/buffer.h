@@ -11,7 +11,7 @@
 /* What a block holds beyond a chunk, at least. */
 #define BUFFER_SLACK (20 * 1024)
 
-/* Free blocks that are kept for the next who needs one. */
+/* So many free blocks are kept for later use. */
 #define BUFFER_KEEP 16
 
 struct buffers {

@@ -56,9 +56,9 @@ int loop_mod(struct loop *, struct loop_fd *, uint32_t events);
  * dropped, provided that the memory is freed by loop_free_later(). */
 void loop_del(struct loop *, struct loop_fd *);
 
-/* Hands the descriptor from one owner to another, whose cb is set before, with
- * the bits given; the first is no longer in the loop. What is ready is told
- * anew. 0 or -errno (nothing has changed). */
+/* Hands the descriptor from one owner to another, whose cb must be set. It is
+ * registered with the bits given, and what is ready is reported anew. The first
+ * owner is no longer in the loop. 0 or -errno (nothing has changed). */
 int loop_move(
     struct loop *, struct loop_fd *from, struct loop_fd *to, uint32_t events);
 
