@@ -14,10 +14,10 @@ struct master;
 void cover_update(struct master *, int64_t now);
 
 /*
- * To be called when a worker may have done something to its sockets, which is
- * when one has died that was not to, and when a generation begins to serve.
- * What does not listen any more is opened anew; workers that are still there
- * with such a socket drain, and others take their seats.
+ * To be called when a worker may have harmed its sockets: after one died that
+ * was not told to, and when a generation begins to serve. A socket that does
+ * not listen any more is opened anew. A worker that still has the old one
+ * drains, and another takes its seat.
  */
 void cover_heal(struct master *, int64_t now);
 

@@ -1,7 +1,7 @@
 /*
- * Accepts what waits for workers that are down, and hands it to those that
- * serve, in turn. No worker is ever given a listening socket of another: the
- * filter of a worker guards those alone that it was born with.
+ * Accepts the connections that wait for workers that are down, and hands them
+ * to those that serve, in turn. No worker is ever given a listening socket of
+ * another, since its filter guards only the sockets that it was born with.
  */
 #ifndef MASTER_FETCH_H
 #define MASTER_FETCH_H
@@ -26,11 +26,11 @@ struct fetch {
 
 void fetch_init(struct fetch *);
 
-/* Only closes; what is on its way is for the children. */
+/* Closes its descriptors; what is on its way stays with the children. */
 void fetch_fini(struct master *);
 
-/* To be called when the current generation has seats that are covered, has none
- * any more, or has other sockets. */
+/* To be called when seats of the current generation become covered or cease to
+ * be, and when its sockets change. */
 void fetch_watch(struct master *, int64_t now);
 
 /* Is that what an event of the master's loop points to? Then it is taken. */
@@ -43,7 +43,8 @@ int64_t fetch_tick(struct master *, int64_t now);
 /* The child is gone: what it was handed and has not taken is for others. */
 void fetch_inherit(struct master *, struct child *);
 
-/* The generation is over: what none of its workers has taken is lost. */
+/* The generation is over: connections that none of its workers has taken are
+ * lost. */
 void fetch_drop(struct master *, struct generation *);
 
 #endif

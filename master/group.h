@@ -56,18 +56,19 @@ int group_grow(struct group *, size_t n, int64_t silence, const char **step);
 void group_shut(struct group *, size_t n);
 
 /*
- * Has new connections come to the first `open` sockets only, and of these not
- * to those of the workers who are away, unless all are. The program is set
- * anew, whatever there was; where all are open there need be none, but for a
- * group that is about to grow. 0 or -errno.
+ * Steers new connections to the first `open` sockets only, and among these to
+ * those whose workers are not away, unless all are. The program is set anew,
+ * whatever was there. Where all are open it can be left out, unless the group
+ * is about to grow. 0 or -errno.
  */
 int group_steer(struct group *, const struct worker_set *away, bool grows);
 
 /*
- * Looks whether each socket still listens, and opens another for one that does
- * not; the rest are given their options anew. If more than one was deaf nobody
- * knows the kernel's list, and all are opened anew. Adds to *renewed which
- * numbers were, and returns how many; or -errno, if only some could be.
+ * Looks whether each socket still listens, and opens another one where it does
+ * not. The rest are given their options anew. If more than one was deaf, the
+ * kernel's list is not known any more, and all are opened anew. Adds the
+ * numbers of those that were opened to *renewed, and returns how many they are;
+ * or -errno, if only some could be opened.
  */
 int group_heal(struct group *, int64_t silence, struct worker_set *renewed);
 

@@ -2,10 +2,10 @@
  * Connections that the master has accepted, on their way to a worker.
  *
  * A worker that was broken into can make the last close(2) of a connection wait
- * for as long as it likes, and the last may not be ours. So they are put into a
- * socket pair, and our own copies closed, before the worker gets the end that
- * they come out of; and that end, of which we have a copy, is closed here when
- * nothing is left in it, or when the worker is dead.
+ * for as long as it likes, so the last close must not be ours. The connections
+ * are put into a socket pair, and our own copies are closed, before the worker
+ * gets the end that they come out of. We keep a copy of that end, and close it
+ * when nothing is left in it or the worker is dead.
  */
 #ifndef MASTER_HAND_H
 #define MASTER_HAND_H

@@ -1,6 +1,6 @@
 /*
- * Sockets of listeners that nobody serves any more, kept for the workers that
- * have yet to accept what is queued there: one that dies before it has leaves
+ * Sockets of listeners that were removed, kept for the workers that have yet to
+ * accept what is queued there. A worker that dies before it has done so leaves
  * them to an heir.
  */
 #ifndef MASTER_KEEP_H

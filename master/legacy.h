@@ -14,8 +14,8 @@ struct child;
 struct generation;
 struct master;
 
-/* A worker has died: has its lines written, if there are any. False: that
- * cannot be, and they are lost. */
+/* A worker has died: has its lines written, if there are any. False: they
+ * cannot be written, and are lost. */
 bool legacy_begin(struct master *, struct child *, int64_t now);
 
 /* A process has ended; false: it was no scribe. *g is the generation for whose

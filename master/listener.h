@@ -59,9 +59,9 @@ void listener_keepalive(struct listener_set *, int64_t silence);
 int listener_away(struct listener_set *, const struct worker_set *);
 
 /*
- * Looks after what a worker may have done to its sockets: one that does not
- * listen any more is replaced, which the log tells, and its number is added to
- * *renewed; all are given their options and their program anew.
+ * Repairs what a worker may have done to its sockets. One that does not listen
+ * any more is replaced and logged, and its number is added to *renewed. All are
+ * given their options and their program anew.
  */
 void listener_heal(struct listener_set *, int64_t silence, struct log *,
     struct worker_set *renewed);

@@ -49,8 +49,8 @@ struct sink *logs_sink(const struct logs_entry *);
 /* What nobody uses is closed once its lines are written. */
 void logs_release(struct logs_entry *);
 
-/* Opens all files anew, and says how many were. One that cannot be opened goes
- * on as it was. */
+/* Opens all files anew, and logs how many. A log whose file cannot be opened
+ * goes on with the old one. */
 void logs_reopen(struct logs *, struct log *);
 
 /* A writer says something. False: the pointer of the event is no entry. */

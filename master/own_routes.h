@@ -7,8 +7,8 @@
 
 #include "common/net/addr.h"
 
-/* Each route is told to add, with its prefix's length; not 0: that error is the
- * end. */
+/* Called for each route, with its prefix's length. 0: go on; another value ends
+ * the search and is returned. */
 struct own_routes {
 	int (*add)(void *arg, const struct addr *, unsigned bits);
 	void *arg;
