@@ -35,7 +35,7 @@ give_back(size_t n)
 static size_t
 kept(void)
 {
-	struct buffer_block *block = buffers.free;
+	const void *block = buffers.free;
 	size_t n = 0;
 
 	/* A block begins with the next one. */

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "t/unit/returns_null.h"
-#include "t/unit/returns_null.h"
 #include "t/unit/tap.h"
 #include "worker/tunnel/relay.h"
 
