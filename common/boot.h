@@ -51,8 +51,7 @@ struct boot {
 	unsigned worker;     /* 0 .. workers - 1 */
 	unsigned generation; /* 1, 2, ... */
 	uint64_t numbers;    /* that its predecessors may have given tunnels */
-	pid_t master;
-	struct log *log; /* error log */
+	struct log *log;     /* error log */
 	struct sink *audit;
 	/* What this worker leaves to others, and what others have left to it,
 	 * see store.h. The worker closes them. */

@@ -4,13 +4,13 @@
 #include <stddef.h>
 
 struct reason_entry {
-	const char *name, *text, *advice;
+	const char *name, *text;
 	enum reason_class class;
 };
 
 static const struct reason_entry entries[REASON_COUNT] = {
 #define REASON(id, name, class, text, advice) \
-	[REASON_##id] = { name, text, advice, REASON_CLASS_##class },
+	[REASON_##id] = { name, text, REASON_CLASS_##class },
 #include "common/reason.def"
 #undef REASON
 };
@@ -37,12 +37,6 @@ const char *
 reason_text(enum reason reason)
 {
 	return (reason_entry(reason)->text);
-}
-
-const char *
-reason_advice(enum reason reason)
-{
-	return (reason_entry(reason)->advice);
 }
 
 enum reason_class

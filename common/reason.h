@@ -19,9 +19,8 @@ enum reason_class {
 };
 
 /* All borrowed, static. */
-const char *reason_name(enum reason);	/* "upstream_reset" */
-const char *reason_text(enum reason);	/* one clause for logs */
-const char *reason_advice(enum reason); /* what an operator should do */
+const char *reason_name(enum reason); /* "upstream_reset" */
+const char *reason_text(enum reason); /* one clause for logs */
 enum reason_class reason_class(enum reason);
 
 #endif

@@ -155,8 +155,7 @@ forget_others(struct generation_list *all, const struct generation *own)
 }
 
 static struct boot
-make_boot(const struct generation *g, const struct child *c, int control_fd,
-    pid_t master)
+make_boot(const struct generation *g, const struct child *c, int control_fd)
 {
 	return ((struct boot){ .conf = g->conf,
 	    .policy = g->policy,
@@ -167,7 +166,6 @@ make_boot(const struct generation *g, const struct child *c, int control_fd,
 	    .worker = c->worker,
 	    .generation = g->number,
 	    .numbers = g->seats[c->worker].numbers,
-	    .master = master,
 	    .log = g->log,
 	    .audit = logs_sink(g->audit_log) });
 }
@@ -215,7 +213,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
     int control_fd, const char **step)
 {
 	struct generation *g = c->generation;
-	struct boot boot = make_boot(g, c, control_fd, getpid());
+	struct boot boot = make_boot(g, c, control_fd);
 	struct inheritance in;
 	int error;
 

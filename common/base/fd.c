@@ -61,26 +61,6 @@ fd_send(int fd, const void *buf, size_t len)
 	return (n == -1 ? -errno : n);
 }
 
-int
-fd_nonblock(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
-		return (-errno);
-	return (0);
-}
-
-int
-fd_cloexec(int fd)
-{
-	int flags = fcntl(fd, F_GETFD);
-
-	if (flags == -1 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) == -1)
-		return (-errno);
-	return (0);
-}
-
 bool
 fd_only_appends(int fd)
 {

@@ -10,10 +10,6 @@
 /* Closes *fd if it is not -1 and sets it to -1. errno is kept. */
 void fd_close(int *fd);
 
-/* 0 or -errno. */
-int fd_nonblock(int fd);
-int fd_cloexec(int fd);
-
 /*
  * Can it be used only to append? That is true of a file that was opened for
  * appending and not for reading, and of a pipe that was not opened for reading.

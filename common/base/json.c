@@ -138,15 +138,6 @@ json_bytes(struct json *j, const char *key, const void *s, size_t len)
 }
 
 void
-json_int(struct json *j, const char *key, int64_t value)
-{
-	char text[NUMBER_SIZE];
-	int len = snprintf(text, sizeof(text), "%" PRId64, value);
-
-	put_value(j, key, text, len);
-}
-
-void
 json_uint(struct json *j, const char *key, uint64_t value)
 {
 	char text[NUMBER_SIZE];

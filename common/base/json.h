@@ -37,7 +37,6 @@ void json_string(struct json *, const char *key, const char *s);
  * the bytes can be told exactly.
  */
 void json_bytes(struct json *, const char *key, const void *, size_t len);
-void json_int(struct json *, const char *key, int64_t);
 void json_uint(struct json *, const char *key, uint64_t);
 void json_bool(struct json *, const char *key, bool);
 /* Milliseconds with three decimals, from ns. */

@@ -255,20 +255,3 @@ conf_syntax_end_file(struct conf_syntax *s, unsigned file)
 	if (frame(s)->bracket != '\0' && frame(s)->file == file)
 		conf_fault_suspect_open(s);
 }
-
-bool
-conf_syntax_find(const char *text, struct conf_fault *fault)
-{
-	struct conf_syntax s;
-	struct conf_token t;
-	struct conf_lex lex;
-
-	conf_syntax_init(&s);
-	conf_lex_init(&lex, text);
-	do {
-		conf_lex_next(&lex, &t);
-		conf_syntax_take(&s, &t, 0);
-	} while (t.kind != CONF_TOKEN_END && s.fault.line == 0);
-	*fault = s.fault;
-	return (s.fault.line != 0);
-}

@@ -75,7 +75,4 @@ void conf_syntax_take(
 /* The file, which another one includes, has no more tokens. */
 void conf_syntax_end_file(struct conf_syntax *, unsigned file);
 
-/* The first fault of a text that includes nothing. Was there one? */
-bool conf_syntax_find(const char *text, struct conf_fault *);
-
 #endif

@@ -62,7 +62,7 @@ log_sink(struct log *l)
 	return (l->sink);
 }
 
-const char *
+static const char *
 log_level_name(enum log_level level)
 {
 	static const char *const names[] = {

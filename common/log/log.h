@@ -44,6 +44,4 @@ struct log_rate {
 void log_write_rate(struct log *, struct log_rate *state, enum log_level,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-const char *log_level_name(enum log_level);
-
 #endif

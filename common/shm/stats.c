@@ -5,10 +5,8 @@
 
 #include "common/shm/shm_state.h"
 
-static const struct {
-	const char *name, *text;
-} stat_table[] = {
-#define STAT(id, name, text) [STAT_##id] = { name, text },
+static const char *const names[] = {
+#define STAT(id, name, text) [STAT_##id] = name,
 #include "common/shm/stats.def"
 #undef STAT
 };
@@ -134,11 +132,5 @@ stats_retire(struct shm *s, int slot)
 const char *
 stats_name(enum stats_counter stat)
 {
-	return (stat_table[stat].name);
-}
-
-const char *
-stats_text(enum stats_counter stat)
-{
-	return (stat_table[stat].text);
+	return (names[stat]);
 }

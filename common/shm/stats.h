@@ -69,6 +69,5 @@ stats_add(_Atomic uint64_t *counter, uint64_t n)
 }
 
 const char *stats_name(enum stats_counter);
-const char *stats_text(enum stats_counter);
 
 #endif

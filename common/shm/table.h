@@ -24,11 +24,6 @@
 #define TABLE_SLOT_SIZE 512
 #define TABLE_MORE_SIZE 488
 
-/* A chain of further slots is never longer. */
-#define TABLE_MORE_MAX                                              \
-	((FACTS_TEXT_MAX - FACTS_TEXT_HERE + TABLE_MORE_SIZE - 1) / \
-	    TABLE_MORE_SIZE)
-
 enum table_state {
 	TABLE_FREE,    /* a hole in the file is free */
 	TABLE_LIVE,    /* a tunnel that goes on */

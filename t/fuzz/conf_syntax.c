@@ -10,6 +10,7 @@
 #include <libconfig.h>
 
 #include "common/conf/syntax.h"
+#include "t/unit/syntax_find.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);
@@ -83,7 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool found, odd;
 
 	assert(text != NULL);
-	found = conf_syntax_find(text, &fault);
+	found = syntax_find(text, &fault);
 	assert(found == (fault.line != 0));
 	config_init(&tree);
 	/* The fuzzer is not to read files by what it makes up. */

@@ -65,7 +65,7 @@ put_field(struct json *j, struct input *in, unsigned *open)
 	const uint8_t *s;
 	size_t len;
 
-	switch (take(in) % 8) {
+	switch (take(in) % 7) {
 	case 0:
 		put_string(j, key, in);
 		break;
@@ -74,22 +74,19 @@ put_field(struct json *j, struct input *in, unsigned *open)
 		json_bytes(j, key, s, len);
 		break;
 	case 2:
-		json_int(j, key, (int64_t)take_number(in));
-		break;
-	case 3:
 		json_uint(j, key, take_number(in));
 		break;
-	case 4:
+	case 3:
 		json_bool(j, key, take(in) & 1);
 		break;
-	case 5:
+	case 4:
 		json_msec(j, key, (int64_t)take_number(in));
 		break;
-	case 6:
+	case 5:
 		json_array_open(j, key);
 		++*open;
 		break;
-	case 7:
+	case 6:
 		if (*open > 0) {
 			json_array_close(j);
 			--*open;

@@ -7,6 +7,7 @@
 #include <libconfig.h>
 
 #include "common/conf/syntax.h"
+#include "t/unit/syntax_find.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -180,7 +181,7 @@ test_fault(const struct fault *f)
 {
 	struct conf_fault got;
 
-	if (!ok(conf_syntax_find(f->text, &got), "a fault: %s", f->text))
+	if (!ok(syntax_find(f->text, &got), "a fault: %s", f->text))
 		return;
 	is_int(got.line, f->line, "  its line");
 	is_str(got.setting, f->setting, "  its setting");
@@ -198,7 +199,7 @@ test_libconfig(const char *text, bool takes)
 
 	if (strstr(text, "@include") != NULL)
 		return;
-	conf_syntax_find(text, &got);
+	syntax_find(text, &got);
 	config_init(&tree);
 	ok((config_read_string(&tree, text) == CONFIG_TRUE) == takes,
 	    "libconfig %s it, too", takes ? "takes" : "refuses");
@@ -221,7 +222,7 @@ test_versions(void)
 
 	for (i = 0; i < LEN(texts); i++) {
 		config_init(&tree);
-		ok(conf_syntax_find(texts[i], &got) !=
+		ok(syntax_find(texts[i], &got) !=
 			(config_read_string(&tree, texts[i]) == CONFIG_TRUE),
 		    "as this libconfig takes it: %s", texts[i]);
 		config_destroy(&tree);
@@ -241,7 +242,7 @@ test_depth(void)
 			strcat(text, "(");
 		for (i = 0; i < n; i++)
 			strcat(text, ")");
-		ok(conf_syntax_find(text, &got) == (n == CONF_SYNTAX_DEPTH),
+		ok(syntax_find(text, &got) == (n == CONF_SYNTAX_DEPTH),
 		    "%d brackets", n);
 	}
 	ok(strstr(got.text, "nested more than") != NULL, "says so");
@@ -258,8 +259,7 @@ main(void)
 		test_libconfig(faults[i].text, false);
 	}
 	for (i = 0; i < LEN(fine); i++) {
-		if (!ok(!conf_syntax_find(fine[i], &got), "no fault: %s",
-			fine[i]))
+		if (!ok(!syntax_find(fine[i], &got), "no fault: %s", fine[i]))
 			printf("#   %s\n", got.text);
 		test_libconfig(fine[i], true);
 	}

@@ -71,7 +71,6 @@ test_line(struct log *l)
 	log_write(l, LOG_LEVEL_ERROR, "x");
 	ok(strstr(take(buf), "]: x\n") != NULL, "a long name is cut");
 	log_name(l, "master");
-	is_str(log_level_name(LOG_LEVEL_NOTICE), "notice", "level names");
 }
 
 static void

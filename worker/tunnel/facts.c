@@ -48,8 +48,10 @@ tunnel_blame(struct tunnel *t, enum reason reason, const char *detail)
 		(void)tunnel_put(t, FACTS_DETAIL, detail, strlen(detail));
 }
 
-bool
-tunnel_is_probe(const struct tunnel *t)
+/* Has the client sent no byte, and are such connections left out of the
+ * logs? */
+static bool
+is_probe(const struct tunnel *t)
 {
 	return (
 	    t->facts->silent && !t->all->boot->conf->log.silent_connections);
@@ -90,11 +92,11 @@ tunnel_audit_end(struct tunnel *t)
 	t->facts->total_ns = clock_now() - t->facts->accepted;
 	if (kept)
 		table_end(table, t->facts, sink_accepted(sink) + 1);
-	if (!tunnel_is_probe(t))
+	if (!is_probe(t))
 		error = write_line(t, AUDIT_END);
 	if (!kept)
 		return;
-	if (error != 0 || tunnel_is_probe(t))
+	if (error != 0 || is_probe(t))
 		table_forget(table, t->facts);
 	else
 		table_wait(table, t->facts);
@@ -109,8 +111,7 @@ tunnel_log_end(struct tunnel *t)
 	enum reason reason = f->reason;
 	char client[ADDR_TEXT_SIZE], target[TARGET_TEXT_SIZE] = "no target";
 	char id[FACTS_ID_SIZE];
-	bool quiet =
-	    reason_class(reason) == REASON_CLASS_GOOD || tunnel_is_probe(t);
+	bool quiet = reason_class(reason) == REASON_CLASS_GOOD || is_probe(t);
 	enum log_level level = quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 	struct piece words[FACTS_WORDS], detail;
 	uint8_t buf[FACTS_TEXT_MAX];

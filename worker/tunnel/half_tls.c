@@ -48,7 +48,9 @@ end(struct half *h)
 	tls_stream_free(h->stream);
 }
 
-const struct half_ops half_tls_ops = {
+/* The stream is that of a session; NULL while there is none yet, and then only
+ * close may be called. */
+static const struct half_ops half_tls_ops = {
 	.receive = receive,
 	.send = take,
 	.flush = flush,

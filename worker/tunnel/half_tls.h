@@ -4,10 +4,6 @@
 
 #include "worker/tunnel/half.h"
 
-/* The stream is that of a session; NULL while there is none yet, and then only
- * close may be called. */
-extern const struct half_ops half_tls_ops;
-
 /* In place, as half_init(). A receive is given a block. */
 void half_tls_init(struct half *, struct buffers *, struct half *peer);
 

@@ -131,9 +131,6 @@ const uint8_t *tunnel_words(const struct tunnel *, uint8_t buf[FACTS_TEXT_MAX],
 /* Notes why the tunnel is to end, with what else is known of that (NULL:
  * nothing), unless there is an earlier cause, which stands. */
 void tunnel_blame(struct tunnel *, enum reason, const char *detail);
-/* Has the client sent no byte, and are such connections left out of the
- * logs? */
-bool tunnel_is_probe(const struct tunnel *);
 void tunnel_audit_connect(struct tunnel *);
 /* All that there is to say is known. */
 void tunnel_audit_end(struct tunnel *);
