@@ -32,18 +32,18 @@ try_source(const struct addr *source)
 }
 
 static void
-check_sources(
-    const struct conf *conf, const struct conf_egress *line, struct findings *f)
+check_sources(const struct conf *conf, const struct conf_egress *egress,
+    struct findings *f)
 {
 	char text[ADDR_TEXT_SIZE];
 	int error;
 
-	for (size_t i = 0; i < line->nsource; i++) {
-		error = try_source(&line->source[i]);
+	for (size_t i = 0; i < egress->nsource; i++) {
+		error = try_source(&egress->source[i]);
 		if (error == 0)
 			continue;
-		addr_format_ip(&line->source[i], text);
-		findings_add_at(f, LOG_LEVEL_WARNING, conf, &line->source,
+		addr_format_ip(&egress->source[i], text);
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &egress->source,
 		    "%s: %s: while that is so, tunnels that leave by it fail",
 		    text,
 		    error == -EADDRNOTAVAIL ? "this host does not have this "
@@ -56,14 +56,15 @@ void
 egress_check(const struct conf *conf, struct findings *f)
 {
 	for (size_t i = 0; i < conf->negress; i++) {
-		const struct conf_egress *line = &conf->egress[i];
+		const struct conf_egress *egress = &conf->egress[i];
 
-		if (line->device != NULL && if_nametoindex(line->device) == 0)
+		if (egress->device != NULL &&
+		    if_nametoindex(egress->device) == 0)
 			findings_add_at(f, LOG_LEVEL_WARNING, conf,
-			    &line->device,
+			    &egress->device,
 			    "this host does not have a device \"%s\": while "
 			    "that is so, tunnels that leave by it fail",
-			    line->device);
-		check_sources(conf, line, f);
+			    egress->device);
+		check_sources(conf, egress, f);
 	}
 }

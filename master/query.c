@@ -117,8 +117,8 @@ tell_decision(const struct generation *g, const struct asked *a,
 		    out, "%s: allow (report): would be denied: %s\n", text, by);
 	else
 		fprintf(out, "%s: allow by %s\n", text, by);
-	if (v.terms->line != NULL)
-		fprintf(out, "egress: \"%s\"\n", v.terms->line->name);
+	if (v.terms->egress_line != NULL)
+		fprintf(out, "egress: \"%s\"\n", v.terms->egress_line->name);
 	return (tell_addresses(g, &a->target, v.terms, out));
 }
 

@@ -121,14 +121,14 @@ check_clients(
 }
 
 static bool
-has_family(const struct conf_egress *line, int family)
+has_family(const struct conf_egress *egress, int family)
 {
 	size_t i;
 
-	for (i = 0; i < line->nsource; i++)
-		if (line->source[i].family == family)
+	for (i = 0; i < egress->nsource; i++)
+		if (egress->source[i].family == family)
 			return (true);
-	return (line->nsource == 0);
+	return (egress->nsource == 0);
 }
 
 static void
@@ -146,11 +146,12 @@ check_connect_to(const struct conf *conf, const struct rule *rule,
 		    "\"%s\": connect_to: %s is an address of this host with a "
 		    "port that sniport listens on: every tunnel fails",
 		    rule->name, text);
-	else if (rule->line != NULL && !has_family(rule->line, to->family))
+	else if (rule->egress_line != NULL &&
+		 !has_family(rule->egress_line, to->family))
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, rule,
 		    "\"%s\": connect_to: egress line \"%s\" has no source "
 		    "address to reach %s from: every tunnel fails",
-		    rule->name, rule->line->name, text);
+		    rule->name, rule->egress_line->name, text);
 }
 
 /* Is there a target whose name is looked up? */
@@ -173,26 +174,27 @@ check_names(
 	enum addr_family only = conf->dns.family;
 	bool v4 = only == ADDR_FAMILY_IPV4;
 
-	if ((!v4 && only != ADDR_FAMILY_IPV6) || rule->line == NULL ||
-	    !resolves(rule) || has_family(rule->line, v4 ? AF_INET : AF_INET6))
+	if ((!v4 && only != ADDR_FAMILY_IPV6) || rule->egress_line == NULL ||
+	    !resolves(rule) ||
+	    has_family(rule->egress_line, v4 ? AF_INET : AF_INET6))
 		return;
 	findings_add_at(f, LOG_LEVEL_WARNING, conf, rule,
 	    "\"%s\": egress line \"%s\" has no %s source address, and "
 	    "dns.family is \"%s\": every tunnel to a name fails",
-	    rule->name, rule->line->name, v4 ? "IPv4" : "IPv6",
+	    rule->name, rule->egress_line->name, v4 ? "IPv4" : "IPv6",
 	    v4 ? "ipv4" : "ipv6");
 }
 
 static void
-check_idle_line(
-    const struct conf *conf, const struct conf_egress *line, struct findings *f)
+check_idle_line(const struct conf *conf, const struct conf_egress *egress,
+    struct findings *f)
 {
-	if (line->nsource == 0 && line->device == NULL && line->mark == 0 &&
-	    line->proxy_protocol == 0)
-		findings_add_at(f, LOG_LEVEL_WARNING, conf, &line->name,
+	if (egress->nsource == 0 && egress->device == NULL &&
+	    egress->mark == 0 && egress->proxy_protocol == 0)
+		findings_add_at(f, LOG_LEVEL_WARNING, conf, &egress->name,
 		    "the line \"%s\" changes nothing: it has neither source, "
 		    "device, mark nor proxy_protocol",
-		    line->name);
+		    egress->name);
 }
 
 static void
@@ -204,8 +206,8 @@ check_lines(const struct conf *conf, struct findings *f)
 	if (used == NULL)
 		return;
 	for (i = 0; i < conf->nrules; i++)
-		if (conf->rules[i].line != NULL)
-			used[conf->rules[i].line - conf->egress] = true;
+		if (conf->rules[i].egress_line != NULL)
+			used[conf->rules[i].egress_line - conf->egress] = true;
 	for (i = 0; i < conf->negress; i++) {
 		check_idle_line(conf, &conf->egress[i], f);
 		if (!used[i])

@@ -134,37 +134,38 @@ check_networks(const struct rule *rule, config_setting_t *group,
 
 /* Of that name, or NULL with *nearest set to one spelled almost so, or NULL. */
 static const struct conf_egress *
-find_line(const struct conf *conf, const char *name, const char **nearest)
+find_egress(const struct conf *conf, const char *name, const char **nearest)
 {
-	const struct conf_egress *line;
+	const struct conf_egress *egress;
 	unsigned d, least = UINT_MAX;
 
 	*nearest = NULL;
-	for (line = conf->egress; line < conf->egress + conf->negress; line++) {
-		if (line->name == NULL)
+	for (egress = conf->egress; egress < conf->egress + conf->negress;
+	     egress++) {
+		if (egress->name == NULL)
 			continue;
-		d = conf_misspelled(name, line->name);
-		if (strcmp(line->name, name) == 0)
-			return (line);
+		d = conf_misspelled(name, egress->name);
+		if (strcmp(egress->name, name) == 0)
+			return (egress);
 		if (d < least) {
 			least = d;
-			*nearest = line->name;
+			*nearest = egress->name;
 		}
 	}
 	return (NULL);
 }
 
 static void
-check_line(const struct conf *conf, struct rule *rule, config_setting_t *group,
-    struct conf_errors *errors)
+check_egress(const struct conf *conf, struct rule *rule,
+    config_setting_t *group, struct conf_errors *errors)
 {
 	config_setting_t *setting = conf_member(group, "egress");
 	const char *nearest;
 
 	if (rule->egress == NULL || !conf_error_free(setting))
 		return;
-	rule->line = find_line(conf, rule->egress, &nearest);
-	if (rule->line != NULL)
+	rule->egress_line = find_egress(conf, rule->egress, &nearest);
+	if (rule->egress_line != NULL)
 		return;
 	if (nearest != NULL)
 		conf_error_at(errors, setting, "rules.egress",
@@ -181,7 +182,7 @@ check_line(const struct conf *conf, struct rule *rule, config_setting_t *group,
 
 /* Could the lines that could not be read be what a rule names? */
 static bool
-lines_known(const struct conf *conf, config_setting_t *root)
+egress_known(const struct conf *conf, config_setting_t *root)
 {
 	size_t i;
 
@@ -243,7 +244,7 @@ conf_check_rules(
     struct conf *conf, config_setting_t *root, struct conf_errors *errors)
 {
 	config_setting_t *rules = conf_member(root, "rules"), *group;
-	bool known = lines_known(conf, root);
+	bool known = egress_known(conf, root);
 	size_t i;
 
 	for (i = 0; i < conf->nrules; i++) {
@@ -251,7 +252,7 @@ conf_check_rules(
 		check_action(&conf->rules[i], group, errors);
 		check_networks(&conf->rules[i], group, errors);
 		if (known)
-			check_line(conf, &conf->rules[i], group, errors);
+			check_egress(conf, &conf->rules[i], group, errors);
 	}
 	check_client_auth(conf, root, errors);
 	return (check_names(conf, root, errors));

@@ -214,7 +214,7 @@ conf_names(const struct conf *conf, struct facts_names *names)
 {
 	names->rules = (struct facts_table){ conf->rules, conf->nrules,
 		sizeof(*conf->rules) };
-	names->lines = (struct facts_table){ conf->egress, conf->negress,
+	names->egress_lines = (struct facts_table){ conf->egress, conf->negress,
 		sizeof(*conf->egress) };
 	names->listeners = (struct facts_table){ conf->listeners,
 		conf->nlisteners, sizeof(*conf->listeners) };

@@ -314,7 +314,8 @@ put_fields(struct audit_out *o, const struct audit_source *s)
 	put_string(o, "listener", facts_name(&names->listeners, f->listener));
 	put_addr(o, "proxy", &f->proxy);
 	put_addr(o, "egress", &f->egress);
-	put_string(o, "egress_line", facts_name(&names->lines, f->line));
+	put_string(
+	    o, "egress_line", facts_name(&names->egress_lines, f->egress_line));
 	put_handshake(o, s);
 	put_cut_word(o, "server_name", "server_name_length",
 	    s->words[FACTS_SERVER_NAME], f->server_name_len);

@@ -26,7 +26,7 @@ facts_init(struct tunnel_facts *f)
 	memset(f, 0, sizeof(*f));
 	f->hello_ns = f->handshake_ns = f->dns_ns = f->connect_ns =
 	    f->total_ns = -1;
-	f->listener = f->rule = f->line = FACTS_NONE;
+	f->listener = f->rule = f->egress_line = FACTS_NONE;
 	f->resumed = -1;
 }
 

@@ -78,7 +78,7 @@ struct tunnel_facts {
 	struct addr upstream; /* the chosen address */
 	struct addr egress;   /* our local address and port towards it */
 	uint32_t generation, worker;
-	uint32_t listener, rule, line;
+	uint32_t listener, rule, egress_line;
 	uint32_t server_name_len, identity_len; /* before they were cut */
 	uint16_t reason; /* enum reason: the first cause, once there is one */
 	uint16_t would_deny;  /* enum reason, where the decision is REPORT */
@@ -105,7 +105,7 @@ struct facts_table {
 
 /* Where the names are found that facts have the numbers of. */
 struct facts_names {
-	struct facts_table rules, lines, listeners;
+	struct facts_table rules, egress_lines, listeners;
 };
 
 /* Nothing is known. */

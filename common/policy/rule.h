@@ -58,10 +58,10 @@ struct rule {
 	struct cidr *networks;
 	size_t nnetworks;
 	struct addr connect_to; /* family 0: resolve the target */
-	char *egress; /* the line's name; NULL: as the kernel routes */
-	const struct conf_egress *line; /* borrowed; the one of that name */
-	int64_t max_tunnels;		/* over all workers; 0: no limit */
-	int64_t idle_timeout;		/* ns; 0: no limit; -1: timeouts.idle */
+	char *egress; /* the egress line's name; NULL: as the kernel routes */
+	const struct conf_egress *egress_line; /* of that name; borrowed */
+	int64_t max_tunnels;  /* over all workers; 0: no limit */
+	int64_t idle_timeout; /* ns; 0: no limit; -1: timeouts.idle */
 };
 
 /*

@@ -308,7 +308,7 @@ take_numbers(struct tunnel_facts *f, struct input *in)
 	f->total_ns = take(in) % 2 ? INT64_MAX : -1;
 	f->number = take(in) % 2 ? UINT64_MAX : 0;
 	f->bytes_from_client = f->number;
-	f->rule = f->line = f->listener = 0;
+	f->rule = f->egress_line = f->listener = 0;
 }
 
 static struct facts_table

@@ -92,7 +92,7 @@ fresh(void)
 	r.f.generation = 2;
 	r.f.wall = INT64_C(1767323045678) * CLOCK_MSEC;
 	r.f.client = address(CLIENT);
-	r.f.listener = r.f.rule = r.f.line = 0;
+	r.f.listener = r.f.rule = r.f.egress_line = 0;
 	r.f.reason = REASON_CLIENT_HELLO_TIMEOUT;
 	r.f.total_ns = 10 * CLOCK_SEC;
 	return (r);

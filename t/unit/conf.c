@@ -194,7 +194,7 @@ test_full_rules(const struct conf *c)
 	    "one of DNS, in its canonical form");
 	is_int(r[0].clients[3].network.bits, 128, "the last is one address");
 	is_int(r[0].max_tunnels, 10000000, "its max_tunnels");
-	ok(r[0].line == &c->egress[1], "its egress line");
+	ok(r[0].egress_line == &c->egress[1], "its egress line");
 	is_int(r[0].nnetworks, 0, "no networks");
 	addr_format(&r[0].connect_to, text);
 	is_str(text, "10.2.0.9:5432", "its connect_to");
@@ -204,11 +204,11 @@ test_full_rules(const struct conf *c)
 	is_int(r[1].nclients, 0, "any client");
 	is_int(r[1].connect_to.family, 0, "no connect_to");
 	is_int(r[1].idle_timeout, -1, "idle_timeout: that of timeouts");
-	ok(r[1].egress == NULL && r[1].line == NULL, "no egress line");
+	ok(r[1].egress == NULL && r[1].egress_line == NULL, "no egress line");
 	is_int(r[1].max_tunnels, 0, "no max_tunnels");
 	is_int(r[2].action, RULE_REPORT, "report");
 	is_int(r[2].nnetworks, 1, "networks");
-	ok(r[2].line == &c->egress[0], "another egress line");
+	ok(r[2].egress_line == &c->egress[0], "another egress line");
 	is_str(r[2].name, "rule-3", "another name by position");
 	is_int(r[2].idle_timeout, 7200 * CLOCK_SEC, "idle_timeout of 2h");
 }

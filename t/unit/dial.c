@@ -375,13 +375,13 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 static int
 start(void)
 {
-	const struct dial_order order = {
+	const struct dial_request request = {
 		.target = &w.target, .rule = &w.rule, .cb = dial_done
 	};
 	int error;
 
 	w.within = true;
-	error = dial_start(&w.dial, &w.context, &order);
+	error = dial_start(&w.dial, &w.context, &request);
 	w.within = false;
 	return (error);
 }
@@ -862,10 +862,10 @@ test_one_address(void)
 }
 
 static void
-test_line(void)
+test_egress(void)
 {
 	struct addr sources[2];
-	struct conf_egress line = { .source = sources, .nsource = 1 };
+	struct conf_egress egress = { .source = sources, .nsource = 1 };
 
 	parse(&sources[0], "127.0.0.1");
 	parse(&sources[1], "127.0.0.2");
@@ -873,7 +873,7 @@ test_line(void)
 	world(ADDR_FAMILY_ANY);
 	host(A6, CONNECTS, 0, 0);
 	host(A4, FAILS, 0, ECONNREFUSED);
-	w.rule.line = &line;
+	w.rule.egress_line = &egress;
 	is_int(race(), REASON_CONNECT_REFUSED,
 	    "that a line is not for a family says least");
 	is_int(w.hosts[0].tried, NEVER, "it is not left by another");
@@ -882,24 +882,24 @@ test_line(void)
 	world(ADDR_FAMILY_PREFER_IPV4);
 	host(A4, FAILS, 0, ECONNREFUSED);
 	host(A6, CONNECTS, 0, 0);
-	w.rule.line = &line;
+	w.rule.egress_line = &egress;
 	is_int(race(), REASON_CONNECT_REFUSED, "also when it comes last");
 	over();
 	world(ADDR_FAMILY_IPV6);
 	host(A6, CONNECTS, 0, 0);
-	w.rule.line = &line;
+	w.rule.egress_line = &egress;
 	is_int(race(), REASON_EGRESS_FAILED, "but it is all that there is");
 	over();
-	line.nsource = 2;
+	egress.nsource = 2;
 	world(ADDR_FAMILY_IPV4);
 	host(A4, UNABLE, 1, EADDRNOTAVAIL);
-	w.rule.line = &line;
+	w.rule.egress_line = &egress;
 	is_int(race(), REASON_NONE, "one source has no port");
 	is_int(w.hosts[0].times, 2, "another one has");
 	over();
 	world(ADDR_FAMILY_IPV4);
 	host(A4, UNABLE, 0, EADDRNOTAVAIL);
-	w.rule.line = &line;
+	w.rule.egress_line = &egress;
 	is_int(race(), REASON_CONNECT_NO_PORT, "none has");
 	is_int(w.hosts[0].times, 2, "though both were tried");
 	over();
@@ -1116,7 +1116,7 @@ main(void)
 	test_give_up();
 	test_no_memory();
 	test_one_address();
-	test_line();
+	test_egress();
 	test_many();
 	test_last_place();
 	test_all();

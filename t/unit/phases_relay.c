@@ -239,7 +239,7 @@ test_preface(void)
 	struct conf_egress line = { .name = "line", .proxy_protocol = 2 };
 	size_t size;
 
-	rule.line = conf.egress = &line;
+	rule.egress_line = conf.egress = &line;
 	conf.negress = 1;
 	reach(IN_RELAY);
 	w.preface = w.upstream.took;
@@ -257,7 +257,7 @@ test_preface(void)
 	dial_ends(REASON_NONE);
 	w.all.buffers.size = size;
 	over(REASON_NO_MEMORY, "no memory for the header");
-	rule.line = conf.egress = NULL;
+	rule.egress_line = conf.egress = NULL;
 	conf.negress = 0;
 }
 

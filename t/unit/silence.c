@@ -65,7 +65,7 @@ settled(struct silence_facts *f, int64_t since)
 static void
 busy(struct silence_facts *f, int64_t since)
 {
-	f->in_flight = f->window = f->unsent = true;
+	f->in_flight = f->window = f->queued = true;
 	f->acked = (uint64_t)since;
 }
 
@@ -85,7 +85,7 @@ closed(struct silence_facts *f, int64_t since)
 {
 	unsigned n;
 
-	f->unsent = true;
+	f->queued = true;
 	f->last_sent = since;
 	f->last_ack = since_repeat(since, &n);
 	f->probes = f->last_ack < CLOCK_SEC / 10;
@@ -95,7 +95,7 @@ closed(struct silence_facts *f, int64_t since)
 static void
 shrunk(struct silence_facts *f, int64_t since)
 {
-	f->in_flight = f->unsent = true;
+	f->in_flight = f->queued = true;
 	f->last_sent = since_repeat(since, &f->repeated);
 	f->last_ack = f->last_sent < CLOCK_SEC / 10
 			  ? f->last_sent + 120 * CLOCK_SEC
@@ -105,7 +105,7 @@ shrunk(struct silence_facts *f, int64_t since)
 static void
 closed_and_gone(struct silence_facts *f, int64_t since)
 {
-	f->unsent = true;
+	f->queued = true;
 	f->last_sent = since;
 	f->last_ack = since;
 	(void)since_repeat(since, &f->probes);

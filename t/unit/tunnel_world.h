@@ -445,12 +445,12 @@ dial_asks(struct dial_context *context, const struct target *target,
 
 int
 dial_start(struct dial **dial, struct dial_context *context,
-    const struct dial_order *order)
+    const struct dial_request *request)
 {
 	if (w.no_dial)
 		return (-ENOMEM);
-	w.cb = order->cb;
-	w.arg = order->arg;
+	w.cb = request->cb;
+	w.arg = request->arg;
 	w.dials++;
 	w.dialled++;
 	*dial = (struct dial *)(void *)&w;

@@ -24,7 +24,7 @@ attempt_random(uint64_t *state)
 enum reason
 attempt_reason(const struct attempt *a)
 {
-	if (a->line_failed)
+	if (a->egress_failed)
 		return (REASON_EGRESS_FAILED);
 	switch (a->error) {
 	case ECONNREFUSED:
@@ -102,8 +102,8 @@ socket_cb(struct loop_fd *lfd, uint32_t events)
 	}
 }
 
-/* A socket that leaves by the k-th source address of the line, on its way to
- * the address. The descriptor, or -errno. */
+/* A socket that leaves by the k-th source address of the egress line, on its
+ * way to the address. The descriptor, or -errno. */
 static int
 open_socket(struct attempt *a, const struct attempt_way *way, size_t k)
 {
@@ -119,8 +119,8 @@ open_socket(struct attempt *a, const struct attempt_way *way, size_t k)
 	if (error == 0)
 		error = fd_keepalive(fd, way->lost);
 	if (error == 0) {
-		error = dial_egress_apply(fd, way->line, a->addr.family, k);
-		a->line_failed = error != 0;
+		error = dial_egress_apply(fd, way->egress, a->addr.family, k);
+		a->egress_failed = error != 0;
 	}
 	if (error == 0 && connect(fd, (struct sockaddr *)&ss, len) == -1 &&
 	    errno != EINPROGRESS)
@@ -134,7 +134,7 @@ open_socket(struct attempt *a, const struct attempt_way *way, size_t k)
 static int
 open_any_socket(struct attempt *a, const struct attempt_way *way)
 {
-	size_t n = dial_egress_sources(way->line, a->addr.family);
+	size_t n = dial_egress_sources(way->egress, a->addr.family);
 	size_t i, first = n > 1 ? attempt_random(way->random) % n : 0;
 	int fd = -EADDRNOTAVAIL;
 

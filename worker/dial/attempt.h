@@ -20,23 +20,23 @@ struct attempt {
 	struct loop *loop;
 	attempt_cb *cb;
 	struct addr addr;
-	struct addr local; /* once it is connected; may be unknown */
-	int error;	   /* errno; 0: it is connected, or under way */
-	bool line_failed;  /* and not the connection */
+	struct addr local;  /* once it is connected; may be unknown */
+	int error;	    /* errno; 0: it is connected, or under way */
+	bool egress_failed; /* and not the connection */
 };
 
 /* How to connect. */
 struct attempt_way {
 	struct loop *loop;
-	const struct conf_egress *line; /* NULL: as routed */
-	int64_t lost;			/* timeouts.lost */
-	uint64_t *random;		/* not 0; which source comes first */
+	const struct conf_egress *egress; /* NULL: as routed */
+	int64_t lost;			  /* timeouts.lost */
+	uint64_t *random;		  /* not 0; which source comes first */
 };
 
 /*
  * Starts to connect; cb is called once, never from within. 0; or -errno, which
  * is in a->error too, and cb is not called. Where one source address has no
- * free port towards this upstream, another one of the line may have.
+ * free port towards this upstream, another one of the egress line may have.
  */
 int attempt_start(struct attempt *, const struct attempt_way *,
     const struct addr *, attempt_cb *);

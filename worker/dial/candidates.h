@@ -50,7 +50,7 @@ void candidates_set(struct candidates *, const struct addr *);
 /*
  * Asks for those of the target's name; cb may be called from within. resolver
  * and random (not 0; where to begin in an answer) are borrowed until
- * candidates_cancel(), target for the call. account: as in struct dial_order.
+ * candidates_cancel(), target for the call. account: as in struct dial_request.
  */
 void candidates_ask(struct candidates *, struct resolver *, uint64_t *random,
     enum addr_family, const struct target *, struct resolver_account *,

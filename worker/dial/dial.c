@@ -141,9 +141,9 @@ attempt_failed(struct racer *racer)
 
 	d->tried[racer->try] =
 	    (struct facts_try){ .addr = a->addr, .reason = reason };
-	/* That the line is not for this family says less than anything else
-	 * that has happened. */
-	if (!a->line_failed || a->error != EAFNOSUPPORT ||
+	/* That the egress line is not for this family says less than anything
+	 * else that has happened. */
+	if (!a->egress_failed || a->error != EAFNOSUPPORT ||
 	    d->reason == REASON_NONE) {
 		d->reason = reason;
 		d->detail = strerrordesc_np(a->error);
@@ -207,7 +207,7 @@ permitted(struct dial *d, const struct addr *addr)
 static void
 try(struct dial *d, const struct addr *addr)
 {
-	const struct attempt_way way = { d->context->loop, d->rule->line,
+	const struct attempt_way way = { d->context->loop, d->rule->egress_line,
 		d->context->lost, &d->context->random };
 	struct racer *racer;
 
@@ -321,17 +321,18 @@ dial_asks(struct dial_context *context, const struct target *target,
 
 int
 dial_start(struct dial **out, struct dial_context *context,
-    const struct dial_order *order)
+    const struct dial_request *request)
 {
 	struct dial *d = calloc(1, sizeof(*d));
-	const struct addr *addr = verdict_address(order->rule, order->target);
+	const struct addr *addr =
+	    verdict_address(request->rule, request->target);
 
 	if (d == NULL)
 		return (-ENOMEM);
 	d->context = context;
-	d->rule = order->rule;
-	d->cb = order->cb;
-	d->arg = order->arg;
+	d->rule = request->rule;
+	d->cb = request->cb;
+	d->arg = request->arg;
 	d->task.cb = task_cb;
 	d->started = loop_now(context->loop);
 	d->deadline = d->started + context->timeout;
@@ -340,8 +341,8 @@ dial_start(struct dial **out, struct dial_context *context,
 	wait_until(d, CLOCK_NEVER);
 	if (addr == NULL) {
 		candidates_ask(&d->candidates, context->resolver,
-		    &context->random, context->family, order->target,
-		    order->account, answer_cb);
+		    &context->random, context->family, request->target,
+		    request->account, answer_cb);
 		return (0);
 	}
 	d->resolved = d->started;

@@ -55,7 +55,7 @@ typedef void dial_cb(
     void *arg, const struct dial_report *report, struct loop_fd *lfd);
 
 /* What is to be dialled, for whom. */
-struct dial_order {
+struct dial_request {
 	const struct target *target; /* borrowed until dial_free() */
 	const struct rule *rule;     /* ... */
 	/* On which name servers are asked; NULL: nobody's. The caller holds it
@@ -71,7 +71,7 @@ bool dial_asks(
 
 /* Starts. 0 with *dial owned by the caller, or -ENOMEM. */
 int dial_start(
-    struct dial **, struct dial_context *, const struct dial_order *);
+    struct dial **, struct dial_context *, const struct dial_request *);
 
 /* What is known so far, for a caller that is about to give up. */
 void dial_progress(const struct dial *, struct dial_report *);

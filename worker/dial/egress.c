@@ -13,25 +13,25 @@
 #include "common/net/addr.h"
 
 size_t
-dial_egress_sources(const struct conf_egress *line, int family)
+dial_egress_sources(const struct conf_egress *egress, int family)
 {
 	size_t i, n = 0;
 
-	if (line == NULL || line->nsource == 0)
+	if (egress == NULL || egress->nsource == 0)
 		return (1);
-	for (i = 0; i < line->nsource; i++)
-		n += line->source[i].family == family;
+	for (i = 0; i < egress->nsource; i++)
+		n += egress->source[i].family == family;
 	return (n);
 }
 
 static const struct addr *
-find_source(const struct conf_egress *line, int family, size_t k)
+find_source(const struct conf_egress *egress, int family, size_t k)
 {
 	size_t i;
 
-	for (i = 0; i < line->nsource; i++)
-		if (line->source[i].family == family && k-- == 0)
-			return (&line->source[i]);
+	for (i = 0; i < egress->nsource; i++)
+		if (egress->source[i].family == family && k-- == 0)
+			return (&egress->source[i]);
 	return (NULL);
 }
 
@@ -55,23 +55,24 @@ bind_source(int fd, const struct addr *source)
 }
 
 int
-dial_egress_apply(int fd, const struct conf_egress *line, int family, size_t k)
+dial_egress_apply(
+    int fd, const struct conf_egress *egress, int family, size_t k)
 {
 	const struct addr *source;
 	uint32_t mark;
 
-	if (line == NULL)
+	if (egress == NULL)
 		return (0);
-	if (line->device != NULL &&
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, line->device,
-		(socklen_t)strlen(line->device)) == -1)
+	if (egress->device != NULL &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, egress->device,
+		(socklen_t)strlen(egress->device)) == -1)
 		return (-errno);
-	mark = (uint32_t)line->mark;
+	mark = (uint32_t)egress->mark;
 	if (mark != 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == -1)
 		return (-errno);
-	if (line->nsource == 0)
+	if (egress->nsource == 0)
 		return (0);
-	source = find_source(line, family, k);
+	source = find_source(egress, family, k);
 	return (source != NULL ? bind_source(fd, source) : -EAFNOSUPPORT);
 }

@@ -7,16 +7,16 @@
 
 struct conf_egress;
 
-/* How many of the line's source addresses are of that family; 1, meaning the
- * kernel's choice, where it has none at all. line may be NULL. */
-size_t dial_egress_sources(const struct conf_egress *line, int family);
+/* How many source addresses of that family an egress line has; 1, meaning the
+ * kernel's choice, where it has none at all. egress may be NULL. */
+size_t dial_egress_sources(const struct conf_egress *egress, int family);
 
 /*
- * Makes the socket leave by the line: device, mark, and the k-th of its
+ * Makes the socket leave by the egress line: device, mark, and the k-th of its
  * source addresses of that family. 0, or -errno: ENODEV speaks of the device,
  * EPERM of the mark, EADDRNOTAVAIL and EAFNOSUPPORT of the source.
  */
 int dial_egress_apply(
-    int fd, const struct conf_egress *line, int family, size_t k);
+    int fd, const struct conf_egress *egress, int family, size_t k);
 
 #endif

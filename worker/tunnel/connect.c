@@ -56,7 +56,7 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 void
 tunnel_dial(struct tunnel *t)
 {
-	struct dial_order order = {
+	struct dial_request request = {
 		.target = t->target,
 		.rule = t->terms,
 		.cb = dial_done,
@@ -66,11 +66,11 @@ tunnel_dial(struct tunnel *t)
 
 	if (dial_asks(&t->all->dial, t->target, t->terms))
 		reason = limits_lookup(
-		    &t->all->limits, &t->facts->client, &order.account);
+		    &t->all->limits, &t->facts->client, &request.account);
 	if (reason == REASON_NONE &&
-	    dial_start(&t->dial, &t->all->dial, &order) != 0)
+	    dial_start(&t->dial, &t->all->dial, &request) != 0)
 		reason = REASON_NO_MEMORY;
-	resolver_account_release(order.account);
+	resolver_account_release(request.account);
 	t->facts->reason = reason;
 	if (reason != REASON_NONE && t->state == &connecting)
 		tunnel_close(t, reason);

@@ -41,12 +41,13 @@ static enum reason
 allow(struct tunnel *t, const struct verdict *v)
 {
 	enum reason reason = limits_rule(&t->all->limits, &t->held, v->terms);
-	const struct conf_egress *line = v->terms->line;
+	const struct conf_egress *egress = v->terms->egress_line;
 	struct tunnel_facts *f = t->facts;
 
 	t->terms = v->terms;
-	if (line != NULL)
-		f->line = (uint32_t)(line - t->all->boot->conf->egress);
+	if (egress != NULL)
+		f->egress_line =
+		    (uint32_t)(egress - t->all->boot->conf->egress);
 	f->would_deny = v->would_deny;
 	f->decision = v->would_deny == REASON_NONE ? FACTS_ALLOW : FACTS_REPORT;
 	if (v->would_deny != REASON_NONE)

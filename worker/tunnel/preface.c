@@ -35,7 +35,7 @@ header_string(struct piece word, char buf[PROXY_STRING_MAX + 1])
 int
 tunnel_preface(struct tunnel *t)
 {
-	const struct conf_egress *line = t->terms->line;
+	const struct conf_egress *egress = t->terms->egress_line;
 	const struct tunnel_facts *f = t->facts;
 	struct buffer *pending = &t->client.pending;
 	char authority[TARGET_TEXT_SIZE], identity[PROXY_STRING_MAX + 1];
@@ -44,7 +44,7 @@ tunnel_preface(struct tunnel *t)
 	struct proxy_info info;
 
 	_Static_assert(PROXY_HEADER_MAX <= BUFFER_SLACK, "fits any block");
-	if (line == NULL || line->proxy_protocol == 0)
+	if (egress == NULL || egress->proxy_protocol == 0)
 		return (0);
 	if (buffer_lend(t->client.buffers, pending) != 0)
 		return (-ENOMEM);
@@ -59,8 +59,8 @@ tunnel_preface(struct tunnel *t)
 		.verified = t->verified,
 		.resumed = f->resumed > 0,
 	};
-	pending->end =
-	    proxy_format(&info, (unsigned)line->proxy_protocol, pending->data);
+	pending->end = proxy_format(
+	    &info, (unsigned)egress->proxy_protocol, pending->data);
 	t->preface = pending->end;
 	return (0);
 }

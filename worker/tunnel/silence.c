@@ -23,7 +23,7 @@ silence_read(int fd, struct silence_facts *f)
 	*f = (struct silence_facts){
 		.acked = info.tcpi_bytes_acked,
 		.in_flight = info.tcpi_unacked > 0,
-		.unsent = info.tcpi_notsent_bytes > 0,
+		.queued = info.tcpi_notsent_bytes > 0,
 		.window = info.tcpi_snd_wnd > 0,
 		.repeated = info.tcpi_retransmits,
 		.probes = info.tcpi_probes,
@@ -57,7 +57,7 @@ silence_judge(struct silence *s, const struct silence_facts *f, int64_t now,
 	bool suspected = s->suspected;
 
 	s->suspected = false;
-	if (!f->in_flight && !f->unsent) {
+	if (!f->in_flight && !f->queued) {
 		s->since = 0;
 		return (SILENCE_SETTLED);
 	}

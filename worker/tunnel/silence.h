@@ -22,7 +22,7 @@ struct silence {
 struct silence_facts {
 	uint64_t acked;	   /* bytes, since the connection was made */
 	bool in_flight;	   /* something was sent and not acknowledged */
-	bool unsent;	   /* something waits to be sent */
+	bool queued;	   /* something waits to be sent */
 	bool window;	   /* the peer takes more */
 	unsigned repeated; /* how often in vain since something was acked */
 	unsigned probes;   /* of a closed window, unanswered */
