@@ -312,8 +312,8 @@ turn_ask(struct test *t)
 {
 	ask(t, 0, "drop.test", AF_INET);
 	usleep((useconds_t)(t->conf.timeout / CLOCK_USEC) + 5000);
-	ares_process_fd(
-	    t->askers[0].question.line->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	ares_process_fd(t->askers[0].question.asker->ares, ARES_SOCKET_BAD,
+	    ARES_SOCKET_BAD);
 }
 
 static void

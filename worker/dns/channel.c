@@ -52,15 +52,15 @@ file_id_equal(const struct dns_file_id *a, const struct dns_file_id *b)
 static void
 set_free(struct dns_set *set)
 {
-	struct dns_line *line;
+	struct dns_asker *asker;
 	size_t i;
 
 	for (i = 0; i < set->n; i++)
 		dns_choice_fini(&set->servers[i]);
-	while ((line = LIST_FIRST(&set->former)) != NULL) {
-		LIST_REMOVE(line, link);
+	while ((asker = LIST_FIRST(&set->former)) != NULL) {
+		LIST_REMOVE(asker, link);
 		set->channel->former--;
-		dns_line_free(line);
+		dns_asker_free(asker);
 	}
 	LIST_REMOVE(set, link);
 	free(set);
@@ -107,20 +107,20 @@ set_new(struct dns_channel *ch, const struct nameserver *servers, size_t n)
 	return (0);
 }
 
-/* Frees former lines that are idle, since it cannot be done when their last
+/* Frees former askers that are idle, since it cannot be done when their last
  * answer comes, from within c-ares. */
 static void
 set_drop_idle(struct dns_set *set)
 {
-	struct dns_line *line = LIST_FIRST(&set->former), *next;
+	struct dns_asker *asker = LIST_FIRST(&set->former), *next;
 
-	for (; line != NULL; line = next) {
-		next = LIST_NEXT(line, link);
-		if (line->questions != 0)
+	for (; asker != NULL; asker = next) {
+		next = LIST_NEXT(asker, link);
+		if (asker->questions != 0)
 			continue;
-		LIST_REMOVE(line, link);
+		LIST_REMOVE(asker, link);
 		set->channel->former--;
-		dns_line_free(line);
+		dns_asker_free(asker);
 	}
 }
 

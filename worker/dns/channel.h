@@ -50,7 +50,7 @@ struct dns_question {
 
 	/* the channel's own */
 	struct dns_set *set; /* who are asked */
-	struct dns_line *line;
+	struct dns_asker *asker;
 	struct dns_server *awaited; /* to be asked by TCP */
 	int64_t place_until;	    /* it waits for a place so long */
 	const struct dns_course *course;

@@ -21,15 +21,15 @@
 struct dns_socket {
 	struct loop_fd lfd;
 	int fd;
-	struct dns_line *line;
+	struct dns_asker *asker;
 	LIST_ENTRY(dns_socket) link;
 	struct loop_garbage garbage;
 };
 
 static struct dns_channel *
-channel_of(const struct dns_line *line)
+channel_of(const struct dns_asker *asker)
 {
-	return (line->server->set->channel);
+	return (asker->server->set->channel);
 }
 
 /* sockets and time */
@@ -38,18 +38,18 @@ static void
 socket_cb(struct loop_fd *lfd, uint32_t events)
 {
 	struct dns_socket *s = container_of(lfd, struct dns_socket, lfd);
-	struct dns_line *line = s->line;
-	unsigned ended = line->ended;
+	struct dns_asker *asker = s->asker;
+	unsigned ended = asker->ended;
 	bool in = events & (EPOLLIN | EPOLLERR | EPOLLHUP);
 	bool out = events & (EPOLLOUT | EPOLLERR | EPOLLHUP);
 
-	line->may_read = true;
-	ares_process_fd(line->ares, in ? s->fd : ARES_SOCKET_BAD,
+	asker->may_read = true;
+	ares_process_fd(asker->ares, in ? s->fd : ARES_SOCKET_BAD,
 	    out ? s->fd : ARES_SOCKET_BAD);
-	if (line->may_read || line->ended != ended)
+	if (asker->may_read || asker->ended != ended)
 		return;
-	line->strays++;
-	dns_server_stray(line->server);
+	asker->strays++;
+	dns_server_stray(asker->server);
 }
 
 static void
@@ -61,7 +61,7 @@ socket_free_cb(struct loop_garbage *garbage)
 static void
 socket_drop(struct dns_socket *s)
 {
-	struct loop *loop = channel_of(s->line)->loop;
+	struct loop *loop = channel_of(s->asker)->loop;
 
 	loop_del(loop, &s->lfd);
 	LIST_REMOVE(s, link);
@@ -69,7 +69,7 @@ socket_drop(struct dns_socket *s)
 }
 
 static int
-socket_add(struct dns_line *line, int fd, uint32_t events)
+socket_add(struct dns_asker *asker, int fd, uint32_t events)
 {
 	struct dns_socket *s = calloc(1, sizeof(*s));
 	int error;
@@ -77,14 +77,14 @@ socket_add(struct dns_line *line, int fd, uint32_t events)
 	if (s == NULL)
 		return (-ENOMEM);
 	s->fd = fd;
-	s->line = line;
+	s->asker = asker;
 	s->lfd.cb = socket_cb;
 	s->garbage.free = socket_free_cb;
-	error = loop_add(channel_of(line)->loop, &s->lfd, fd, events);
+	error = loop_add(channel_of(asker)->loop, &s->lfd, fd, events);
 	if (error != 0)
 		free(s);
 	else
-		LIST_INSERT_HEAD(&line->sockets, s, link);
+		LIST_INSERT_HEAD(&asker->sockets, s, link);
 	return (error);
 }
 
@@ -92,14 +92,14 @@ socket_add(struct dns_line *line, int fd, uint32_t events)
 static void
 socket_state_cb(void *data, ares_socket_t fd, int readable, int writable)
 {
-	struct dns_line *line = data;
-	struct dns_channel *ch = channel_of(line);
+	struct dns_asker *asker = data;
+	struct dns_channel *ch = channel_of(asker);
 	struct dns_socket *s;
 	uint32_t events =
 	    (readable ? EPOLLIN : 0U) | (writable ? EPOLLOUT : 0U);
 	int error = 0;
 
-	LIST_FOREACH (s, &line->sockets, link) {
+	LIST_FOREACH (s, &asker->sockets, link) {
 		if (s->fd == fd)
 			break;
 	}
@@ -108,11 +108,11 @@ socket_state_cb(void *data, ares_socket_t fd, int readable, int writable)
 	else if (s != NULL)
 		error = loop_mod(ch->loop, &s->lfd, events);
 	else if (events != 0)
-		error = socket_add(line, fd, events);
+		error = socket_add(asker, fd, events);
 	if (error == 0)
 		return;
 	/* c-ares cannot be told, so the question ends by its time-out. */
-	line->deaf = true;
+	asker->deaf = true;
 	log_write_rate(ch->log, &ch->socket_rate, LOG_LEVEL_ERROR,
 	    "resolver: a socket to a name server cannot be watched: %s",
 	    strerrordesc_np(-error));
@@ -123,27 +123,28 @@ socket_state_cb(void *data, ares_socket_t fd, int readable, int writable)
  * and answer, since ares_timeout() of 1.18 looks at all questions.
  */
 static void
-line_arm(struct dns_line *line, int64_t within)
+asker_arm(struct dns_asker *asker, int64_t within)
 {
-	struct loop *loop = channel_of(line)->loop;
+	struct loop *loop = channel_of(asker)->loop;
 	int64_t when = loop_now(loop) + within;
 
-	if (!line->timer.armed || when < line->timer.when)
-		timer_arm(loop_timers(loop), &line->timer, when);
+	if (!asker->timer.armed || when < asker->timer.when)
+		timer_arm(loop_timers(loop), &asker->timer, when);
 }
 
 static void
-line_timer_cb(struct timer *timer)
+asker_timer_cb(struct timer *timer)
 {
-	struct dns_line *line = container_of(timer, struct dns_line, timer);
+	struct dns_asker *asker = container_of(timer, struct dns_asker, timer);
 	struct timeval tv = { 0 };
 	int64_t within = CLOCK_MSEC; /* at least: it may be early by a hair */
 
-	ares_process_fd(line->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	if (line->questions == 0 || ares_timeout(line->ares, NULL, &tv) == NULL)
+	ares_process_fd(asker->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	if (asker->questions == 0 ||
+	    ares_timeout(asker->ares, NULL, &tv) == NULL)
 		return;
 	within += tv.tv_sec * CLOCK_SEC + tv.tv_usec * CLOCK_USEC;
-	line_arm(line, within);
+	asker_arm(asker, within);
 }
 
 /* beginning and end */
@@ -193,15 +194,15 @@ check_random(void)
  * more is to be known than c-ares would tell.
  */
 static int
-line_init(struct dns_line *line)
+asker_init(struct dns_asker *asker)
 {
 	char lookups[] = "b", nothing[] = "/dev/null";
 	struct in_addr server = { .s_addr = htonl(INADDR_LOOPBACK) };
 	struct ares_options options = {
 		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
 			 ARES_FLAG_IGNTC | ARES_FLAG_NOCHECKRESP |
-			 (line->edns ? ARES_FLAG_EDNS : 0),
-		.timeout = (int)(line->timeout / CLOCK_MSEC),
+			 (asker->edns ? ARES_FLAG_EDNS : 0),
+		.timeout = (int)(asker->timeout / CLOCK_MSEC),
 		.tries = 1,
 		.ndots = 1,
 		.servers = &server,
@@ -209,7 +210,7 @@ line_init(struct dns_line *line)
 		.ndomains = 0,
 		.lookups = lookups,
 		.sock_state_cb = socket_state_cb,
-		.sock_state_cb_data = line,
+		.sock_state_cb_data = asker,
 		.nsort = 0,
 		.ednspsz = DNS_UDP_MAX,
 		.resolvconf_path = nothing, /* copied */
@@ -225,63 +226,63 @@ line_init(struct dns_line *line)
 		return (error);
 	mask |= disable_query_cache(&options);
 	return (
-	    status_to_error(ares_init_options(&line->ares, &options, mask)));
+	    status_to_error(ares_init_options(&asker->ares, &options, mask)));
 }
 
 int
-dns_line_new(struct dns_line **out, struct dns_server *server, bool again)
+dns_asker_new(struct dns_asker **out, struct dns_server *server, bool again)
 {
-	struct dns_line *line = calloc(1, sizeof(*line));
+	struct dns_asker *asker = calloc(1, sizeof(*asker));
 	int error;
 
-	if (line == NULL)
+	if (asker == NULL)
 		return (-ENOMEM);
-	line->server = server;
-	line->timeout = server->set->channel->conf->timeout;
+	asker->server = server;
+	asker->timeout = server->set->channel->conf->timeout;
 	if (again)
-		line->timeout *= 2;
-	line->edns = !server->plain;
-	line->refused = -1;
-	line->refused_task.cb = dns_socket_refused_task;
-	timer_init(&line->timer, line_timer_cb);
-	LIST_INIT(&line->sockets);
-	error = line_init(line);
+		asker->timeout *= 2;
+	asker->edns = !server->plain;
+	asker->refused = -1;
+	asker->refused_task.cb = dns_socket_refused_task;
+	timer_init(&asker->timer, asker_timer_cb);
+	LIST_INIT(&asker->sockets);
+	error = asker_init(asker);
 	if (error != 0) {
-		free(line);
+		free(asker);
 		return (error);
 	}
-	ares_set_socket_functions(line->ares, &dns_socket_functions, line);
-	*out = line;
+	ares_set_socket_functions(asker->ares, &dns_socket_functions, asker);
+	*out = asker;
 	return (0);
 }
 
 void
-dns_line_free(struct dns_line *line)
+dns_asker_free(struct dns_asker *asker)
 {
 	struct dns_socket *s;
 
-	if (line == NULL)
+	if (asker == NULL)
 		return;
-	timer_cancel(loop_timers(channel_of(line)->loop), &line->timer);
-	loop_undefer(channel_of(line)->loop, &line->refused_task);
-	ares_destroy(line->ares);
-	while ((s = LIST_FIRST(&line->sockets)) != NULL)
+	timer_cancel(loop_timers(channel_of(asker)->loop), &asker->timer);
+	loop_undefer(channel_of(asker)->loop, &asker->refused_task);
+	ares_destroy(asker->ares);
+	while ((s = LIST_FIRST(&asker->sockets)) != NULL)
 		socket_drop(s);
-	free(line);
+	free(asker);
 }
 
 /* questions */
 
 /* What a status says that came without an answer. */
 static const char *
-explain(const struct dns_line *line, int status)
+explain(const struct dns_asker *asker, int status)
 {
 	switch (status) {
 	case ARES_ECONNREFUSED: /* whatever kept it from being asked */
-		if (line->error == ECONNREFUSED)
+		if (asker->error == ECONNREFUSED)
 			return ("nobody listens there (Connection refused)");
-		if (line->error != 0)
-			return (strerrordesc_np(line->error));
+		if (asker->error != 0)
+			return (strerrordesc_np(asker->error));
 		/* FALLTHROUGH */
 	default:
 		return (ares_strerror(status));
@@ -301,11 +302,11 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 		.reason = REASON_DNS_NOT_FOUND,
 	};
 	struct dns_question *q = arg;
-	struct dns_line *line = q->line;
+	struct dns_asker *asker = q->asker;
 
-	q->line = NULL;
-	line->questions--;
-	line->ended++;
+	q->asker = NULL;
+	asker->questions--;
+	asker->ended++;
 	if (is_end(status)) {
 		q->course->end(q, NULL);
 		return;
@@ -316,76 +317,76 @@ question_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 		return;
 	}
 	if (status == ARES_ETIMEOUT) {
-		q->shortage = q->shortage || line->deaf;
+		q->shortage = q->shortage || asker->deaf;
 		/* 1.34 lowers its time-outs where answers are quick. */
-		if (q->course->timed_out(q) && !line->former && !line->deaf)
-			dns_server_unheard(line->server, q->key.family);
+		if (q->course->timed_out(q) && !asker->former && !asker->deaf)
+			dns_server_unheard(asker->server, q->key.family);
 		return;
 	}
 	q->no_memory = q->no_memory || status == ARES_ENOMEM;
-	if (bytes == NULL && dns_error_shortage(line->error))
+	if (bytes == NULL && dns_error_shortage(asker->error))
 		q->shortage = true;
 	if (bytes != NULL)
-		dns_server_heard(line->server, q->key.family);
-	else if (status == ARES_ECONNREFUSED && line->error == ECONNREFUSED &&
-		 !line->former)
-		dns_server_refused(line->server);
+		dns_server_heard(asker->server, q->key.family);
+	else if (status == ARES_ECONNREFUSED && asker->error == ECONNREFUSED &&
+		 !asker->former)
+		dns_server_refused(asker->server);
 	if (bytes != NULL)
-		q->course->answered(q, line->message, line->message_len,
-		    line->edns ? DNS_BY_EDNS : DNS_BY_UDP);
+		q->course->answered(q, asker->message, asker->message_len,
+		    asker->edns ? DNS_BY_EDNS : DNS_BY_UDP);
 	else
-		q->course->failed(q, explain(line, status));
+		q->course->failed(q, explain(asker, status));
 }
 
 static void
 probe_cb(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 {
-	struct dns_line *line = arg;
+	struct dns_asker *asker = arg;
 
-	line->questions--;
-	line->ended++;
-	line->server->probing = false;
+	asker->questions--;
+	asker->ended++;
+	asker->server->probing = false;
 	if (bytes != NULL)
-		dns_server_heard(line->server, line->server->probed);
+		dns_server_heard(asker->server, asker->server->probed);
 }
 
 static void
-ask(struct dns_line *line, const struct dns_key *key, ares_callback cb,
+ask(struct dns_asker *asker, const struct dns_key *key, ares_callback cb,
     void *arg)
 {
-	line->questions++;
-	line->worn++;
-	line_arm(line, line->timeout + CLOCK_MSEC);
-	ares_query(line->ares, key->name, CLASS_IN,
+	asker->questions++;
+	asker->worn++;
+	asker_arm(asker, asker->timeout + CLOCK_MSEC);
+	ares_query(asker->ares, key->name, CLASS_IN,
 	    (int)dns_message_type(key->family), cb, arg);
 }
 
 void
-dns_line_ask(struct dns_line *line, struct dns_question *q)
+dns_asker_ask(struct dns_asker *asker, struct dns_question *q)
 {
-	int64_t now = loop_now(channel_of(line)->loop);
+	int64_t now = loop_now(channel_of(asker)->loop);
 
-	q->line = line;
+	q->asker = asker;
 	if (q->until <= now) /* else it is one more part of a try */
-		q->until = now + line->timeout;
-	ask(line, &q->key, question_cb, q);
+		q->until = now + asker->timeout;
+	ask(asker, &q->key, question_cb, q);
 }
 
 void
-dns_line_probe(struct dns_line *line, const struct dns_key *key)
+dns_asker_probe(struct dns_asker *asker, const struct dns_key *key)
 {
-	line->server->probing = true;
-	line->server->probed = key->family;
-	ask(line, key, probe_cb, line);
+	asker->server->probing = true;
+	asker->server->probed = key->family;
+	ask(asker, key, probe_cb, asker);
 }
 
 /* c-ares closes a socket by which nothing is asked. */
 bool
-dns_line_worn(const struct dns_line *line)
+dns_asker_worn(const struct dns_asker *asker)
 {
-	int64_t now = loop_now(channel_of(line)->loop);
+	int64_t now = loop_now(channel_of(asker)->loop);
 
-	return (line->questions != 0 &&
-		(line->worn >= WORN_QUESTIONS || line->strays >= WORN_STRAYS ||
-		    now >= line->since + WORN_TIME));
+	return (asker->questions != 0 && (asker->worn >= WORN_QUESTIONS ||
+					     asker->strays >= WORN_STRAYS ||
+					     now >= asker->since + WORN_TIME));
 }

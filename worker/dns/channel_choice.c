@@ -1,5 +1,5 @@
 /*
- * Which server is asked next, and by which line: one that is silent is asked
+ * Which server is asked next, and by which asker: one that is silent is asked
  * when the others have failed, and tried anew from time to time, beside a
  * question, so that no name waits for it.
  */
@@ -15,21 +15,21 @@ channel_of(const struct dns_server *server)
 	return (server->set->channel);
 }
 
-struct dns_line *
-dns_choice_line(struct dns_server *server, bool again, int *error)
+struct dns_asker *
+dns_choice_asker(struct dns_server *server, bool again, int *error)
 {
-	struct dns_line **line = &server->lines[again ? 1 : 0];
+	struct dns_asker **asker = &server->askers[again ? 1 : 0];
 
-	/* What c-ares got from the reserve goes back with the line that has it,
-	 * once its questions have ended. */
+	/* What c-ares got from the reserve goes back with the asker that has
+	 * it, once its questions have ended. */
 	if (dns_memory_short())
 		dns_server_renew(server);
-	if (*line != NULL && dns_line_worn(*line))
-		dns_server_retire(server, line);
+	if (*asker != NULL && dns_asker_worn(*asker))
+		dns_server_retire(server, asker);
 	*error = 0;
-	if (*line == NULL)
-		*error = dns_line_new(line, server, again);
-	return (*error == 0 ? *line : NULL);
+	if (*asker == NULL)
+		*error = dns_asker_new(asker, server, again);
+	return (*error == 0 ? *asker : NULL);
 }
 
 /* Whether it answers is seen by what nobody waits for. */
@@ -37,15 +37,15 @@ static void
 probe(struct dns_server *server, const struct dns_key *key)
 {
 	struct dns_channel *ch = channel_of(server);
-	struct dns_line *line;
+	struct dns_asker *asker;
 	int error;
 
 	if (server->probing || loop_now(ch->loop) < server->probe_at)
 		return;
 	server->probe_at = loop_now(ch->loop) + ch->terms->again;
-	line = dns_choice_line(server, false, &error);
-	if (line != NULL)
-		dns_line_probe(line, key);
+	asker = dns_choice_asker(server, false, &error);
+	if (asker != NULL)
+		dns_asker_probe(asker, key);
 }
 
 void
@@ -75,6 +75,6 @@ dns_choice_fini(struct dns_server *server)
 {
 	size_t i;
 
-	for (i = 0; i < DNS_LINES; i++)
-		dns_line_free(server->lines[i]);
+	for (i = 0; i < DNS_ASKERS; i++)
+		dns_asker_free(server->askers[i]);
 }

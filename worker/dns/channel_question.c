@@ -201,13 +201,13 @@ static const struct dns_course course = {
 	.end = dns_question_end,
 };
 
-/* One more try; the first of each server by its first line. */
+/* One more try; the first of each server by its first asker. */
 static void
 try(struct dns_question *q)
 {
 	size_t n = q->set->n;
 	struct dns_server *server;
-	struct dns_line *line;
+	struct dns_asker *asker;
 	int error;
 
 	if (q->tries >= n * (size_t)channel_of(q)->conf->tries) {
@@ -215,10 +215,10 @@ try(struct dns_question *q)
 		return;
 	}
 	server = server_of(q, q->tries);
-	line = dns_choice_line(server, q->tries >= n, &error);
+	asker = dns_choice_asker(server, q->tries >= n, &error);
 	q->tries++;
-	if (line != NULL)
-		dns_line_ask(line, q);
+	if (asker != NULL)
+		dns_asker_ask(asker, q);
 	else {
 		q->shortage = q->shortage || dns_error_shortage(-error);
 		failed(q, strerrordesc_np(-error));
@@ -232,7 +232,7 @@ dns_question_begin(struct dns_question *q)
 	q->until = 0;
 	q->failed = q->no_memory = q->shortage = false;
 	memset(q->words, 0, sizeof(q->words));
-	q->line = NULL;
+	q->asker = NULL;
 	q->course = &course;
 	dns_choice_order(q);
 	try(q);

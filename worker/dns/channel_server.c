@@ -8,8 +8,7 @@
 /* Time-outs in a row after which a server is silent. */
 #define SILENT_AFTER 2
 
-/* Lines that are asked no more, while their questions are not over. Each has a
- * socket. */
+/* Former askers, whose questions are not over yet. Each has a socket. */
 #define FORMER_MAX 32
 
 /* So many answers that fit no question, in so long, are worth a word. */
@@ -56,35 +55,35 @@ dns_error_shortage(int error)
 }
 
 static void
-retire(struct dns_server *server, struct dns_line **line)
+retire(struct dns_server *server, struct dns_asker **asker)
 {
-	if (*line == NULL)
+	if (*asker == NULL)
 		return;
-	LIST_INSERT_HEAD(&server->set->former, *line, link);
+	LIST_INSERT_HEAD(&server->set->former, *asker, link);
 	channel_of(server)->former++;
-	*line = NULL;
+	*asker = NULL;
 }
 
-/* What comes by the lines that it has had says nothing from now on. */
+/* What comes by the askers that it has had says nothing from now on. */
 static void
 renew(struct dns_server *server)
 {
-	struct dns_line *line;
+	struct dns_asker *asker;
 	size_t i;
 
 	server->renewed_at = loop_now(channel_of(server)->loop);
-	for (i = 0; i < DNS_LINES; i++)
-		retire(server, &server->lines[i]);
-	LIST_FOREACH (line, &server->set->former, link)
-		if (line->server == server)
-			line->former = true;
+	for (i = 0; i < DNS_ASKERS; i++)
+		retire(server, &server->askers[i]);
+	LIST_FOREACH (asker, &server->set->former, link)
+		if (asker->server == server)
+			asker->former = true;
 }
 
 void
-dns_server_retire(struct dns_server *server, struct dns_line **line)
+dns_server_retire(struct dns_server *server, struct dns_asker **asker)
 {
 	if (channel_of(server)->former < FORMER_MAX)
-		retire(server, line);
+		retire(server, asker);
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * The sockets that c-ares gets, which lead to the server of the line. On one
+ * The sockets that c-ares gets, which lead to the server of the asker. On one
  * of its own, 1.18 would call F_SETFL to make it non-blocking, which the
  * sandbox forbids; and it knows nothing of an interface.
  */
@@ -15,49 +15,49 @@
 #include "worker/dns/channel_state.h"
 
 static struct dns_channel *
-channel_of(const struct dns_line *line)
+channel_of(const struct dns_asker *asker)
 {
-	return (line->server->set->channel);
+	return (asker->server->set->channel);
 }
 
 /* Keeps what went wrong for the words that it is told in. */
 static ssize_t
-note(struct dns_line *line, ssize_t result)
+note(struct dns_asker *asker, ssize_t result)
 {
 	if (result == -1 && errno != EAGAIN && errno != EINTR &&
 	    errno != EINPROGRESS)
-		line->error = errno;
+		asker->error = errno;
 	return (result);
 }
 
 static ares_socket_t
 open_cb(int family, int type, int protocol, void *arg)
 {
-	struct dns_line *line = arg;
-	struct dns_channel *ch = channel_of(line);
+	struct dns_asker *asker = arg;
+	struct dns_channel *ch = channel_of(asker);
 	int fd = -1;
 
-	line->error = 0;
-	line->deaf = false;
-	line->since = loop_now(ch->loop);
-	line->worn = line->strays = 0;
+	asker->error = 0;
+	asker->deaf = false;
+	asker->since = loop_now(ch->loop);
+	asker->worn = asker->strays = 0;
 	errno = EMFILE;
 	if (ch->sockets < BOOT_FILES_DNS_UDP)
-		fd = socket(line->server->where.addr.family,
+		fd = socket(asker->server->where.addr.family,
 		    type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	if (fd != -1)
 		ch->sockets++;
-	return ((int)note(line, fd));
+	return ((int)note(asker, fd));
 }
 
 static int
 close_cb(ares_socket_t fd, void *arg)
 {
-	struct dns_line *line = arg;
+	struct dns_asker *asker = arg;
 
-	if (line->refused == fd)
-		line->refused = -1;
-	channel_of(line)->sockets--;
+	if (asker->refused == fd)
+		asker->refused = -1;
+	channel_of(asker)->sockets--;
 	return (close(fd));
 }
 
@@ -66,16 +66,16 @@ static int
 connect_cb(
     ares_socket_t fd, const struct sockaddr *to, ares_socklen_t len, void *arg)
 {
-	struct dns_line *line = arg;
+	struct dns_asker *asker = arg;
 	struct sockaddr_storage ss;
 	socklen_t size;
-	int error = nameserver_to_sockaddr(&line->server->where, &ss, &size);
+	int error = nameserver_to_sockaddr(&asker->server->where, &ss, &size);
 
 	if (error != 0) {
 		errno = -error;
-		return ((int)note(line, -1));
+		return ((int)note(asker, -1));
 	}
-	return ((int)note(line, connect(fd, (struct sockaddr *)&ss, size)));
+	return ((int)note(asker, connect(fd, (struct sockaddr *)&ss, size)));
 }
 
 /* What c-ares takes for the sender: a connected socket has messages of its
@@ -96,31 +96,31 @@ put_sender(struct sockaddr *from, ares_socklen_t *len)
 }
 
 static void
-keep_asked(struct dns_line *line, const struct iovec *part)
+keep_asked(struct dns_asker *asker, const struct iovec *part)
 {
-	struct dns_asked *asked = &line->asked[line->asked_next];
+	struct dns_asked *asked = &asker->asked[asker->asked_next];
 
 	if (part->iov_len > sizeof(asked->bytes))
 		return;
 	memcpy(asked->bytes, part->iov_base, part->iov_len);
 	asked->len = part->iov_len;
-	line->asked_next = (line->asked_next + 1) % DNS_ASKED;
+	asker->asked_next = (asker->asked_next + 1) % DNS_ASKED;
 }
 
 /* Puts the question into an answer that has none; returns its length. */
 static size_t
-complete(struct dns_line *line, size_t len)
+complete(struct dns_asker *asker, size_t len)
 {
 	uint8_t whole[DNS_MESSAGE_QUESTION_SIZE];
-	const struct dns_asked *asked = line->asked;
+	const struct dns_asked *asked = asker->asked;
 	size_t n = 0;
 
-	for (; asked < line->asked + DNS_ASKED && n == 0; asked++)
+	for (; asked < asker->asked + DNS_ASKED && n == 0; asked++)
 		n = dns_message_complete(
-		    whole, line->message, len, asked->bytes, asked->len);
+		    whole, asker->message, len, asked->bytes, asked->len);
 	if (n == 0)
 		return (len);
-	memcpy(line->message, whole, n);
+	memcpy(asker->message, whole, n);
 	return (n);
 }
 
@@ -135,23 +135,23 @@ static ares_ssize_t
 receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
     struct sockaddr *from, ares_socklen_t *len, void *arg)
 {
-	struct dns_line *line = arg;
+	struct dns_asker *asker = arg;
 	uint8_t head[DNS_MESSAGE_QUESTION_SIZE];
 	size_t n = 0;
 	ssize_t got;
 
-	if (line->refused == fd) {
-		line->refused = -1;
+	if (asker->refused == fd) {
+		asker->refused = -1;
 		errno = ECONNREFUSED;
-		return (note(line, -1));
+		return (note(asker, -1));
 	}
-	if (line->may_read) {
-		got = recv(fd, line->message, sizeof(line->message), flags);
+	if (asker->may_read) {
+		got = recv(fd, asker->message, sizeof(asker->message), flags);
 		if (got == -1)
-			return (note(line, got));
-		line->may_read = false;
-		line->message_len = complete(line, (size_t)got);
-		n = dns_message_head(head, line->message, line->message_len);
+			return (note(asker, got));
+		asker->may_read = false;
+		asker->message_len = complete(asker, (size_t)got);
+		n = dns_message_head(head, asker->message, asker->message_len);
 	}
 	if (n == 0 || n > size) {
 		errno = EAGAIN;
@@ -166,11 +166,11 @@ receive_cb(ares_socket_t fd, void *bytes, size_t size, int flags,
 void
 dns_socket_refused_task(struct loop_task *task)
 {
-	struct dns_line *line =
-	    container_of(task, struct dns_line, refused_task);
+	struct dns_asker *asker =
+	    container_of(task, struct dns_asker, refused_task);
 
-	if (line->refused != -1)
-		ares_process_fd(line->ares, line->refused, ARES_SOCKET_BAD);
+	if (asker->refused != -1)
+		ares_process_fd(asker->ares, asker->refused, ARES_SOCKET_BAD);
 }
 
 /*
@@ -181,14 +181,14 @@ dns_socket_refused_task(struct loop_task *task)
 static ares_ssize_t
 send_cb(ares_socket_t fd, const struct iovec *parts, int n, void *arg)
 {
-	struct dns_line *line = arg;
-	ssize_t sent = note(line, writev(fd, parts, n));
+	struct dns_asker *asker = arg;
+	ssize_t sent = note(asker, writev(fd, parts, n));
 
 	if (sent != -1 && n == 1)
-		keep_asked(line, parts);
+		keep_asked(asker, parts);
 	if (sent == -1 && errno == ECONNREFUSED) {
-		line->refused = fd;
-		loop_defer(channel_of(line)->loop, &line->refused_task);
+		asker->refused = fd;
+		loop_defer(channel_of(asker)->loop, &asker->refused_task);
 		errno = ECONNREFUSED;
 	}
 	return (sent);

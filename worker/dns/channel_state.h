@@ -1,9 +1,9 @@
 /*
  * The state of the channel, for the files that make it up. Each calls only
  * those above it: channel_server.c (what is known of a server),
- * channel_sockets.c (the sockets of c-ares), channel_line.c (c-ares, by UDP),
+ * channel_sockets.c (the sockets of c-ares), channel_asker.c (c-ares, by UDP),
  * channel_stream.c (TCP), channel_places.c (whose turn it is by TCP),
- * channel_choice.c (which server, and by which line), channel_question.c (the
+ * channel_choice.c (which server, and by which asker), channel_question.c (the
  * course of a question from server to server), channel.c (the sets of name
  * servers, and whose time it is).
  */
@@ -22,7 +22,7 @@
 
 LIST_HEAD(dns_socket_list, dns_socket);
 LIST_HEAD(dns_set_list, dns_set);
-LIST_HEAD(dns_line_list, dns_line);
+LIST_HEAD(dns_asker_list, dns_asker);
 TAILQ_HEAD(dns_stream_list, dns_stream);
 STAILQ_HEAD(dns_question_queue, dns_question);
 
@@ -48,7 +48,7 @@ struct dns_channel {
 	struct dns_set_list sets;	/* the first: for new questions */
 	size_t questions;		/* under way, at former sets too */
 	size_t sockets;			/* of c-ares */
-	size_t former;			/* lines */
+	size_t former;			/* askers */
 	struct dns_stream_list streams; /* the oldest first */
 	size_t nstreams;
 	struct dns_question_queue waiting; /* for a place among them */
@@ -82,12 +82,12 @@ enum dns_way {
  * lead elsewhere. In the server's place for it, or in the set's list of former
  * ones, which go when they are idle.
  */
-struct dns_line {
+struct dns_asker {
 	struct dns_server *server;
 	ares_channel ares;
 	size_t questions; /* under way, a probe included */
 	struct timer timer;
-	int64_t timeout; /* of a question by this line, ns */
+	int64_t timeout; /* of one of its questions, ns */
 	int error;	 /* of the last call on a socket that failed */
 	bool deaf;	 /* its socket could not be watched */
 	/* Of its socket: since when, how many were asked by it, and how many
@@ -107,19 +107,19 @@ struct dns_line {
 	struct dns_asked asked[DNS_ASKED];
 	unsigned asked_next;
 	struct dns_socket_list sockets;
-	bool former;		   /* what it says is no news of the server */
-	LIST_ENTRY(dns_line) link; /* of one that is asked no more */
+	bool former;		    /* what it says is no news of the server */
+	LIST_ENTRY(dns_asker) link; /* of a former one */
 };
 
 /* First tries, and all others: these go by another source port, and may take
  * twice as long. */
-#define DNS_LINES 2
+#define DNS_ASKERS 2
 
 struct dns_server {
 	struct dns_set *set;
 	struct nameserver where;
 	char text[NAMESERVER_TEXT_SIZE];
-	struct dns_line *lines[DNS_LINES]; /* NULL: made when it is needed */
+	struct dns_asker *askers[DNS_ASKERS]; /* NULL: made when it is needed */
 	unsigned silent;       /* time-outs since it last answered, or more */
 	unsigned silent_to[2]; /* to questions of a family: IPv4, IPv6 */
 	bool told;	       /* the log says that it is silent */
@@ -137,7 +137,7 @@ struct dns_set {
 	struct dns_channel *channel;
 	LIST_ENTRY(dns_set) link;
 	size_t questions; /* under way */
-	struct dns_line_list former;
+	struct dns_asker_list former;
 	uint64_t number; /* the same for the same servers */
 	size_t n;
 	struct dns_server servers[];
@@ -177,16 +177,16 @@ void dns_question_end(struct dns_question *, const struct dns_result *);
 /* The order in which a question is put to the servers of a set, and which
  * asks those that are silent, from time to time. */
 void dns_choice_order(struct dns_question *);
-/* The line for a first try or another one; NULL with *error. */
-struct dns_line *dns_choice_line(struct dns_server *, bool again, int *error);
-/* Frees the server's lines. */
+/* The asker for a first try or another one; NULL with *error. */
+struct dns_asker *dns_choice_asker(struct dns_server *, bool again, int *error);
+/* Frees the server's askers. */
 void dns_choice_fini(struct dns_server *);
 
 /* channel_server.c */
 /* Does the error say that something of our own is short? */
 bool dns_error_shortage(int error);
 /* It said something; it did not answer; its port is closed, so that no more of
- * them need to be seen. Not to be told by who asked a former line. */
+ * them need to be seen. Not to be told by whose asker is a former one. */
 void dns_server_heard(struct dns_server *, int family);
 void dns_server_unheard(struct dns_server *, int family);
 void dns_server_refused(struct dns_server *);
@@ -199,26 +199,26 @@ void dns_server_plain(struct dns_server *);
  * now. A device on the way that remembers the old one may send what comes from
  * there to a dead server. */
 void dns_server_renew(struct dns_server *);
-/* That line of it is replaced; its questions go on. */
-void dns_server_retire(struct dns_server *, struct dns_line **);
+/* That asker of it becomes a former one; its questions go on. */
+void dns_server_retire(struct dns_server *, struct dns_asker **);
 /* An answer came that fits no question. */
 void dns_server_stray(struct dns_server *);
 
-/* channel_line.c */
-int dns_line_new(struct dns_line **, struct dns_server *, bool again);
+/* channel_asker.c */
+int dns_asker_new(struct dns_asker **, struct dns_server *, bool again);
 /* Ends its questions. Not to be called from within c-ares. */
-void dns_line_free(struct dns_line *);
-/* Asks the question, whose line it is then; or merely whether the server
+void dns_asker_free(struct dns_asker *);
+/* Asks the question, which is its own then; or merely whether the server
  * answers at all. */
-void dns_line_ask(struct dns_line *, struct dns_question *);
-void dns_line_probe(struct dns_line *, const struct dns_key *);
+void dns_asker_ask(struct dns_asker *, struct dns_question *);
+void dns_asker_probe(struct dns_asker *, const struct dns_key *);
 /* Has it been asked by one source port for long, or often? Who guesses at
  * questions has the more time the longer that is open (RFC 5452). */
-bool dns_line_worn(const struct dns_line *);
+bool dns_asker_worn(const struct dns_asker *);
 
-/* channel_sockets.c; the argument is the line. */
+/* channel_sockets.c; the argument is the asker. */
 extern const struct ares_socket_functions dns_socket_functions;
-/* What the line's task for refusals does. */
+/* What the asker's task for refusals does. */
 void dns_socket_refused_task(struct loop_task *);
 
 /* channel_stream.c */
