@@ -331,8 +331,7 @@ subtest 'rotation' => sub {
 	ok(works($tunnel), 'a tunnel of the first generation');
 	$daemon->reload;
 	rename $daemon->dir . '/audit.log', $daemon->dir . '/old.6.log';
-	$daemon->signal('USR1');
-	poll(sub { -e $daemon->dir . '/audit.log' });
+	$daemon->reopen;
 	ok(finish($tunnel), 'ends after a reload');
 	$n++;
 	ok(poll(sub { $daemon->slurp('audit.log') =~ /"reason":"done"/ }),
