@@ -61,7 +61,8 @@ subtest 'a slow name pins no source port' => sub {
 	$dns->clear;
 	$dns->zone({ 'held.test' => { %$good, delay => 'release' },
 		'*.test' => $good });
-	$daemon = Sniport::Daemon->new(dns(timeout => '"30s"'));
+	$daemon = Sniport::Daemon->new(dns(timeout => '"60s"'),
+		timeouts => 'connect = "10m";');
 	my $held = dial($daemon, name('held'));
 	ok(poll(sub { $dns->questions }), 'a question is under way');
 	ended_ok($daemon, name("n$_"), "name $_", @done) for 1 .. 200;
@@ -79,7 +80,8 @@ subtest 'answers that fit no question are told of' => sub {
 	$dns->clear;
 	$dns->zone({ 'held.test' => { %$good, delay => 'release' },
 		'often.test' => { %$good, times => 150 }, '*.test' => $good });
-	$daemon = Sniport::Daemon->new(dns(timeout => '"30s"'));
+	$daemon = Sniport::Daemon->new(dns(timeout => '"60s"'),
+		timeouts => 'connect = "10m";');
 	my $held = dial($daemon, name('held'));
 	ok(poll(sub { $dns->questions }), 'a question is under way');
 	ended_ok($daemon, name('n'), 'a name', @done);
