@@ -3,13 +3,11 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/registers.h"
+#include "master/private.h"
 #include "master/scribe_state.h"
 
 /* Composing a line takes microseconds. */
@@ -20,39 +18,6 @@
 /* Then there is more wrong than some lines. */
 #define DEATHS_MAX 32
 
-/* No other child is to have it. */
-static struct scribe_state *
-state_new(void)
-{
-	void *map = mmap(NULL, sizeof(struct scribe_state),
-	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (map == MAP_FAILED)
-		return (NULL);
-	if (madvise(map, sizeof(struct scribe_state), MADV_DONTFORK) == 0)
-		return (map);
-	munmap(map, sizeof(struct scribe_state));
-	return (NULL);
-}
-
-static pid_t
-fork_with(struct scribe_state *state)
-{
-	int error;
-	pid_t pid;
-
-	if (madvise(state, sizeof(*state), MADV_DOFORK) != 0)
-		return (-1);
-	fflush(NULL);
-	registers_clear();
-	pid = fork();
-	error = errno;
-	if (pid != 0)
-		(void)madvise(state, sizeof(*state), MADV_DONTFORK);
-	errno = error;
-	return (pid);
-}
-
 static int
 launch(struct scribe *s, int64_t now)
 {
@@ -61,7 +26,7 @@ launch(struct scribe *s, int64_t now)
 	s->at = atomic_load(&s->state->at);
 	s->moved_at = now;
 	atomic_store(&s->state->waiting, 0);
-	s->pid = fork_with(s->state);
+	s->pid = private_fork(s->state, sizeof(*s->state));
 	if (s->pid == 0)
 		scribe_run(s);
 	s->start_at = s->pid > 0 ? CLOCK_NEVER : now + FORK_DELAY;
@@ -81,7 +46,7 @@ scribe_start(struct scribe *s, int64_t now)
 		.forget = s->forget,
 		.start_at = CLOCK_NEVER,
 		.fatal = UINT64_MAX };
-	s->state = state_new();
+	s->state = private_new(sizeof(*s->state));
 	return (s->state == NULL ? -ENOMEM : launch(s, now));
 }
 
@@ -144,7 +109,7 @@ scribe_close(struct scribe *s)
 	if (s->pid > 0)
 		(void)kill(s->pid, SIGKILL);
 	if (s->state != NULL)
-		munmap(s->state, sizeof(*s->state));
+		private_free(s->state, sizeof(*s->state));
 	s->state = NULL;
 	s->pid = 0;
 	s->start_at = CLOCK_NEVER;

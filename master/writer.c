@@ -10,14 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/fd.h"
-#include "common/base/registers.h"
+#include "master/private.h"
 #include "master/writer_state.h"
 
 /* What waits in the pipe at most, besides what workers keep themselves. Where
@@ -31,49 +30,6 @@
 
 /* One that does not live longer is not replaced at once. */
 #define RESTART_DELAY (1 * CLOCK_SEC)
-
-static void
-state_free(struct writer_state *s)
-{
-	if (s != NULL)
-		(void)munmap(s, sizeof(*s));
-}
-
-/* Workers, and the writers of other logs, are forked without it: one that was
- * broken into could change the lines of others. */
-static struct writer_state *
-state_new(void)
-{
-	void *map = mmap(NULL, sizeof(struct writer_state),
-	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (map == MAP_FAILED)
-		return (NULL);
-	if (madvise(map, sizeof(struct writer_state), MADV_DONTFORK) == 0)
-		return (map);
-	state_free(map);
-	return (NULL);
-}
-
-/* Forks with that state. */
-static pid_t
-fork_with(struct writer_state *state)
-{
-	pid_t pid;
-	int error;
-
-	if (madvise(state, sizeof(*state), MADV_DOFORK) != 0)
-		return (-1);
-	fflush(NULL);
-	registers_clear();
-	pid = fork();
-	error = errno;
-	/* It could be set before; the kernel allocates nothing for it. */
-	if (pid != 0)
-		(void)madvise(state, sizeof(*state), MADV_DONTFORK);
-	errno = error;
-	return (pid);
-}
 
 /* What was read and is not written yet; its length. */
 static size_t
@@ -116,7 +72,7 @@ launch(
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return (-errno);
 	child.state = state;
-	*pid = fork_with(state);
+	*pid = private_fork(state, sizeof(*state));
 	if (*pid == 0)
 		writer_run(&child, pair[1]);
 	if (*pid < 0) {
@@ -211,7 +167,7 @@ writer_open(struct writer *w, const char *target, const struct run_as *run_as,
 		.status = -1,
 		.start_at = CLOCK_NEVER,
 		.started = clock_now() };
-	w->state = state_new();
+	w->state = private_new(sizeof(*w->state));
 	error = w->state != NULL ? open_pipe(w) : -ENOMEM;
 	if (error == 0)
 		error = launch(w, w->state, &w->pid, &w->status);
@@ -232,14 +188,14 @@ writer_close(struct writer *w)
 	fd_close(&w->status);
 	fd_close(&w->lines);
 	fd_close(&w->source);
-	state_free(w->state);
+	private_free(w->state, sizeof(*w->state));
 	w->state = NULL;
 }
 
 int
 writer_reopen(struct writer *w, const struct run_as *run_as)
 {
-	struct writer_state *state = state_new();
+	struct writer_state *state = private_new(sizeof(*state));
 	struct run_as before = w->run_as;
 	int error, status = -1;
 	pid_t pid = 0;
@@ -254,7 +210,7 @@ writer_reopen(struct writer *w, const struct run_as *run_as)
 		w->run_as = before;
 		end_child(pid, 0);
 		fd_close(&status);
-		state_free(state);
+		private_free(state, sizeof(*state));
 		return (error);
 	}
 	if (w->status != -1)
@@ -262,7 +218,7 @@ writer_reopen(struct writer *w, const struct run_as *run_as)
 	end_child(w->pid, LEAVE_PATIENCE);
 	fd_close(&w->status);
 	state_inherit(state, w->state, true);
-	state_free(w->state);
+	private_free(w->state, sizeof(*w->state));
 	w->state = state;
 	w->pid = pid;
 	w->status = status;
@@ -296,17 +252,17 @@ writer_tick(struct writer *w, int64_t now)
 		return (w->start_at);
 	w->started = now;
 	w->start_at = now + RESTART_DELAY;
-	state = state_new();
+	state = private_new(sizeof(*state));
 	if (state == NULL)
 		return (w->start_at);
 	state_inherit(state, w->state, false);
 	if (launch(w, state, &w->pid, &w->status) != 0) {
 		w->pid = 0;
 		w->status = -1;
-		state_free(state);
+		private_free(state, sizeof(*state));
 		return (w->start_at);
 	}
-	state_free(w->state);
+	private_free(w->state, sizeof(*w->state));
 	w->state = state;
 	w->start_at = CLOCK_NEVER;
 	command(w->status, WRITER_GO);

@@ -1,0 +1,18 @@
+/* Memory that the master shares with one child, and with no other. */
+#ifndef MASTER_PRIVATE_H
+#define MASTER_PRIVATE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Zeros, which no child has but those of private_fork(); NULL: no memory. */
+void *private_new(size_t size);
+
+/* NULL is let be. */
+void private_free(void *, size_t size);
+
+/* As fork(2), with that memory: the child may write it. Streams are flushed and
+ * vector registers cleared before. */
+pid_t private_fork(void *, size_t size);
+
+#endif
