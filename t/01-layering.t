@@ -10,7 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniport::Test qw(build run top);
+use Sniport::Test qw(build run slurp top);
 
 # A part of the source may have rooms, which its README lists from the bottom
 # up: "NAME/" is a folder, "NAME" the files NAME.* and NAME_* beside the README.
@@ -26,14 +26,6 @@ my %TLS = map { $_ => 1 } qw(
 chdir top() or die;
 my @files = sort grep { -f } glob '{common,master,worker}/{,*/}*.{c,h,def}';
 my %text = map { $_ => slurp($_) } @files, glob 't/{unit,fuzz,bench}/*.[ch]';
-
-sub slurp {
-	my ($name) = @_;
-
-	open my $file, '<', $name or die "$name: $!";
-	local $/;
-	return scalar <$file>;
-}
 
 # Nothing but comments and strings is blanked, so that words in them do not
 # count.

@@ -11,17 +11,9 @@ use Test::More;
 
 use Sniport::Alone; # where no port is taken
 use Sniport::Authority;
-use Sniport::Test qw(certificate run sniport temporary top);
+use Sniport::Test qw(certificate run slurp sniport temporary top);
 
 chdir top() or die;
-
-sub slurp {
-	my ($name) = @_;
-
-	open my $file, '<', $name or die "$name: $!";
-	local $/;
-	return scalar <$file>;
-}
 
 # The arguments of every NAME(...) of a table: C's strings without their
 # quotes, all else as it stands.

@@ -9,17 +9,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniport::Test qw(top);
+use Sniport::Test qw(slurp top);
 
 chdir top() or die;
-
-sub slurp {
-	my ($name) = @_;
-
-	open my $file, '<', $name or die "$name: $!";
-	local $/;
-	return scalar <$file>;
-}
 
 # The strings of a C file as they are compiled, each with its file and line.
 sub strings {

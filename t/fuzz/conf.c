@@ -5,25 +5,11 @@
 #include <string.h>
 
 #include "common/conf/table.h"
+#include "t/unit/libconfig_leaks.h"
 
 #define NAME "fuzz.conf"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_options(void);
-
-/* libconfig 1.5 loses the last string before an error of syntax. */
-const char *
-__lsan_default_suppressions(void)
-{
-	return ("leak:libconfig\n");
-}
-
-const char *
-__lsan_default_options(void)
-{
-	return ("print_suppressions=0");
-}
 
 /* Each error is a line that begins with the file, a line number, a name. */
 static void

@@ -11,23 +11,9 @@
 
 #include "common/conf/syntax.h"
 #include "t/unit/syntax_find.h"
+#include "t/unit/libconfig_leaks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_options(void);
-
-/* libconfig 1.5 loses the last string before an error of syntax. */
-const char *
-__lsan_default_suppressions(void)
-{
-	return ("leak:libconfig\n");
-}
-
-const char *
-__lsan_default_options(void)
-{
-	return ("print_suppressions=0");
-}
 
 /* libconfig loses a string that does not end, without a word. */
 static bool

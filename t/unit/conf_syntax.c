@@ -8,24 +8,9 @@
 
 #include "common/conf/syntax.h"
 #include "t/unit/syntax_find.h"
+#include "t/unit/libconfig_leaks.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
-
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_options(void);
-
-/* libconfig 1.5 loses the last string before an error of syntax. */
-const char *
-__lsan_default_suppressions(void)
-{
-	return ("leak:libconfig\n");
-}
-
-const char *
-__lsan_default_options(void)
-{
-	return ("print_suppressions=0");
-}
 
 struct fault {
 	const char *text;

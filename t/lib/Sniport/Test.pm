@@ -14,8 +14,8 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 our @EXPORT_OK = qw(
 	build certificate deadline group_gone group_kill group_start left poll
-	readable run sanitized slow sniport temporary timeout top under_valgrind
-	usage writable
+	readable run sanitized slow slurp sniport temporary timeout top
+	under_valgrind usage writable
 );
 
 my $top = abs_path(dirname(__FILE__) . '/../../..');
@@ -24,6 +24,15 @@ my %groups;
 
 # The top of the source tree.
 sub top { return $top; }
+
+# All that is in a file.
+sub slurp {
+	my ($name) = @_;
+
+	open my $file, '<', $name or die "$name: $!";
+	local $/;
+	return scalar <$file>;
+}
 
 # The build tree that is under test.
 sub build { return $ENV{SNIPORT_BUILD} // "$top/build"; }
