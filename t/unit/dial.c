@@ -115,14 +115,19 @@ host_of(int fd)
 	return (h != NULL && h->fd == fd ? h : NULL);
 }
 
+/* Another one takes its place before its family is of importance, which the
+ * host need not have. */
 int
 socket(int domain, int type, int protocol)
 {
-	if ((type & SOCK_STREAM) != 0 && (type & SOCK_DGRAM) == 0 &&
-	    socket_error != 0) {
+	bool stream = (type & SOCK_STREAM) != 0 && (type & SOCK_DGRAM) == 0;
+
+	if (stream && socket_error != 0) {
 		errno = socket_error;
 		return (-1);
 	}
+	if (stream && domain == AF_INET6)
+		domain = AF_INET;
 	return ((int)syscall(SYS_socket, domain, type, protocol));
 }
 
