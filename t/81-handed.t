@@ -14,7 +14,7 @@ use Test::More;
 
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Down qw(down served waiting);
+use Sniport::Down qw(audited down served waiting);
 use Sniport::Test qw(build poll slow temporary under_valgrind);
 use Sniport::Tunnel qw(name_of works);
 use Sniport::Upstream;
@@ -43,18 +43,6 @@ sub listeners {
 	opendir my $dir, "/proc/$pid/fd" or return undef;
 	return scalar grep { (readlink("/proc/$pid/fd/$_") // '') =~ /^socket:\[(\d+)\]$/ &&
 		$listens{$1} } readdir $dir;
-}
-
-sub lines_of {
-	my ($daemon, @clients) = @_;
-	my %port = map { $_->local_port => 1 } @clients;
-	my @lines;
-
-	poll(sub {
-		@lines = grep { $port{ $_->{client_port} // 0 } } $daemon->audit;
-		return @lines >= @clients;
-	});
-	return @lines;
 }
 
 # Clients that say nothing and read nothing, into small buffers.
@@ -90,7 +78,7 @@ subtest 'in turn, as if they were accepted there' => sub {
 	}
 	for (['the first listener', undef, @a], ['the second one', 'b', @b]) {
 		my ($title, $listener, @clients) = @$_;
-		my @lines = lines_of($daemon, @clients);
+		my @lines = audited($daemon, @clients);
 		my $address = '127.0.0.1:' . $daemon->port($listener);
 		# A client may use a port twice, to two listeners.
 		is(scalar(grep { $_->{listener} eq $address &&
@@ -99,7 +87,7 @@ subtest 'in turn, as if they were accepted there' => sub {
 	}
 	# Each gets a third by itself, and half of what waited for the other.
 	my %n;
-	$n{ $_->{worker} }++ for lines_of($daemon, @a, @b);
+	$n{ $_->{worker} }++ for audited($daemon, @a, @b);
 	is(join(' ', sort keys %n), '1 2', 'two workers have served them');
 	cmp_ok($n{$_}, '>=', 30, "worker $_ its share") for 1, 2;
 	$daemon->stop_ok;
@@ -111,7 +99,7 @@ subtest 'limits hold' => sub {
 	my @queued = down($daemon, 0, 4, sub { waiting($daemon, 20, $name) });
 	$_->handshake for @queued;
 	my @refused = grep { !works($_) } @queued;
-	my @reasons = map { $_->{reason} } lines_of($daemon, @refused);
+	my @reasons = map { $_->{reason} } audited($daemon, @refused);
 	is(scalar(@reasons), 15, 'all beyond the limit end at once');
 	is_deeply([ grep { $_ ne 'limit_tunnels' } @reasons ], [], 'by the limit');
 	$_->reset for @queued;

@@ -14,7 +14,7 @@ use Sniport::Client ();
 use Sniport::Test qw(poll);
 use Sniport::Tunnel qw(finish works);
 
-our @EXPORT_OK = qw(down ready served servers waiting);
+our @EXPORT_OK = qw(audited down ready served servers waiting);
 
 # How often the worker with that number has begun to serve.
 sub ready {
@@ -35,8 +35,8 @@ sub waiting {
 # How many of them are tunnels to an echo, and end well.
 sub served { return scalar grep { $_->handshake && works($_) && finish($_) } @_; }
 
-# Which workers have served these.
-sub servers {
+# The audit lines of these clients.
+sub audited {
 	my ($daemon, @clients) = @_;
 	my %port = map { $_->local_port => 1 } @clients;
 	my @lines;
@@ -45,7 +45,13 @@ sub servers {
 		@lines = grep { $port{ $_->{client_port} // 0 } } $daemon->audit;
 		return @lines >= @clients;
 	});
-	my %seen = map { $_->{worker} => 1 } @lines;
+	return @lines;
+}
+
+# Which workers have served these.
+sub servers {
+	my %seen = map { $_->{worker} => 1 } audited(@_);
+
 	return join ' ', sort keys %seen;
 }
 
