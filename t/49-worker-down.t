@@ -206,9 +206,10 @@ if (!slow()) {
 	subtest 'one of two is deaf, and the other dies' => sub {
 		my $daemon = corrupted(top => 'workers = 2;');
 		my $client = bid($daemon, 'deafen');
+		my $port = $client->local_port;
 		$client->reset;
-		my ($deaf) = $daemon->log =~ /worker (\d)\[\d+\]: resolver: deafen/;
-		$deaf //= 0;
+		my $deaf = $daemon->wait_audit(
+			sub { $_->{client_port} == $port })->{worker};
 		my $pid = $daemon->worker($deaf);
 		kill 'KILL', $daemon->worker(1 - $deaf);
 		ok($daemon->wait_log(qr/ warning master\[\d+\]: worker $deaf\[$pid\]: replaced, since it has a listener that was shut down$/m),

@@ -18,11 +18,9 @@
 #include "common/base/fd.h"
 #include "common/boot.h"
 #include "common/control.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
-#include "common/shm/stats.h"
 #include "worker/loop/loop.h"
-#include "worker/tunnel/limits.h"
-#include "worker/tunnel/tunnel.h"
 
 /* Accepting is tried again after this, or when a tunnel ends. */
 #define PAUSE (100 * CLOCK_MSEC)
@@ -34,10 +32,10 @@ struct socket {
 	struct loop_fd lfd;
 	LIST_ENTRY(socket) link;
 	struct acceptor *acceptor;
-	const struct conf_listener *listener;
-	unsigned index; /* of the listener */
-	bool handed;	/* connections come out of it that others accepted */
-	bool ended;	/* and nothing more does */
+	const struct accept_to *to;
+	unsigned listener; /* its index */
+	bool handed;	   /* connections come out of it that others accepted */
+	bool ended;	   /* and nothing more does */
 	struct timer surplus; /* armed: nothing new comes, until then */
 	struct loop_garbage garbage;
 };
@@ -47,7 +45,6 @@ LIST_HEAD(socket_list, socket);
 struct acceptor {
 	struct loop *loop;
 	const struct boot *boot;
-	struct tunnels *tunnels;
 	struct timer pause;
 	struct log_rate rate;
 	bool paused, stopped;
@@ -67,11 +64,13 @@ set_events(struct acceptor *a, uint32_t events)
 }
 
 static void
-pause_accepting(struct acceptor *a, const char *why)
+pause_accepting(struct socket *s, const char *why)
 {
+	struct acceptor *a = s->acceptor;
+
 	log_write_rate(a->boot->log, &a->rate, LOG_LEVEL_WARNING,
 	    "listeners: accepting paused: %s", why);
-	stats_add(&a->tunnels->slot->count[STAT_ACCEPT_PAUSES], 1);
+	s->to->paused(s->to->arg);
 	a->paused = true;
 	set_events(a, 0);
 	timer_arm(loop_timers(a->loop), &a->pause, loop_now(a->loop) + PAUSE);
@@ -129,39 +128,25 @@ take_handed(struct socket *s, struct addr *client)
 			fd_close(&fds[nfds - 1]);
 		return (-EPROTO);
 	}
-	s->listener = &conf->listeners[msg.listener];
+	s->listener = msg.listener;
 	*client = msg.client;
 	return (fds[0]);
-}
-
-static void
-admit(struct socket *s, int fd, const struct addr *client)
-{
-	struct acceptor *a = s->acceptor;
-	enum reason reason = limits_admit(&a->tunnels->limits);
-
-	if (reason != REASON_NONE)
-		tunnel_refuse(a->tunnels, fd, client, s->listener, reason);
-	else
-		tunnel_open(a->tunnels, fd, client, s->listener);
 }
 
 /* Accepts one. False: there is none, or none can be had now. */
 static bool
 accept_one(struct socket *s)
 {
-	struct acceptor *a = s->acceptor;
 	struct addr client;
 	int fd;
 
-	if (!limits_descriptors(
-		&a->tunnels->limits, a->tunnels->count, a->nsockets)) {
-		pause_accepting(a, "the limit on open files is near");
+	if (!s->to->room(s->to->arg, s->acceptor->nsockets)) {
+		pause_accepting(s, "the limit on open files is near");
 		return (false);
 	}
 	fd = s->handed ? take_handed(s, &client) : take_queued(s, &client);
 	if (fd >= 0) {
-		admit(s, fd, &client);
+		s->to->take(s->to->arg, fd, &client, s->listener);
 		return (true);
 	}
 	switch (fd) {
@@ -169,7 +154,7 @@ accept_one(struct socket *s)
 	case -ENFILE:
 	case -ENOBUFS:
 	case -ENOMEM:
-		pause_accepting(a, strerrordesc_np(-fd));
+		pause_accepting(s, strerrordesc_np(-fd));
 		return (false);
 	case -EAGAIN:
 	case -EINVAL: /* the master has shut this socket down */
@@ -241,8 +226,8 @@ surplus_cb(struct timer *t)
 }
 
 static int
-socket_open(
-    struct acceptor *a, const struct boot_socket *b, struct socket **out)
+socket_open(struct acceptor *a, const struct accept_to *to,
+    const struct boot_socket *b, struct socket **out)
 {
 	struct socket *s = calloc(1, sizeof(*s));
 	int error;
@@ -251,8 +236,8 @@ socket_open(
 		return (-ENOMEM);
 	s->lfd.cb = socket_cb;
 	s->acceptor = a;
-	s->listener = &a->boot->conf->listeners[b->listener];
-	s->index = b->listener;
+	s->to = to;
+	s->listener = b->listener;
 	s->garbage.free = socket_free_cb;
 	timer_init(&s->surplus, surplus_cb);
 	error = loop_add(a->loop, &s->lfd, b->fd, a->paused ? 0 : EPOLLIN);
@@ -271,7 +256,7 @@ socket_open(
 
 int
 accept_start(struct acceptor **out, struct loop *loop, const struct boot *boot,
-    struct tunnels *tunnels)
+    const struct accept_to *to)
 {
 	struct acceptor *a = calloc(1, sizeof(*a));
 	struct socket *s;
@@ -282,11 +267,10 @@ accept_start(struct acceptor **out, struct loop *loop, const struct boot *boot,
 		return (-ENOMEM);
 	a->loop = loop;
 	a->boot = boot;
-	a->tunnels = tunnels;
 	timer_init(&a->pause, pause_cb);
 	LIST_INIT(&a->sockets);
 	for (i = 0; error == 0 && i < boot->nsockets; i++)
-		error = socket_open(a, &boot->sockets[i], &s);
+		error = socket_open(a, to, &boot->sockets[i], &s);
 	if (error != 0)
 		accept_free(a);
 	else
@@ -304,13 +288,13 @@ take_all(struct socket *s)
 }
 
 void
-accept_handed(struct acceptor *a, int fd)
+accept_handed(struct acceptor *a, const struct accept_to *to, int fd)
 {
 	const struct boot_socket b = { .fd = fd };
 	struct socket *s;
 
 	/* Then the master gets it back, when we end. */
-	if (socket_open(a, &b, &s) != 0) {
+	if (socket_open(a, to, &b, &s) != 0) {
 		fd_close(&fd);
 		return;
 	}
@@ -322,7 +306,7 @@ accept_handed(struct acceptor *a, int fd)
 static bool
 is_among(const struct socket *s, uint64_t listeners)
 {
-	return ((listeners & UINT64_C(1) << s->index) != 0);
+	return ((listeners & UINT64_C(1) << s->listener) != 0);
 }
 
 void

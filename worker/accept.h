@@ -3,21 +3,34 @@
 #define WORKER_ACCEPT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct acceptor;
+struct addr;
 struct boot;
 struct loop;
-struct tunnels;
 
-/* Starts to accept. All is borrowed. 0 with *acceptor owned by the caller, or
- * -errno. */
-int accept_start(
-    struct acceptor **, struct loop *, const struct boot *, struct tunnels *);
+/* Who is given what comes to a listener. */
+struct accept_to {
+	void *arg;
+	/* Is there room for one more, beside so many listening sockets? */
+	bool (*room)(void *arg, size_t sockets);
+	/* Takes the connection fd of a client, which came to the listener of
+	 * that index. */
+	void (*take)(void *arg, int fd, const struct addr *, unsigned listener);
+	/* Nothing is accepted for a while, for want of room or memory. */
+	void (*paused)(void *arg);
+};
+
+/* Starts to accept on all sockets that the worker was born with. All is
+ * borrowed. 0 with *acceptor owned by the caller, or -errno. */
+int accept_start(struct acceptor **, struct loop *, const struct boot *,
+    const struct accept_to *);
 
 /* Takes the connections that come out of fd (see CONTROL_HAND) until it ends,
  * as if they were accepted here. Takes fd. */
-void accept_handed(struct acceptor *, int fd);
+void accept_handed(struct acceptor *, const struct accept_to *, int fd);
 
 /* Accepts only on the listeners whose bits are set from now on: what is queued
  * there at once, and what comes until accept_stop(). */

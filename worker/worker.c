@@ -44,6 +44,7 @@ struct worker {
 	struct resolver *resolver;
 	struct table *table;
 	struct tunnels tunnels;
+	struct accept_to clients; /* these tunnels */
 	struct acceptor *acceptor;
 	struct loop_fd control;
 	struct timer heartbeat, sink_retry, deadline;
@@ -218,7 +219,7 @@ obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 {
 	switch (msg->type) {
 	case CONTROL_HAND:
-		accept_handed(w->acceptor, fds[0]);
+		accept_handed(w->acceptor, &w->clients, fds[0]);
 		return;
 	case CONTROL_DRAIN:
 		obey_drain(w, msg);
@@ -346,6 +347,12 @@ start(struct worker *w)
 	timer_init(&w->deadline, deadline_cb);
 	w->tunnels.closed = tunnel_closed;
 	w->tunnels.arg = w;
+	w->clients = (struct accept_to){
+		.arg = &w->tunnels,
+		.room = tunnels_room,
+		.take = tunnels_take,
+		.paused = tunnels_paused,
+	};
 	error = open_table(w);
 	if (error == 0)
 		error = loop_new(&w->loop);
@@ -357,7 +364,7 @@ start(struct worker *w)
 	if (error == 0)
 		error = tunnels_init(&w->tunnels, boot, w->loop, w->resolver);
 	if (error == 0)
-		error = accept_start(&w->acceptor, w->loop, boot, &w->tunnels);
+		error = accept_start(&w->acceptor, w->loop, boot, &w->clients);
 	if (error == 0)
 		error =
 		    loop_add(w->loop, &w->control, boot->control_fd, EPOLLIN);

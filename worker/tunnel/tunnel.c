@@ -68,3 +68,32 @@ tunnels_end(struct tunnels *all, enum reason reason)
 			tunnel_close(t, reason);
 	}
 }
+
+bool
+tunnels_room(void *arg, size_t sockets)
+{
+	const struct tunnels *all = arg;
+
+	return (limits_descriptors(&all->limits, all->count, sockets));
+}
+
+void
+tunnels_take(void *arg, int fd, const struct addr *client, unsigned listener)
+{
+	struct tunnels *all = arg;
+	const struct conf_listener *l = &all->boot->conf->listeners[listener];
+	enum reason reason = limits_admit(&all->limits);
+
+	if (reason != REASON_NONE)
+		tunnel_refuse(all, fd, client, l, reason);
+	else
+		tunnel_open(all, fd, client, l);
+}
+
+void
+tunnels_paused(void *arg)
+{
+	const struct tunnels *all = arg;
+
+	stats_add(&all->slot->count[STAT_ACCEPT_PAUSES], 1);
+}

@@ -5,6 +5,8 @@
 #ifndef WORKER_TUNNEL_TUNNEL_H
 #define WORKER_TUNNEL_TUNNEL_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -64,5 +66,14 @@ void tunnel_open(struct tunnels *, int fd, const struct addr *client,
 /* Resets an accepted socket that is over a limit, with its audit line. */
 void tunnel_refuse(struct tunnels *, int fd, const struct addr *client,
     const struct conf_listener *, enum reason);
+
+/*
+ * For who accepts (worker/accept.h); arg is the tunnels. Is there room for one
+ * more beside so many listening sockets? Takes a connection, as tunnel_open(),
+ * or as tunnel_refuse() where limits.tunnels is reached. Counts a pause.
+ */
+bool tunnels_room(void *arg, size_t sockets);
+void tunnels_take(void *arg, int fd, const struct addr *, unsigned listener);
+void tunnels_paused(void *arg);
 
 #endif
