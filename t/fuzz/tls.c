@@ -54,7 +54,7 @@ struct course {
 };
 
 static enum tls_alert
-hello_cb(void *arg, enum reason *told)
+hello_cb(void *arg, const uint8_t *name, size_t len, enum reason *told)
 {
 	enum reason reason = *told;
 	struct course *c = arg;
