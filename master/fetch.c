@@ -14,6 +14,8 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/conf/conf.h"
+#include "common/log/audit.h"
+#include "common/shm/stats.h"
 #include "master/hand.h"
 #include "master/master.h"
 
@@ -287,43 +289,116 @@ fetch_tick(struct master *m, int64_t now)
 	return (m->fetch.again_at < next ? m->fetch.again_at : next);
 }
 
-static void
-tell_lost(
-    struct master *m, const struct generation *g, size_t worker, unsigned n)
+/* The listener of the current configuration that has that one's address;
+ * false: there is none. */
+static bool
+find_listener(
+    const struct master *m, const struct conf *old, uint32_t *listener)
 {
-	if (n > 0)
+	const struct conf *conf = m->current->conf;
+	size_t i;
+
+	for (i = 0; i < conf->nlisteners; i++) {
+		if (strcmp(conf->listeners[i].address,
+			old->listeners[*listener].address) != 0)
+			continue;
+		*listener = (uint32_t)i;
+		return (true);
+	}
+	return (false);
+}
+
+/* A place for one more that is to be passed on; NULL: there is none. */
+static struct hand *
+find_place(struct generation *g)
+{
+	size_t i;
+
+	for (i = 0; i < g->nworkers; i++)
+		if (hand_has_room(&g->seats[i].left))
+			return (&g->seats[i].left);
+	return (NULL);
+}
+
+/* Nobody can serve it: it is reset, with its audit line. */
+static void
+lose(struct master *m, struct generation *g, unsigned worker,
+    struct hand_connection *c)
+{
+	struct tunnel_facts facts;
+	struct facts_names names;
+	const struct audit_line line = {
+		.event = AUDIT_END,
+		.facts = &facts,
+		.text = facts.text,
+		.names = &names,
+	};
+
+	fd_close(&c->fd);
+	conf_names(g->conf, &names);
+	facts_init(&facts);
+	facts.number = ++g->seats[worker].numbers;
+	facts.worker = worker;
+	facts.generation = g->number;
+	facts.client = c->client;
+	facts.listener = c->listener;
+	facts.wall = clock_wall();
+	facts.reason = REASON_WORKER_DIED;
+	facts.total_ns = 0;
+	if (audit_write(logs_sink(g->audit_log), g->conf->log.format, &line) !=
+	    0)
+		stats_add_total(m->shm, STAT_AUDIT_DROPPED, 1);
+	stats_add_total(m->shm, STAT_ACCEPTED, 1);
+	stats_add_total_reason(m->shm, REASON_WORKER_DIED, 1);
+}
+
+/* Passes on what the hand holds, of that worker of the generation, to those who
+ * serve now; else it is lost. */
+static void
+distribute(
+    struct master *m, struct generation *g, unsigned worker, struct hand *h)
+{
+	struct hand_connection c;
+	struct hand *place;
+	unsigned lost = 0;
+
+	while (hand_take_back(h, &c, g->conf->timeouts.lost)) {
+		place = NULL;
+		if (m->phase == MASTER_RUNNING && m->current != NULL &&
+		    (g == m->current || find_listener(m, g->conf, &c.listener)))
+			place = find_place(m->current);
+		if (place != NULL && hand_add(place, &c) == 0)
+			continue;
+		lose(m, g, worker, &c);
+		lost++;
+	}
+	hand_close(h);
+	if (lost > 0)
 		log_write(m->log, LOG_LEVEL_ERROR,
-		    "worker %zu of generation %u: %u connection%s that %s "
+		    "worker %u of generation %u: %u connection%s that %s "
 		    "accepted for it %s lost",
-		    worker, g->number, n, n == 1 ? "" : "s",
-		    n == 1 ? "was" : "were", n == 1 ? "is" : "are");
+		    worker, g->number, lost, lost == 1 ? "" : "s",
+		    lost == 1 ? "was" : "were", lost == 1 ? "is" : "are");
+	m->fetch.blocked = true;
 }
 
 void
 fetch_inherit(struct master *m, struct child *c)
 {
-	struct generation *g = c->generation;
-	struct hand nowhere, *to = &nowhere;
-	unsigned lost;
-
-	if (hand_is_free(&c->hand))
-		return;
-	hand_init(&nowhere);
-	if (g == m->current && m->phase == MASTER_RUNNING)
-		to = &g->seats[c->worker].left;
-	lost = hand_take_back(&c->hand, to, g->conf->timeouts.lost);
-	tell_lost(m, g, c->worker, lost + nowhere.n);
-	hand_close(&nowhere);
-	m->fetch.blocked = true;
+	if (!hand_is_free(&c->hand))
+		distribute(m, c->generation, c->worker, &c->hand);
 }
 
 void
 fetch_drop(struct master *m, struct generation *g)
 {
+	struct hand left;
 	size_t i;
 
 	for (i = 0; i < g->nworkers; i++) {
-		tell_lost(m, g, i, g->seats[i].left.n);
-		hand_close(&g->seats[i].left);
+		left = g->seats[i].left;
+		hand_init(&g->seats[i].left);
+		if (!hand_is_free(&left))
+			distribute(m, g, (unsigned)i, &left);
 	}
 }

@@ -40,11 +40,12 @@ bool fetch_receive(struct master *, const void *, int64_t now);
  * again. */
 int64_t fetch_tick(struct master *, int64_t now);
 
-/* The child is gone: what it was handed and has not taken is for others. */
+/* The child is gone: what it was handed and has not taken is for others, of the
+ * current generation if that has the listener too. What nobody can serve is
+ * reset, with its audit line. */
 void fetch_inherit(struct master *, struct child *);
 
-/* The generation is over: connections that none of its workers has taken are
- * lost. */
+/* The generation is over: the same for what is left of it. */
 void fetch_drop(struct master *, struct generation *);
 
 #endif

@@ -97,38 +97,23 @@ hand_look(struct hand *h, int64_t now)
 	return (now + (wait < LOOK_LAST ? wait : LOOK_LAST));
 }
 
-/* The next one of what is in there; false: nothing is. */
-static bool
-take(struct hand *h, struct hand_connection *c)
+bool
+hand_take_back(struct hand *h, struct hand_connection *c, int64_t silence)
 {
 	int fds[CONTROL_FDS_MAX];
 	struct control_msg msg;
 	size_t n;
 
-	if (h->out == -1 || control_recv(h->out, &msg, fds, &n) != 1)
+	if (h->out == -1 || h->n == 0 ||
+	    control_recv(h->out, &msg, fds, &n) != 1)
 		return (false);
+	h->n--;
 	*c = (struct hand_connection){
 		.fd = fds[0], .listener = msg.listener, .client = msg.client
 	};
+	(void)fd_tunnel_options(c->fd, NULL);
+	(void)fd_keepalive(c->fd, silence);
 	return (true);
-}
-
-unsigned
-hand_take_back(struct hand *h, struct hand *to, int64_t silence)
-{
-	struct hand_connection c;
-	unsigned i, lost = 0, n = h->n;
-
-	for (i = 0; i < n && take(h, &c); i++) {
-		(void)fd_tunnel_options(c.fd, NULL);
-		(void)fd_keepalive(c.fd, silence);
-		if (!hand_has_room(to))
-			fd_close(&c.fd);
-		if (c.fd == -1 || hand_add(to, &c) != 0)
-			lost++;
-	}
-	hand_close(h);
-	return (lost);
 }
 
 void

@@ -53,12 +53,11 @@ int hand_send(struct hand *, int control_fd, int64_t now);
 int64_t hand_look(struct hand *, int64_t now);
 
 /*
- * Moves what a worker that is dead has not taken to *to, which was not sent,
- * and closes it; what the worker may have done to a connection (silence is for
- * fd_keepalive()) is undone. Returns how many were reset because there was no
- * room.
+ * Takes one out that a worker which is dead has not taken, or that was not
+ * sent. What the worker may have done to it is undone (silence is for
+ * fd_keepalive()). False: there are no more. *c is owned by the caller.
  */
-unsigned hand_take_back(struct hand *, struct hand *to, int64_t silence);
+bool hand_take_back(struct hand *, struct hand_connection *c, int64_t silence);
 
 /* Closes it, and resets what is in it. Not while a worker has it. */
 void hand_close(struct hand *);

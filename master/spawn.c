@@ -296,15 +296,16 @@ out:
 	return (0);
 }
 
-/* The next worker of the seat goes on behind the numbers of this one. It may
- * have given one that it had not counted yet. */
-static void
-note_numbers(struct seat *seat, const struct stats_slot *slot)
+/* It may have given a number that it had not counted yet. */
+void
+spawn_note_numbers(struct child *c, const struct shm *shm)
 {
 	uint64_t accepted = atomic_load_explicit(
-	    &slot->count[STAT_ACCEPTED], memory_order_relaxed);
+	    &stats_slot(shm, c->slot)->count[STAT_ACCEPTED],
+	    memory_order_relaxed);
 
-	seat->numbers += (accepted < NUMBERS_MAX ? accepted : NUMBERS_MAX) + 1;
+	c->generation->seats[c->worker].numbers +=
+	    (accepted < NUMBERS_MAX ? accepted : NUMBERS_MAX) + 1;
 }
 
 void
@@ -318,7 +319,6 @@ spawn_forget(struct child *c, struct shm *shm)
 	fd_close(&c->control_fd);
 	fd_close(&c->store);
 	fd_close(&c->table);
-	note_numbers(&g->seats[c->worker], stats_slot(shm, c->slot));
 	stats_retire(shm, c->slot);
 	shm_release(shm, c->slot);
 	free(c);

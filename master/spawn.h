@@ -29,6 +29,10 @@ int spawn_worker(struct generation *, unsigned worker,
     const struct spawn_from *, int64_t now, struct child **child,
     const char **step);
 
+/* The child is gone: the next worker of its seat is to number its tunnels
+ * behind those of this one. */
+void spawn_note_numbers(struct child *, const struct shm *);
+
 /* A child that was reaped: returns its slot, closes what is left, frees it. */
 void spawn_forget(struct child *, struct shm *);
 

@@ -164,6 +164,7 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 		    "worker %u[%d]: start: died before all were ready: %s",
 		    c->worker, (int)c->pid,
 		    c->killed != NULL ? c->killed : text);
+	spawn_note_numbers(c, m->shm);
 	losses_inherit(m, c, !expected && legacy_begin(m, c, now));
 	vacate(m, c, now);
 	hang_up(m, c);

@@ -106,6 +106,63 @@ subtest 'limits hold' => sub {
 	$daemon->stop_ok;
 };
 
+# How many connections wait in each listening socket of the port.
+sub queues {
+	my ($port) = @_;
+	my $local = sprintf '0100007F:%04X', $port;
+
+	open my $file, '<', '/proc/net/tcp' or die "tcp: $!";
+	return map { hex } map { / \Q$local\E \S+ 0A \w+:(\w+) / ? $1 : () } <$file>;
+}
+
+# Worker 0 is down, worker 1 stands still, and connections are on their way to
+# it, which are lost with it unless somebody takes them back.
+sub stuck {
+	my ($daemon) = @_;
+	my $pid = $daemon->worker(1);
+	my @queued = down($daemon, 0, 8, sub {
+		kill 'STOP', $pid;
+		return waiting($daemon, 40, $name);
+	});
+	ok(poll(sub { grep { $_ == 0 } queues($daemon->port) }),
+		'some are on their way to the other worker');
+	return ($pid, @queued);
+}
+
+for my $what ('a reload', 'a reload with a listener less', 'a stop') {
+	subtest "$what, and the helper dies" => sub {
+		my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+			timeouts => "$patient drain = \"10m\";",
+			listeners => '{ address = "127.0.0.1:%PORT_b%"; },
+				{ address = "127.0.0.1:%PORT%"; }');
+		my ($pid, @queued) = stuck($daemon);
+		if ($what eq 'a reload') {
+			$daemon->reload(
+				listeners => '{ address = "127.0.0.1:%PORT%"; }');
+		} elsif ($what eq 'a stop') {
+			$daemon->signal('TERM');
+			$daemon->wait_log(qr/: stop: /);
+		} else {
+			$daemon->reload(
+				listeners => '{ address = "127.0.0.1:%PORT_b%"; }');
+		}
+		kill 'KILL', $pid;
+		ok($daemon->wait_log(qr/ worker 1\[$pid\] of generation 1: died/),
+			'the helper dies');
+		my $served = served(@queued);
+		is($served, 40, 'all are served') if $what eq 'a reload';
+		$daemon->settle;
+		my ($lost) = $daemon->log =~ /worker 1 of generation 1: (\d+) connections? that w/;
+		my @died = grep { $_->{reason} eq 'worker_died' } $daemon->audit;
+		is(scalar(@died), $lost // 0, 'who is lost has an audit line');
+		is(scalar(grep { $_->{listener} ne '127.0.0.1:' . $daemon->port } @died),
+			0, 'which names the listener');
+		is($served + @died, 40, 'and nobody is without');
+		$what eq 'a stop' ? is($daemon->wait_end, 0, 'it stops') :
+		    $daemon->stop_ok;
+	};
+}
+
 subtest 'more than fit into one batch, and the helper is slow' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
 		timeouts => $patient);
