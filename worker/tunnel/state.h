@@ -5,7 +5,7 @@
  *  proxy --> hello --> handshake --> connect --> relaying --> flush --> (end)
  *              |           |   (upstream came first)  ^
  *              v           +--------------------------+
- *            linger
+ *            linger (from handshake, too)
  *
  * Any of them can end in tunnel_close(). Files that come first here are used by
  * those that follow: phase, facts, linger, dialled, broken, end, watch, flush,
