@@ -149,7 +149,10 @@ look(const struct shm *master, int slot)
 	    mine->head.size != sizeof(*mine))
 		return (5);
 	atomic_store(&mine->heartbeat, 9);
-	return (atomic_load(&stats_slot(s, slot)->heartbeat) == 9 ? 0 : 6);
+	if (atomic_load(&stats_slot(s, slot)->heartbeat) != 9)
+		return (6);
+	shm_free(s);
+	return (0);
 }
 
 static void
