@@ -13,7 +13,7 @@ use Test::More;
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Dialled qw(dial echoes ended_ok listen_on);
-use Sniport::Test qw(poll slow);
+use Sniport::Test qw(poll slow under_valgrind);
 
 my $upstream = listen_on('127.0.0.2')->{'127.0.0.2'};
 my $port = $upstream->port;
@@ -87,9 +87,13 @@ subtest 'answers that fit no question are told of' => sub {
 	ended_ok($daemon, name('n'), 'a name', @done);
 	unlike($daemon->log, qr/fit no question/, 'one by one is nothing');
 	ended_ok($daemon, name('often'), 'a name with 150 answers', @done);
-	ok($daemon->wait_log(qr/ warning .*: 100 answers came from name server \Q@{[
-		$dns->server ]}\E within 10 s that fit no question: /),
-		'the log says so');
+	SKIP: {
+		skip 'SKIPPED: under valgrind they do not come within 10 s', 1
+		    if under_valgrind();
+		ok($daemon->wait_log(qr/ warning .*: 100 answers came from name server \Q@{[
+			$dns->server ]}\E within 10 s that fit no question: /),
+			'the log says so');
+	}
 	$dns->command(release => undef);
 	ended_ok($daemon, $held, 'the question is answered', @done);
 	$daemon->stop_ok;
