@@ -320,10 +320,27 @@ find_place(struct generation *g)
 	return (NULL);
 }
 
-/* Nobody can serve it: it is reset, with its audit line. */
+/* Takes a connection to a listener of that generation in any case. False: it
+ * was reset, since nobody can serve it. */
+static bool
+pass_on_one(
+    struct master *m, const struct generation *g, struct hand_connection c)
+{
+	struct hand *place = NULL;
+
+	if (m->phase == MASTER_RUNNING && m->current != NULL &&
+	    (g == m->current || find_listener(m, g->conf, &c.listener)))
+		place = find_place(m->current);
+	if (place != NULL)
+		return (hand_add(place, &c) == 0);
+	fd_close(&c.fd);
+	return (false);
+}
+
+/* What was reset has its audit line all the same. */
 static void
 lose(struct master *m, struct generation *g, unsigned worker,
-    struct hand_connection *c)
+    const struct hand_connection *c)
 {
 	struct tunnel_facts facts;
 	struct facts_names names;
@@ -334,7 +351,6 @@ lose(struct master *m, struct generation *g, unsigned worker,
 		.names = &names,
 	};
 
-	fd_close(&c->fd);
 	conf_names(g->conf, &names);
 	facts_init(&facts);
 	facts.number = ++g->seats[worker].numbers;
@@ -359,15 +375,10 @@ distribute(
     struct master *m, struct generation *g, unsigned worker, struct hand *h)
 {
 	struct hand_connection c;
-	struct hand *place;
 	unsigned lost = 0;
 
 	while (hand_take_back(h, &c, g->conf->timeouts.lost)) {
-		place = NULL;
-		if (m->phase == MASTER_RUNNING && m->current != NULL &&
-		    (g == m->current || find_listener(m, g->conf, &c.listener)))
-			place = find_place(m->current);
-		if (place != NULL && hand_add(place, &c) == 0)
+		if (pass_on_one(m, g, c))
 			continue;
 		lose(m, g, worker, &c);
 		lost++;

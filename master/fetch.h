@@ -45,7 +45,8 @@ int64_t fetch_tick(struct master *, int64_t now);
  * reset, with its audit line. */
 void fetch_inherit(struct master *, struct child *);
 
-/* The generation is over: the same for what is left of it. */
+/* The generation, or all of sniport, is over: the same for what none of its
+ * workers was there to take. */
 void fetch_drop(struct master *, struct generation *);
 
 #endif

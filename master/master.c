@@ -99,8 +99,10 @@ stop_at_once(struct master *m)
 	if (m->done)
 		return;
 	forget_reload(m);
-	TAILQ_FOREACH (g, &m->generations, entry)
+	TAILQ_FOREACH (g, &m->generations, entry) {
 		order_end(m, g, REASON_STOPPED, END_PATIENCE);
+		fetch_drop(m, g);
+	}
 	listener_fini(&m->listeners);
 	log_write(m->log, LOG_LEVEL_NOTICE, "stop: at once");
 	notify_send(&m->notify, "STOPPING=1\nSTATUS=Stopping at once\n");
@@ -140,8 +142,10 @@ stop_gently(struct master *m)
 	forget_reload(m);
 	m->extend_at = 0;
 	keep_listeners(m, m->current, UINT64_MAX);
-	TAILQ_FOREACH (g, &m->generations, entry)
+	TAILQ_FOREACH (g, &m->generations, entry) {
 		order_drain(m, g, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
+		fetch_drop(m, g);
+	}
 	keep_fill(m, m->current, clock_now());
 	listener_fini(&m->listeners);
 	tunnels = open_tunnels(m);

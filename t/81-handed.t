@@ -163,6 +163,36 @@ for my $what ('a reload', 'a reload with a listener less', 'a stop') {
 	};
 }
 
+# Not where a sanitizer runs: it comes before anything that is preloaded.
+subtest 'a stop, and there is nobody to take them' => sub {
+	plan skip_all => 'SKIPPED: a sanitizer comes before what is preloaded'
+	    if slow();
+	my $dir = temporary();
+	my $file = "$dir/no-fork";
+	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+		timeouts => "$patient drain = \"10m\";",
+		environment => { LD_PRELOAD => build() . '/preload/violate.so',
+			NO_FILTER => 1, NO_FORK => $file });
+	my ($dead, $helper) = map { $daemon->worker($_) } 0, 1;
+	open my $handle, '>', $file or die "$file: $!";
+	kill 'STOP', $dead, $helper;
+	my @queued = waiting($daemon, 40, $name);
+	kill 'KILL', $dead;
+	ok(poll(sub { grep { $_ == 0 } queues($daemon->port) }),
+		'some are on their way to the other worker');
+	kill 'KILL', $helper;
+	ok($daemon->wait_log(qr/worker 1\[$helper\] of generation 1: died/),
+		'which dies');
+	$daemon->signal('TERM');
+	is($daemon->wait_end, 0, 'sniport stops');
+	my ($lost) = $daemon->log =~ /worker \d of generation 1: (\d+) connections? that w/;
+	cmp_ok($lost // 0, '>', 0, 'the log says that they are lost');
+	my @died = grep { $_->{reason} eq 'worker_died' } $daemon->audit;
+	is(scalar(@died), $lost, 'and each has an audit line');
+	my %ids = map { $_->{tunnel} => 1 } @died;
+	is(scalar(keys %ids), $lost, 'with an id of its own');
+};
+
 subtest 'more than fit into one batch, and the helper is slow' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
 		timeouts => $patient);
