@@ -59,8 +59,9 @@ is($daemon->wait_audit->{rule}, "rule-$RULES", 'and is named');
 
 $daemon->reload for 1 .. 3;
 # Until the worker of the generation before is gone.
-ok(poll(sub { (memory($daemon))[0] < $first[0] + $MOST * $RULES / 4 }),
+ok(poll(sub { usage($daemon->pid)->{memory} < $first[0] + $MOST * $RULES / 4 }),
 	'master: no more after some reloads');
-note(join ' ', map { int $_ / 1024 } @base, @first, memory($daemon));
+note(join ' ', map { int $_ / 1024 } @base, @first,
+	usage($daemon->pid)->{memory});
 $daemon->stop_ok;
 done_testing;
