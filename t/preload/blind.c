@@ -3,16 +3,17 @@
  * not to know that the address is this host's, as when it comes only after the
  * question.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "t/preload/preload.h"
+
 int
 setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	int (*real)(int, int, int, const void *, socklen_t) = (int (*)(int, int,
-	    int, const void *, socklen_t))dlsym(RTLD_NEXT, "setsockopt");
+	int (*real)(int, int, int, const void *, socklen_t) =
+	    preload_real("setsockopt");
 
 	if (level == IPPROTO_IP && name == IP_MULTICAST_IF) {
 		errno = EADDRNOTAVAIL;

@@ -3,15 +3,13 @@
  * number says that the test keeps in the file that CLOCK_FILE names. Monotonic
  * time is as it is.
  */
-#include <dlfcn.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "t/preload/preload.h"
 
 static _Atomic int64_t *ahead;
 static int (*real_gettime)(clockid_t, struct timespec *);
@@ -20,19 +18,8 @@ static int (*real_gettime)(clockid_t, struct timespec *);
 static void
 begin(void)
 {
-	const char *name = getenv("CLOCK_FILE");
-	int fd = name != NULL ? open(name, O_RDWR | O_CLOEXEC) : -1;
-	void *map;
-
-	if (fd == -1)
-		abort();
-	map = mmap(NULL, sizeof(*ahead), PROT_READ, MAP_SHARED, fd, 0);
-	close(fd);
-	real_gettime = (int (*)(clockid_t, struct timespec *))dlsym(
-	    RTLD_NEXT, "clock_gettime");
-	if (map == MAP_FAILED || real_gettime == NULL)
-		abort();
-	ahead = map;
+	real_gettime = preload_real("clock_gettime");
+	ahead = preload_share("CLOCK_FILE", sizeof(*ahead), PROT_READ);
 }
 
 int

@@ -4,20 +4,18 @@
  * `countdown` and then `kind`; `fired` tells that the fault has happened, and
  * `live` how many allocations of workers have not been freed.
  */
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "t/preload/preload.h"
 
 enum kind {
 	NOTHING,
@@ -46,18 +44,10 @@ forked(void)
 
 static void __attribute__((constructor)) begin(void)
 {
-	const char *name = getenv("FAULT_FILE");
-	int fd = name != NULL ? open(name, O_RDWR | O_CLOEXEC) : -1;
-	void *map;
-
-	if (fd == -1)
+	if (pthread_atfork(NULL, NULL, forked) != 0)
 		abort();
-	map = mmap(
-	    NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (map == MAP_FAILED || pthread_atfork(NULL, NULL, forked) != 0)
-		abort();
-	control = map;
+	control = preload_share(
+	    "FAULT_FILE", sizeof(*control), PROT_READ | PROT_WRITE);
 }
 
 /* Is it this one's turn? */
@@ -79,16 +69,6 @@ count(int n)
 		control->live += n;
 }
 
-static void *
-real(const char *name)
-{
-	void *function = dlsym(RTLD_NEXT, name);
-
-	if (function == NULL)
-		abort();
-	return (function);
-}
-
 static bool
 is_early(const void *p)
 {
@@ -103,7 +83,7 @@ malloc(size_t size)
 	void *p;
 
 	if (next == NULL)
-		next = real("malloc");
+		next = preload_real("malloc");
 	if (fails(ALLOCATION)) {
 		errno = ENOMEM;
 		return (NULL);
@@ -127,7 +107,7 @@ calloc(size_t n, size_t size)
 	}
 	looking = true;
 	if (next == NULL)
-		next = real("calloc");
+		next = preload_real("calloc");
 	if (fails(ALLOCATION)) {
 		errno = ENOMEM;
 		return (NULL);
@@ -144,7 +124,7 @@ realloc(void *old, size_t size)
 	void *p;
 
 	if (next == NULL)
-		next = real("realloc");
+		next = preload_real("realloc");
 	if (fails(ALLOCATION)) {
 		errno = ENOMEM;
 		return (NULL);
@@ -162,25 +142,25 @@ free(void *p)
 	if (p == NULL || is_early(p))
 		return;
 	if (next == NULL)
-		next = real("free");
+		next = preload_real("free");
 	count(-1);
 	next(p);
 }
 
 /* A system call that fails as it does when the kernel is short of something. */
-#define CALL(type, name, error, parameters, ...) \
-	type name parameters;                    \
-	type name parameters                     \
-	{                                        \
-		static type(*next) parameters;   \
-                                                 \
-		if (next == NULL)                \
-			next = real(#name);      \
-		if (fails(CALL)) {               \
-			errno = (error);         \
-			return (-1);             \
-		}                                \
-		return (next(__VA_ARGS__));      \
+#define CALL(type, name, error, parameters, ...)    \
+	type name parameters;                       \
+	type name parameters                        \
+	{                                           \
+		static type(*next) parameters;      \
+                                                    \
+		if (next == NULL)                   \
+			next = preload_real(#name); \
+		if (fails(CALL)) {                  \
+			errno = (error);            \
+			return (-1);                \
+		}                                   \
+		return (next(__VA_ARGS__));         \
 	}
 
 CALL(ssize_t, recv, ENOMEM, (int fd, void *buf, size_t n, int flags), fd, buf,

@@ -4,30 +4,20 @@
  * neither does open(2) that would make one; "0" lets all go on. They wait by
  * poll(2), which a sandbox permits.
  */
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "t/preload/preload.h"
 
 static const volatile char *hangs;
 
 static void __attribute__((constructor)) begin(void)
 {
-	const char *name = getenv("HANG_FILE");
-	int fd = name != NULL ? open(name, O_RDONLY | O_CLOEXEC) : -1;
-	void *map;
-
-	if (fd == -1)
-		abort();
-	map = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
-	close(fd);
-	if (map == MAP_FAILED)
-		abort();
-	hangs = map;
+	hangs = preload_share("HANG_FILE", 1, PROT_READ);
 }
 
 static void
@@ -37,16 +27,6 @@ hang(void)
 		poll(NULL, 0, 5);
 }
 
-static void *
-real(const char *name)
-{
-	void *function = dlsym(RTLD_NEXT, name);
-
-	if (function == NULL)
-		abort();
-	return (function);
-}
-
 ssize_t
 write(int fd, const void *buf, size_t n)
 {
@@ -54,7 +34,7 @@ write(int fd, const void *buf, size_t n)
 	struct stat st;
 
 	if (next == NULL)
-		next = real("write");
+		next = preload_real("write");
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		hang();
 	return (next(fd, buf, n));
@@ -70,7 +50,7 @@ write(int fd, const void *buf, size_t n)
 		va_list ap;                                 \
                                                             \
 		if (next == NULL)                           \
-			next = real(#name);                 \
+			next = preload_real(#name);         \
 		if ((flags & O_CREAT) != 0) {               \
 			va_start(ap, flags);                \
 			mode = va_arg(ap, mode_t);          \

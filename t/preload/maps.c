@@ -5,11 +5,9 @@
  * that word; standard error tells how it went. With NO_FILTER the worker has no
  * filter of system calls, so that the kernel alone is in its way.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/shm/tally.h"
+#include "t/preload/preload.h"
 
 #define MAPS_MAX 16384
 #define FDS_MAX	 4096
@@ -277,24 +276,10 @@ attack(const char *word, size_t len)
 	}
 }
 
-/* The bytes of a ClientHello hold the name as it is. */
 ssize_t
 recv(int fd, void *buf, size_t size, int flags)
 {
-	static const char tail[] = ".maps.test";
-	ssize_t n = recvfrom(fd, buf, size, flags, NULL, NULL);
-	int saved = errno;
-	const char *at, *word;
-
-	at = n <= 0 ? NULL : memmem(buf, (size_t)n, tail, strlen(tail));
-	for (word = at; word != NULL && word > (const char *)buf &&
-			word[-1] >= 'a' && word[-1] <= 'z';
-	     word--)
-		;
-	if (word != NULL)
-		attack(word, (size_t)(at - word));
-	errno = saved;
-	return (n);
+	return (preload_recv(fd, buf, size, flags, ".maps.test", attack));
 }
 
 int
@@ -313,8 +298,7 @@ epoll_pwait2(int fd, struct epoll_event *events, int n,
 int
 seccomp_load(const void *filter)
 {
-	int (*real)(const void *) =
-	    (int (*)(const void *))dlsym(RTLD_NEXT, "seccomp_load");
+	int (*real)(const void *) = preload_real("seccomp_load");
 
 	return (getenv("NO_FILTER") != NULL ? 0 : real(filter));
 }
@@ -323,16 +307,10 @@ seccomp_load(const void *filter)
 long
 syscall(long number, ...)
 {
-	long (*real)(long, ...) =
-	    (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	long (*real)(long, ...) = preload_real("syscall");
 	long a[6];
-	va_list ap;
-	size_t i;
 
-	va_start(ap, number);
-	for (i = 0; i < 6; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
+	PRELOAD_ARGUMENTS(a, number);
 	if (number == SYS_landlock_create_ruleset)
 		list_maps();
 	return (real(number, a[0], a[1], a[2], a[3], a[4], a[5]));

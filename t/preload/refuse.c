@@ -3,18 +3,16 @@
  * The file that REFUSE_FILE names begins with the name of the call that fails,
  * in a child that sniport has forked, as long as it is there.
  */
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "t/preload/preload.h"
 
 /* Of the file, as the test writes it: a name and zeros behind it. */
 #define NAME_SIZE 16
@@ -30,17 +28,9 @@ forked(void)
 
 static void __attribute__((constructor)) begin(void)
 {
-	const char *name = getenv("REFUSE_FILE");
-	int fd = name != NULL ? open(name, O_RDONLY | O_CLOEXEC) : -1;
-	void *map;
-
-	if (fd == -1)
+	if (pthread_atfork(NULL, NULL, forked) != 0)
 		abort();
-	map = mmap(NULL, NAME_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-	close(fd);
-	if (map == MAP_FAILED || pthread_atfork(NULL, NULL, forked) != 0)
-		abort();
-	refused = map;
+	refused = preload_share("REFUSE_FILE", NAME_SIZE, PROT_READ);
 }
 
 static bool
@@ -52,21 +42,11 @@ refuses(const char *name)
 	return (true);
 }
 
-static void *
-real(const char *name)
-{
-	void *function = dlsym(RTLD_NEXT, name);
-
-	if (function == NULL)
-		abort();
-	return (function);
-}
-
 int
 setgroups(size_t n, const gid_t *groups)
 {
 	int (*next)(size_t, const gid_t *) =
-	    (int (*)(size_t, const gid_t *))real("setgroups");
+	    (int (*)(size_t, const gid_t *))preload_real("setgroups");
 
 	return (refuses("setgroups") ? -1 : next(n, groups));
 }
@@ -75,7 +55,7 @@ int
 setresgid(gid_t gid, gid_t egid, gid_t sgid)
 {
 	int (*next)(gid_t, gid_t, gid_t) =
-	    (int (*)(gid_t, gid_t, gid_t))real("setresgid");
+	    (int (*)(gid_t, gid_t, gid_t))preload_real("setresgid");
 
 	return (refuses("setresgid") ? -1 : next(gid, egid, sgid));
 }
@@ -84,7 +64,7 @@ int
 setresuid(uid_t uid, uid_t euid, uid_t suid)
 {
 	int (*next)(uid_t, uid_t, uid_t) =
-	    (int (*)(uid_t, uid_t, uid_t))real("setresuid");
+	    (int (*)(uid_t, uid_t, uid_t))preload_real("setresuid");
 
 	return (refuses("setresuid") ? -1 : next(uid, euid, suid));
 }
@@ -95,14 +75,10 @@ syscall(long number, ...)
 {
 	static long (*next)(long, ...);
 	long a[6];
-	va_list list;
 
 	if (next == NULL)
-		next = (long (*)(long, ...))real("syscall");
-	va_start(list, number);
-	for (size_t i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
+		next = (long (*)(long, ...))preload_real("syscall");
+	PRELOAD_ARGUMENTS(a, number);
 	if (number == SYS_capset && refuses("capset"))
 		return (-1);
 	return (next(number, a[0], a[1], a[2], a[3], a[4], a[5]));

@@ -6,13 +6,14 @@
  * what it has, and says so on standard error. Then it goes on as if nothing had
  * come.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "t/preload/preload.h"
 
 ssize_t recvmsg(int, struct msghdr *, int);
 
@@ -21,12 +22,10 @@ static int broken;
 pid_t
 fork(void)
 {
-	pid_t (*next)(void) = (pid_t(*)(void))dlsym(RTLD_NEXT, "fork");
+	pid_t (*next)(void) = preload_real("fork");
 	const char *path = getenv("SPOIL");
 	pid_t pid;
 
-	if (next == NULL)
-		abort();
 	pid = next();
 	if (pid == 0)
 		broken = path != NULL && access(path, F_OK) == 0;
@@ -39,10 +38,7 @@ receive(int fd, struct msghdr *msg, int flags)
 	static ssize_t (*next)(int, struct msghdr *, int);
 
 	if (next == NULL)
-		next = (ssize_t(*)(int, struct msghdr *, int))dlsym(
-		    RTLD_NEXT, "recvmsg");
-	if (next == NULL)
-		abort();
+		next = preload_real("recvmsg");
 	return (next(fd, msg, flags));
 }
 

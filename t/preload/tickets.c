@@ -2,18 +2,18 @@
  * Preloaded into sniport: writes the keys of tickets that each context has to
  * the end of the file that TICKET_KEYS names, in hex, one context a line.
  */
-#include <dlfcn.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "t/preload/preload.h"
 
 SSL_CTX *SSL_CTX_new(const SSL_METHOD *);
 
 SSL_CTX *
 SSL_CTX_new(const SSL_METHOD *method)
 {
-	SSL_CTX *(*real)(const SSL_METHOD *) =
-	    (SSL_CTX * (*)(const SSL_METHOD *)) dlsym(RTLD_NEXT, "SSL_CTX_new");
+	SSL_CTX *(*real)(const SSL_METHOD *) = preload_real("SSL_CTX_new");
 	SSL_CTX *ctx = real(method);
 	const char *path = getenv("TICKET_KEYS");
 	unsigned char keys[80];

@@ -5,16 +5,14 @@
  * where a new measurement begins. CPU time, since others who run on the machine
  * would make a turn last longer.
  */
-#include <dlfcn.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "t/preload/preload.h"
 
 /* As the benchmark unpacks it. */
 struct turns {
@@ -26,18 +24,8 @@ static uint64_t begun;
 
 static void __attribute__((constructor)) begin(void)
 {
-	const char *name = getenv("TURNS_FILE");
-	int fd = name != NULL ? open(name, O_RDWR | O_CLOEXEC) : -1;
-	void *map;
-
-	if (fd == -1)
-		abort();
-	map = mmap(
-	    NULL, sizeof(*turns), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (map == MAP_FAILED)
-		abort();
-	turns = map;
+	turns =
+	    preload_share("TURNS_FILE", sizeof(*turns), PROT_READ | PROT_WRITE);
 }
 
 static uint64_t
@@ -55,17 +43,17 @@ int
 epoll_pwait2(int epfd, struct epoll_event *events, int max,
     const struct timespec *timeout, const sigset_t *mask)
 {
-	static int (*real)(int, struct epoll_event *, int,
+	static int (*next)(int, struct epoll_event *, int,
 	    const struct timespec *, const sigset_t *);
 	uint64_t took;
 	int n;
 
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "epoll_pwait2");
+	if (next == NULL)
+		next = preload_real("epoll_pwait2");
 	took = begun != 0 ? cpu_time() - begun : 0;
 	if (took > atomic_load(&turns->longest))
 		atomic_store(&turns->longest, took);
-	n = real(epfd, events, max, timeout, mask);
+	n = next(epfd, events, max, timeout, mask);
 	begun = cpu_time();
 	return (n);
 }

@@ -11,7 +11,6 @@
  * DEV_LOG names the socket that stands for /dev/log.
  */
 #include <assert.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -21,7 +20,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +35,7 @@
 #include <unistd.h>
 
 #include "common/control.h"
+#include "t/preload/preload.h"
 
 int connect(int, const struct sockaddr *, socklen_t);
 ssize_t recv(int, void *, size_t, int);
@@ -390,8 +389,8 @@ try_redirect(void)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	const char *path = getenv("ELSEWHERE");
-	int (*real)(int, const struct sockaddr *, socklen_t) = (int (*)(int,
-	    const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
+	int (*real)(int, const struct sockaddr *, socklen_t) =
+	    preload_real("connect");
 
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	return (real(find(is_datagram), (struct sockaddr *)&sun, sizeof(sun)));
@@ -606,8 +605,8 @@ static int
 try_disconnect(void)
 {
 	struct sockaddr sa = { .sa_family = AF_UNSPEC };
-	int (*real)(int, const struct sockaddr *, socklen_t) = (int (*)(int,
-	    const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
+	int (*real)(int, const struct sockaddr *, socklen_t) =
+	    preload_real("connect");
 
 	return (real(find(is_listener), &sa, sizeof(sa)));
 }
@@ -943,32 +942,17 @@ violate(const char *word, size_t len)
 			    syscall(numbers[i].number, -1, 0, 0, 0, 0, 0));
 }
 
-/* The bytes of a ClientHello hold the name as it is. */
 ssize_t
 recv(int fd, void *buf, size_t size, int flags)
 {
-	static const char tail[] = ".violate.test";
-	ssize_t n = recvfrom(fd, buf, size, flags, NULL, NULL);
-	int saved = errno;
-	const char *at, *word;
-
-	at = n <= 0 ? NULL : memmem(buf, (size_t)n, tail, strlen(tail));
-	for (word = at;
-	     word != NULL && word > (const char *)buf &&
-	     ((word[-1] >= 'a' && word[-1] <= 'z') || word[-1] == '-');
-	     word--)
-		;
-	if (word != NULL)
-		violate(word, (size_t)(at - word));
-	errno = saved;
-	return (n);
+	return (preload_recv(fd, buf, size, flags, ".violate.test", violate));
 }
 
 int
 connect(int fd, const struct sockaddr *to, socklen_t len)
 {
-	int (*real)(int, const struct sockaddr *, socklen_t) = (int (*)(int,
-	    const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
+	int (*real)(int, const struct sockaddr *, socklen_t) =
+	    preload_real("connect");
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	const char *path = getenv("DEV_LOG");
 
@@ -990,7 +974,7 @@ fails(const char *variable)
 pid_t
 fork(void)
 {
-	pid_t (*real)(void) = (pid_t(*)(void))dlsym(RTLD_NEXT, "fork");
+	pid_t (*real)(void) = preload_real("fork");
 
 	if (fails("NO_FORK")) {
 		errno = EAGAIN;
@@ -1002,8 +986,7 @@ fork(void)
 int
 seccomp_load(const void *filter)
 {
-	int (*real)(const void *) =
-	    (int (*)(const void *))dlsym(RTLD_NEXT, "seccomp_load");
+	int (*real)(const void *) = preload_real("seccomp_load");
 
 	born = find(is_listener);
 	if (getenv("NO_FILTER") != NULL)
@@ -1014,17 +997,10 @@ seccomp_load(const void *filter)
 long
 syscall(long number, ...)
 {
-	long (*real)(long, ...) =
-	    (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	long (*real)(long, ...) = preload_real("syscall");
 	long a[6];
-	va_list ap;
-	size_t i;
 
-	/* There is always something to be taken: registers and the stack. */
-	va_start(ap, number);
-	for (i = 0; i < 6; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
+	PRELOAD_ARGUMENTS(a, number);
 	if (number == SYS_landlock_create_ruleset && fails("NO_LANDLOCK")) {
 		errno = ENOSYS;
 		return (-1);
