@@ -75,7 +75,7 @@ subtest 'a first server that is silent to questions of one family' => sub {
 	$daemon = Sniport::Daemon->new(dns([ $half, $other ],
 		family => '"any"'));
 	ended_ok($daemon, name(), "name $_ waits for it", @done) for 1 .. 2;
-	ok($daemon->wait_log(qr/name server \Q@{[ $half->server ]}\E does not answer/),
+	ok($daemon->wait_log(qr/name server \Q@{[ $half->server ]}\E does not answer questions for IPv4 addresses \(A\); these go to the others first$/m),
 		'the log says so');
 	my $before = grep { / A$/ } $half->questions;
 	my @clients = map { dial($daemon, name()) } 1 .. 20;
@@ -86,8 +86,37 @@ subtest 'a first server that is silent to questions of one family' => sub {
 	$half->zone({ '*.test' => $good });
 	ok(poll(sub {
 		die 'no echo' if echoes(dial($daemon, name())) ne 'echo';
-		return $daemon->log =~ /name server \S+ answers again/;
+		return $daemon->log =~ /name server \S+ answers questions for IPv4 addresses \(A\) again$/m;
 	}), 'it is found out that it answers');
+	$daemon->stop_ok;
+};
+
+# Its answers for IPv4 addresses serve all names meanwhile.
+subtest 'the log says to which questions a server is silent' => sub {
+	my $half = Sniport::DNS->new(
+		zone => { '*.test' => { %$good, AAAA => 'drop' } });
+	my $at = $half->server;
+	my $says = sub {
+		my ($words, $title) = @_;
+		ok(poll(sub {
+			die 'no echo' if echoes(dial($daemon, name())) ne 'echo';
+			return $daemon->log =~ /name server \Q$at\E \Q$words\E$/m;
+		}), $title) or diag($daemon->log);
+	};
+	$daemon = Sniport::Daemon->new(dns([$half], family => '"prefer-ipv4"'));
+	$says->('does not answer questions for IPv6 addresses (AAAA); ' .
+		'it is asked by new sockets', 'to those of one family');
+	$half->set('*.test' => { %$good, AAAA => 'NODATA' });
+	$says->('answers questions for IPv6 addresses (AAAA) again',
+		'which it answers again');
+	$half->all('drop');
+	ended_ok($daemon, name(), 'then it dies', reason => 'dns_timeout',
+		tried => undef);
+	ok($daemon->wait_log(qr/name server \Q$at\E does not answer; it is asked by new sockets$/m),
+		'to all');
+	$half->all(undef);
+	$says->('answers again', 'and it is back');
+	is(scalar(() = $daemon->log =~ / does not answer/g), 2, 'each said once');
 	$daemon->stop_ok;
 };
 

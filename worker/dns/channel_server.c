@@ -30,10 +30,18 @@ index_of(int family)
 	return (family == AF_INET ? 0 : 1);
 }
 
+/* Whatever it is asked? */
+static bool
+is_silent_to_all(const struct dns_server *server)
+{
+	return (server->silent >= SILENT_AFTER && !server->answers[0] &&
+		!server->answers[1]);
+}
+
 bool
 dns_server_silent(const struct dns_server *server, int family)
 {
-	return (server->silent >= SILENT_AFTER ||
+	return (is_silent_to_all(server) ||
 		server->silent_to[index_of(family)] >= SILENT_AFTER);
 }
 
@@ -96,51 +104,96 @@ dns_server_renew(struct dns_server *server)
 		renew(server);
 }
 
+static enum dns_silence
+silence_of(const struct dns_server *server)
+{
+	bool v4 = dns_server_silent(server, AF_INET);
+	bool v6 = dns_server_silent(server, AF_INET6);
+
+	if (v4 && v6)
+		return (DNS_SILENT_TO_ALL);
+	if (v4)
+		return (DNS_SILENT_TO_IPV4);
+	return (v6 ? DNS_SILENT_TO_IPV6 : DNS_NOT_SILENT);
+}
+
+/* Which questions these are, for the log. */
+static const char *
+questions_text(enum dns_silence silence)
+{
+	switch (silence) {
+	case DNS_SILENT_TO_IPV4:
+		return (" questions for IPv4 addresses (A)");
+	case DNS_SILENT_TO_IPV6:
+		return (" questions for IPv6 addresses (AAAA)");
+	default:
+		return ("");
+	}
+}
+
+/* One that was silent to all is given the benefit of the doubt: what came of
+ * questions of the other family while it was dead says nothing of these. */
 void
 dns_server_heard(struct dns_server *server, int family)
 {
 	struct dns_channel *ch = channel_of(server);
+	size_t i = index_of(family);
 
+	if (is_silent_to_all(server))
+		server->silent_to[1 - i] = 0;
 	server->silent = 0;
-	server->silent_to[index_of(family)] = 0;
-	if (!server->told || dns_server_silent(server, AF_INET) ||
-	    dns_server_silent(server, AF_INET6))
+	server->silent_to[i] = 0;
+	server->answers[i] = true;
+	if (server->told == DNS_NOT_SILENT ||
+	    silence_of(server) != DNS_NOT_SILENT)
 		return;
-	server->told = false;
 	log_write(ch->log, LOG_LEVEL_NOTICE,
-	    "resolver: name server %s answers again", server->text);
+	    "resolver: name server %s answers%s again", server->text,
+	    questions_text(server->told));
+	server->told = DNS_NOT_SILENT;
+}
+
+/* Says what it is silent to, when that is news. */
+static void
+tell_silence(struct dns_server *server, const char *how)
+{
+	struct dns_channel *ch = channel_of(server);
+	enum dns_silence silence = silence_of(server);
+
+	if (server->told == silence)
+		return;
+	server->told = silence;
+	server->probe_at = loop_now(ch->loop) + ch->terms->again;
+	log_write(ch->log, LOG_LEVEL_WARNING,
+	    "resolver: name server %s %s%s; %s", server->text, how,
+	    questions_text(silence),
+	    server->set->n == 1		   ? "it is asked by new sockets"
+	    : silence == DNS_SILENT_TO_ALL ? "the others are asked first"
+					   : "these go to the others first");
 }
 
 static void
 count_against(struct dns_server *server, unsigned n, const char *how)
 {
-	struct dns_channel *ch = channel_of(server);
-
 	server->silent += n;
-	if (!dns_server_silent(server, AF_INET) &&
-	    !dns_server_silent(server, AF_INET6))
+	if (silence_of(server) == DNS_NOT_SILENT)
 		return;
 	dns_server_renew(server);
-	if (server->told)
-		return;
-	server->told = true;
-	server->probe_at = loop_now(ch->loop) + ch->terms->again;
-	log_write(ch->log, LOG_LEVEL_WARNING, "resolver: name server %s %s; %s",
-	    server->text, how,
-	    server->set->n > 1 ? "the others are asked first"
-			       : "it is asked by new sockets");
+	tell_silence(server, how);
 }
 
 void
 dns_server_unheard(struct dns_server *server, int family)
 {
 	server->silent_to[index_of(family)]++;
+	server->answers[index_of(family)] = false;
 	count_against(server, 1, "does not answer");
 }
 
 void
 dns_server_refused(struct dns_server *server)
 {
+	server->answers[0] = server->answers[1] = false;
 	count_against(
 	    server, SILENT_AFTER, "is not there (Connection refused)");
 }

@@ -115,6 +115,15 @@ struct dns_asker {
  * twice as long. */
 #define DNS_ASKERS 2
 
+/* Which questions a server does not answer. Some firewalls drop those of one
+ * family. */
+enum dns_silence {
+	DNS_NOT_SILENT,
+	DNS_SILENT_TO_IPV4,
+	DNS_SILENT_TO_IPV6,
+	DNS_SILENT_TO_ALL
+};
+
 struct dns_server {
 	struct dns_set *set;
 	struct nameserver where;
@@ -122,7 +131,8 @@ struct dns_server {
 	struct dns_asker *askers[DNS_ASKERS]; /* NULL: made when it is needed */
 	unsigned silent;       /* time-outs since it last answered, or more */
 	unsigned silent_to[2]; /* to questions of a family: IPv4, IPv6 */
-	bool told;	       /* the log says that it is silent */
+	bool answers[2];       /* the last question of a family */
+	enum dns_silence told; /* what the log says of it */
 	bool plain;	       /* it does not like EDNS */
 	int64_t probe_at, renewed_at;
 	int probed;	 /* family that is asked for */
@@ -190,8 +200,7 @@ bool dns_error_shortage(int error);
 void dns_server_heard(struct dns_server *, int family);
 void dns_server_unheard(struct dns_server *, int family);
 void dns_server_refused(struct dns_server *);
-/* Is it one that does not answer, or not such questions? Some firewalls drop
- * those of one family. */
+/* Is it one that does not answer, or not such questions? */
 bool dns_server_silent(const struct dns_server *, int family);
 /* From now on it is asked without EDNS. */
 void dns_server_plain(struct dns_server *);
