@@ -66,7 +66,6 @@ break_off(const struct legacy *l, struct tunnel_facts *f)
 {
 	if (f->reason == REASON_NONE)
 		f->reason = REASON_WORKER_DIED;
-	f->closed_first = FACTS_SIDE_NONE;
 	f->total_ns = l->died > f->accepted ? l->died - f->accepted : -1;
 }
 

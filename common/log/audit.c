@@ -178,8 +178,9 @@ static void
 put_tried(struct audit_out *o, const struct audit_source *s)
 {
 	struct facts_try tried[FACTS_TRIED_MAX];
-	size_t i, n = facts_tries(s->words[FACTS_TRIED], tried), len = 0;
+	size_t i, n = facts_tries(s->line->text, s->f->text_len, tried);
 	char text[FACTS_TRIED_MAX * (TRY_SIZE + 1)];
+	size_t len = 0;
 
 	if (n == 0)
 		return;

@@ -17,7 +17,7 @@ static const uint16_t longest[FACTS_WORDS] = {
 	[FACTS_IDENTITY] = FACTS_IDENTITY_MAX,
 	[FACTS_DETAIL] = FACTS_DETAIL_MAX,
 	[FACTS_CIPHER] = 63,
-	[FACTS_TRIED] = FACTS_TRIED_MAX * FACTS_TRY_SIZE,
+	[FACTS_TRIED] = FACTS_TRY_SIZE,
 };
 
 void
@@ -74,28 +74,48 @@ facts_put(struct tunnel_facts *f, uint8_t *text, size_t size,
 	return (0);
 }
 
+/* What is left of packed text. */
+struct rest {
+	const uint8_t *at;
+	size_t len;
+};
+
+/* Takes the next word, whose bytes are NULL where it says that there is none,
+ * or that there is more of it than there can be, which ends the text. */
+static bool
+take_word(struct rest *r, enum facts_word *word, struct piece *bytes)
+{
+	uint16_t told;
+
+	if (r->len < FACTS_HEAD_SIZE || r->at[0] >= FACTS_WORDS)
+		return (false);
+	*word = r->at[0];
+	memcpy(&told, r->at + 1, sizeof(told));
+	r->at += FACTS_HEAD_SIZE;
+	r->len -= FACTS_HEAD_SIZE;
+	*bytes = (struct piece){ NULL, 0 };
+	if (told == NO_WORD)
+		return (true);
+	if (told > longest[*word] || told > r->len) {
+		r->len = 0;
+		return (true);
+	}
+	*bytes = (struct piece){ (const char *)r->at, told };
+	r->at += told;
+	r->len -= told;
+	return (true);
+}
+
 void
 facts_words(const uint8_t *text, size_t len, struct piece words[FACTS_WORDS])
 {
-	size_t at = 0;
-	uint16_t told;
-	uint8_t word;
+	struct rest rest = { text, len };
+	enum facts_word word;
+	struct piece bytes;
 
 	memset(words, 0, FACTS_WORDS * sizeof(*words));
-	while (len - at >= FACTS_HEAD_SIZE) {
-		word = text[at];
-		memcpy(&told, text + at + 1, sizeof(told));
-		at += FACTS_HEAD_SIZE;
-		if (word >= FACTS_WORDS)
-			return;
-		words[word] = (struct piece){ NULL, 0 };
-		if (told == NO_WORD)
-			continue;
-		if (told > longest[word] || told > len - at)
-			return;
-		words[word] = (struct piece){ (const char *)text + at, told };
-		at += told;
-	}
+	while (take_word(&rest, &word, &bytes))
+		words[word] = bytes;
 }
 
 void
@@ -120,16 +140,44 @@ try_unpack(struct facts_try *try, const char *at)
 	return (addr_is_sound(&try->addr) && reason < REASON_COUNT);
 }
 
-size_t
-facts_tries(struct piece word, struct facts_try tries[FACTS_TRIED_MAX])
+/* The next address, or what stands in its place. */
+static bool
+take_try(struct rest *r, struct piece *bytes)
 {
-	size_t at, n = 0;
+	enum facts_word word;
 
-	for (at = 0; word.len - at >= FACTS_TRY_SIZE && n < FACTS_TRIED_MAX;
-	     at += FACTS_TRY_SIZE)
-		if (try_unpack(&tries[n], word.s + at))
+	while (take_word(r, &word, bytes))
+		if (word == FACTS_TRIED && bytes->len == FACTS_TRY_SIZE)
+			return (true);
+	return (false);
+}
+
+size_t
+facts_tries(
+    const uint8_t *text, size_t len, struct facts_try tries[FACTS_TRIED_MAX])
+{
+	struct rest rest = { text, len };
+	struct piece bytes;
+	size_t n = 0;
+
+	while (n < FACTS_TRIED_MAX && take_try(&rest, &bytes))
+		if (try_unpack(&tries[n], bytes.s))
 			n++;
 	return (n);
+}
+
+size_t
+facts_find_try(const uint8_t *text, size_t len, size_t *n)
+{
+	struct rest rest = { text, len };
+	struct piece bytes;
+	size_t i;
+
+	for (i = 0; take_try(&rest, &bytes); i++)
+		if (i == *n)
+			return ((size_t)((const uint8_t *)bytes.s - text));
+	*n = i;
+	return (0);
 }
 
 size_t

@@ -22,7 +22,7 @@ enum facts_word {
 	FACTS_IDENTITY,	   /* of the client's verified certificate */
 	FACTS_DETAIL,	   /* error text of the TLS library or the system */
 	FACTS_CIPHER,
-	FACTS_TRIED, /* addresses: FACTS_TRY_SIZE bytes each */
+	FACTS_TRIED, /* an address; there may be several */
 	FACTS_WORDS
 };
 
@@ -120,7 +120,7 @@ size_t facts_pack(struct tunnel_facts *, enum facts_word, size_t len,
 
 /*
  * Packs a word behind the others, into text that holds size bytes; of several
- * of a kind the last counts. 0, or -ENOSPC.
+ * of a kind the last counts, but each address does. 0, or -ENOSPC.
  */
 int facts_put(struct tunnel_facts *, uint8_t *text, size_t size,
     enum facts_word, const void *, size_t len);
@@ -133,9 +133,19 @@ int facts_put(struct tunnel_facts *, uint8_t *text, size_t size,
 void facts_words(
     const uint8_t *text, size_t len, struct piece words[FACTS_WORDS]);
 
-/* Addresses in a word. Reading takes any bytes; returns how many there are. */
+/* The word for an address. */
 void facts_try_pack(uint8_t at[FACTS_TRY_SIZE], const struct facts_try *);
-size_t facts_tries(struct piece word, struct facts_try tries[FACTS_TRIED_MAX]);
+
+/* The addresses in packed text, which may be anything. Returns how many. */
+size_t facts_tries(
+    const uint8_t *text, size_t len, struct facts_try tries[FACTS_TRIED_MAX]);
+
+/*
+ * Where in packed text the word for the nth address stands, which begins with
+ * 0, so that it can be changed in place. 0: it is not there, and *n is how many
+ * are.
+ */
+size_t facts_find_try(const uint8_t *text, size_t len, size_t *n);
 
 /* "2-3-1234567": generation, worker, number. Returns the length. */
 #define FACTS_ID_SIZE 48

@@ -318,6 +318,20 @@ table_put(struct table *t, struct tunnel_facts *f, enum facts_word word,
 	return (0);
 }
 
+void
+table_change(struct table *t, struct tunnel_facts *f, size_t at,
+    const void *bytes, size_t len)
+{
+	struct table_slot *s = slot_of(f);
+	struct cursor c = cursor_first(s);
+
+	assert(at + len <= f->text_len);
+	/* The slots are there. */
+	if (cursor_skip(t, &c, at, NONE))
+		(void)cursor_write(t, &c, bytes, len, NONE);
+	atomic_thread_fence(memory_order_release);
+}
+
 const uint8_t *
 table_text(const struct table *t, const struct tunnel_facts *f,
     uint8_t buf[FACTS_TEXT_MAX])

@@ -19,7 +19,7 @@
  * table, or in the log, or, if it was just being written, in both.
  */
 #define TABLE_MAGIC	UINT64_C(0x736c656e6e7574) /* "tunnels" */
-#define TABLE_VERSION	1
+#define TABLE_VERSION	2
 #define TABLE_HEAD_SIZE 4096
 #define TABLE_SLOT_SIZE 512
 #define TABLE_MORE_SIZE 488
@@ -86,6 +86,11 @@ bool table_has(const struct table *, const struct tunnel_facts *);
 /* As facts_put(), but there may be no slot for what does not fit: -ENOSPC. */
 int table_put(struct table *, struct tunnel_facts *, enum facts_word,
     const void *, size_t len);
+
+/* Writes over bytes of their text, which must be there. What is written before
+ * something else is seen before that. */
+void table_change(struct table *, struct tunnel_facts *, size_t at,
+    const void *bytes, size_t len);
 
 /* All of their text, in one piece: that of the facts, or buf. */
 const uint8_t *table_text(const struct table *, const struct tunnel_facts *,

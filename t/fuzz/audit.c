@@ -270,16 +270,16 @@ put(struct tunnel_facts *f, uint8_t *text, enum facts_word word,
 static void
 put_tried(struct tunnel_facts *f, uint8_t *text, struct input *in)
 {
-	uint8_t word[FACTS_TRIED_MAX * FACTS_TRY_SIZE];
+	uint8_t word[FACTS_TRY_SIZE];
 	size_t i, n = take(in) % (FACTS_TRIED_MAX + 1);
 	struct facts_try try;
 
 	for (i = 0; i < n; i++) {
 		try.reason = take(in) % REASON_COUNT;
 		try.addr = take_addr(in);
-		facts_try_pack(word + i * FACTS_TRY_SIZE, &try);
+		facts_try_pack(word, &try);
+		put(f, text, FACTS_TRIED, word, sizeof(word));
 	}
-	put(f, text, FACTS_TRIED, word, n * FACTS_TRY_SIZE);
 }
 
 static void

@@ -72,12 +72,13 @@ put_target(struct record *r, const char *text)
 static void
 put_tried(struct record *r, const struct facts_try *tried, size_t n)
 {
-	uint8_t word[2 * FACTS_TRIED_MAX * FACTS_TRY_SIZE];
+	uint8_t word[FACTS_TRY_SIZE];
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		facts_try_pack(word + i * FACTS_TRY_SIZE, &tried[i]);
-	put(r, FACTS_TRIED, word, n * FACTS_TRY_SIZE);
+	for (i = 0; i < n; i++) {
+		facts_try_pack(word, &tried[i]);
+		put(r, FACTS_TRIED, word, sizeof(word));
+	}
 }
 
 /* What is known of a client that has just connected. */

@@ -82,6 +82,7 @@ static struct world {
 	bool within, early, free_within;
 	struct dial_report report;
 	struct facts_try tries[FACTS_TRIED_MAX];
+	size_t ntried;
 	char detail[128];
 	int64_t at;
 	int won; /* the descriptor */
@@ -359,8 +360,6 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 	w.early = w.early || w.within;
 	w.calls++;
 	w.report = *r;
-	w.report.tried = w.tries;
-	memcpy(w.tries, r->tried, r->ntried * sizeof(w.tries[0]));
 	snprintf(w.detail, sizeof(w.detail), "%s",
 	    r->detail != NULL ? r->detail : "");
 	w.at = loop_now(w.loop) - w.begun;
@@ -377,12 +376,24 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 	loop_stop(w.loop);
 }
 
+static void
+dial_tried(void *arg, size_t place, const struct facts_try *try)
+{
+	w.early = w.early || w.within;
+	if (place > w.ntried || place >= FACTS_TRIED_MAX)
+		abort();
+	if (place == w.ntried)
+		w.ntried++;
+	w.tries[place] = *try;
+}
+
 static int
 start(void)
 {
-	const struct dial_request request = {
-		.target = &w.target, .rule = &w.rule, .cb = dial_done
-	};
+	const struct dial_request request = { .target = &w.target,
+		.rule = &w.rule,
+		.cb = dial_done,
+		.try_cb = dial_tried };
 	int error;
 
 	w.within = true;
@@ -398,7 +409,7 @@ try_of(const char *text)
 	size_t i;
 
 	parse(&addr, text);
-	for (i = 0; i < w.report.ntried; i++)
+	for (i = 0; i < w.ntried; i++)
 		if (addr_equal_ip(&w.tries[i].addr, &addr))
 			return (&w.tries[i]);
 	return (NULL);
@@ -496,7 +507,7 @@ test_order(void)
 	host(A4, FAILS, 0, ECONNREFUSED);
 	host(B4, FAILS, 0, ECONNREFUSED);
 	is_int(race(), REASON_CONNECT_REFUSED, "all refuse");
-	is_int((int64_t)w.report.ntried, 4, "all were tried");
+	is_int((int64_t)w.ntried, 4, "all were tried");
 	ok(w.tries[0].addr.family == AF_INET6 &&
 		w.tries[1].addr.family == AF_INET &&
 		w.tries[2].addr.family == AF_INET6 &&
@@ -641,7 +652,7 @@ test_resolution(void)
 	w.v4.after = w.v6.after = NEVER;
 	is_int(race(), REASON_DNS_TIMEOUT, "no answer at all");
 	is_int(w.at, TIMEOUT, "ends the dial, too");
-	ok(w.report.dns_ns == -1 && w.report.ntried == 0, "nothing was tried");
+	ok(w.report.dns_ns == -1 && w.ntried == 0, "nothing was tried");
 	over();
 }
 
@@ -681,7 +692,7 @@ test_guard(void)
 	host(X4, CONNECTS, 0, 0);
 	host(Y4, CONNECTS, 0, 0);
 	is_int(race(), REASON_GUARD, "all are refused");
-	is_int((int64_t)w.report.ntried, 2, "each is told of");
+	is_int((int64_t)w.ntried, 2, "each is told of");
 	is_int(reason_of(Y4), REASON_GUARD, "and why");
 	ok(w.detail[0] != '\0', "and the name of its range");
 	over();
@@ -755,7 +766,7 @@ test_ties(void)
 	is_int(w.calls, 1, "one of them wins");
 	ok(reason_of(A6) == REASON_NONE && reason_of(A4) == REASON_NONE,
 	    "neither has failed");
-	is_int((int64_t)w.report.ntried, 2, "both are told of");
+	is_int((int64_t)w.ntried, 2, "both are told of");
 	over();
 	world(ADDR_FAMILY_ANY);
 	host(A6, FAILS, 300 * MSEC, ECONNREFUSED);
@@ -796,7 +807,7 @@ give_up_after(int64_t when, bool resolved, size_t ntried)
 	(void)loop_run(w.loop, NULL, NULL);
 	dial_progress(w.dial, &r);
 	ok((r.dns_ns != -1) == resolved, "what is known by then: addresses");
-	is_int((int64_t)r.ntried, (int64_t)ntried, "and tries");
+	is_int((int64_t)w.ntried, (int64_t)ntried, "and tries");
 	is_int(r.connect_ns, -1, "and no connection");
 	is_int(w.calls, 0, "nobody is told");
 	over();
@@ -833,7 +844,7 @@ test_no_memory(void)
 	host(A4, CONNECTS, 0, 0);
 	socket_error = ENOBUFS;
 	is_int(race(), REASON_NO_MEMORY, "no memory for a socket");
-	is_int((int64_t)w.report.ntried, 2, "of any address");
+	is_int((int64_t)w.ntried, 2, "of any address");
 	over();
 	world(ADDR_FAMILY_ANY);
 	host(A6, CONNECTS, 0, 0);
@@ -924,7 +935,7 @@ test_many(void)
 	}
 	w.v4.n = n;
 	is_int(race(), REASON_GUARD, "many addresses, all refused");
-	is_int((int64_t)w.report.ntried, FACTS_TRIED_MAX, "some are told of");
+	is_int((int64_t)w.ntried, FACTS_TRIED_MAX, "some are told of");
 	over();
 	world(ADDR_FAMILY_IPV4);
 	host(A4, FAILS, 0, ECONNREFUSED);

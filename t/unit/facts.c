@@ -90,18 +90,35 @@ static void
 test_tries(void)
 {
 	struct facts_try try = { .reason = REASON_GUARD }, got[FACTS_TRIED_MAX];
-	uint8_t word[3 * FACTS_TRY_SIZE];
-	struct piece piece = { (const char *)word, sizeof(word) };
+	const size_t step = FACTS_HEAD_SIZE + FACTS_TRY_SIZE;
+	uint8_t word[FACTS_TRY_SIZE], packed[4 * sizeof(word)];
+	struct tunnel_facts f;
+	size_t n;
 
 	if (addr_parse(&try.addr, "192.0.2.1:443", 13, 0) != 0)
 		abort();
+	facts_init(&f);
 	facts_try_pack(word, &try);
-	facts_try_pack(word + FACTS_TRY_SIZE, &try);
-	word[FACTS_TRY_SIZE] = 99; /* of no family that there is */
-	facts_try_pack(word + 2 * FACTS_TRY_SIZE, &try);
-	is_int((int64_t)facts_tries(piece, got), 2, "addresses, if they are");
+	(void)facts_put(
+	    &f, packed, sizeof(packed), FACTS_TRIED, word, sizeof(word));
+	word[0] = 99; /* of no family that there is */
+	(void)facts_put(
+	    &f, packed, sizeof(packed), FACTS_TRIED, word, sizeof(word));
+	facts_try_pack(word, &try);
+	(void)facts_put(
+	    &f, packed, sizeof(packed), FACTS_TRIED, word, sizeof(word));
+	is_int((int64_t)facts_tries(packed, f.text_len, got), 2,
+	    "addresses, if they are");
 	ok(addr_equal(&got[1].addr, &try.addr) && got[1].reason == REASON_GUARD,
 	    "and what became of them");
+	n = 2;
+	is_int((int64_t)facts_find_try(packed, f.text_len, &n),
+	    (int64_t)(2 * step + FACTS_HEAD_SIZE), "where the third one is");
+	n = 3;
+	is_int((int64_t)facts_find_try(packed, f.text_len, &n), 0, "no fourth");
+	is_int((int64_t)n, 3, "but three");
+	is_int(
+	    (int64_t)facts_tries(packed, step - 1, got), 0, "half an address");
 }
 
 static void

@@ -126,6 +126,39 @@ test_hello(void)
 	over(REASON_DRAIN_DEADLINE, "until the end");
 }
 
+/* The facts have each address as soon as it is dialled. */
+static void
+test_tries(void)
+{
+	char buf[512], text[] = "127.0.0.1:1";
+	size_t i;
+
+	reach(IN_HANDSHAKE);
+	is_str(tried_so_far(buf), "", "no address was dialled");
+	dial_tries(0, "[::1]:1", REASON_NONE);
+	is_str(tried_so_far(buf), "[::1]:1 none", "one is");
+	dial_tries(1, "127.0.0.1:1", REASON_NONE);
+	hello(IO_DONE);
+	dial_tries(0, "[::1]:1", REASON_CONNECT_REFUSED);
+	is_str(tried_so_far(buf), "[::1]:1 connect_refused, 127.0.0.1:1 none",
+	    "one has failed, another is dialled");
+	is_int(
+	    TAILQ_FIRST(&w.all.list)->facts->dns_ns, 5, "the look-up is over");
+	for (i = 2; i < FACTS_TRIED_MAX; i++)
+		dial_tries(i, "127.0.0.2:1", REASON_GUARD);
+	for (i = 0; i < 40; i++) {
+		text[10] = (char)('1' + i % 9);
+		dial_tries(FACTS_TRIED_MAX - 1, text, REASON_NONE);
+	}
+	ok(strstr(tried_so_far(buf), ", 127.0.0.1:4 none") != NULL,
+	    "the last place has the latest");
+	is_int(
+	    TAILQ_FIRST(&w.all.list)->facts->cut, 0, "however many there were");
+	dial_ends(REASON_NONE);
+	tunnels_end(&w.all, REASON_DRAIN_DEADLINE);
+	over(REASON_DRAIN_DEADLINE, "until the end");
+}
+
 static void
 test_refused(void)
 {
@@ -350,6 +383,7 @@ main(void)
 	test_time();
 	test_lost();
 	test_hello();
+	test_tries();
 	test_refused();
 	test_connect();
 	test_identity();

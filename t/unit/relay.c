@@ -179,6 +179,41 @@ pump(size_t budget)
 	return (relay_pump(&here.half, &work));
 }
 
+/* What the peer took is told whenever it takes some, not at the end. */
+static _Atomic uint64_t told;
+static bool late;
+
+static struct io
+take_and_look(struct half *h, const uint8_t *buf, size_t len)
+{
+	struct io io = take(h, buf, len);
+	size_t before = fake(h)->took - io.n;
+
+	late = late || told != (before > 150 ? before - 150 : 0);
+	return (io);
+}
+
+static void
+test_told(void)
+{
+	static const struct half_ops looks = { .receive = receive,
+		.send = take_and_look,
+		.flush = flush,
+		.finish = finish,
+		.close = closed };
+	struct relay_work work = {
+		.budget = BUDGET, .told = &told, .untold = 150
+	};
+
+	halves((struct answer){ IO_DONE, 0, 100, 0 }, done);
+	there.half.ops = &looks;
+	(void)relay_pump(&here.half, &work);
+	ok(there.receives == 0 && there.took > 300, "much is taken");
+	ok(!late, "each time before the next it is told of");
+	is_int((int64_t)told, (int64_t)(there.took - 150),
+	    "and all in the end, but for what was not received");
+}
+
 static void
 test_budget(void)
 {
@@ -450,6 +485,7 @@ main(void)
 	buffers_init(&buffers, CHUNK, BUFFER_SLACK);
 	/* A pump that does not end is a failure, and no wait. */
 	alarm(120);
+	test_told();
 	test_budget();
 	test_waits();
 	test_ends();

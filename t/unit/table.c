@@ -183,6 +183,7 @@ test_text(void)
 	struct tunnel_facts *f;
 	struct table_entry e;
 	struct both b;
+	unsigned i;
 
 	both_open(&b, 10);
 	f = begin(&b, 1);
@@ -191,7 +192,8 @@ test_text(void)
 	is_int(table_used(b.table), 1, "in one slot");
 	put(&b, f, FACTS_SERVER_NAME, 's', 5000);
 	put(&b, f, FACTS_IDENTITY, 'i', 200);
-	put(&b, f, FACTS_TRIED, 0, FACTS_TRIED_MAX * FACTS_TRY_SIZE);
+	for (i = 0; i < FACTS_TRIED_MAX; i++)
+		put(&b, f, FACTS_TRIED, 0, FACTS_TRY_SIZE);
 	put(&b, f, FACTS_DETAIL, 'd', 255);
 	is_int(table_used(b.table), 3, "a long one is in several");
 	readers_count(&b, &e);

@@ -81,6 +81,7 @@ static struct world {
 	unsigned handshakes, streams, parted; /* that are there */
 	/* The dial. */
 	dial_cb *cb;
+	dial_try_cb *try_cb;
 	void *arg;
 	unsigned dials; /* that are there */
 	unsigned dialled;
@@ -450,6 +451,7 @@ dial_start(struct dial **dial, struct dial_context *context,
 	if (w.no_dial)
 		return (-ENOMEM);
 	w.cb = request->cb;
+	w.try_cb = request->try_cb;
 	w.arg = request->arg;
 	w.dials++;
 	w.dialled++;
@@ -607,6 +609,38 @@ hello(enum io_outcome outcome)
 static inline void
 no_event(struct loop_fd *lfd, uint32_t events)
 {
+}
+
+/* An address is dialled or has failed. */
+static inline void
+dial_tries(size_t place, const char *text, enum reason reason)
+{
+	struct facts_try try = { .reason = reason };
+
+	if (addr_parse(&try.addr, text, strlen(text), 0) != 0)
+		abort();
+	w.try_cb(w.arg, place, &try);
+}
+
+/* What a reader of the table finds, as if the worker had died: "ADDRESS REASON"
+ * of each address that was tried. */
+static inline const char *
+tried_so_far(char buf[512])
+{
+	struct facts_try tries[FACTS_TRIED_MAX];
+	struct tunnel *t = TAILQ_FIRST(&w.all.list);
+	uint8_t packed[FACTS_TEXT_MAX];
+	const uint8_t *text = table_text(table, t->facts, packed);
+	size_t i, len = 0, n = facts_tries(text, t->facts->text_len, tries);
+	char address[ADDR_TEXT_SIZE];
+
+	buf[0] = '\0';
+	for (i = 0; i < n && len < 512; i++) {
+		addr_format(&tries[i].addr, address);
+		len += (size_t)snprintf(buf + len, 512 - len, "%s%s %s",
+		    i > 0 ? ", " : "", address, reason_name(tries[i].reason));
+	}
+	return (buf);
 }
 
 /* The dial ends with a connection, or with why not. */

@@ -21,13 +21,14 @@
 struct racer {
 	struct attempt attempt;
 	struct dial *dial;
-	size_t try; /* index into tried */
+	size_t place; /* see dial_try_cb */
 };
 
 struct dial {
 	struct dial_context *context;
 	const struct rule *rule;
 	dial_cb *cb;
+	dial_try_cb *try_cb;
 	void *arg;
 	struct loop_task task;
 	struct timer timer;
@@ -35,9 +36,8 @@ struct dial {
 	struct candidates candidates;
 	struct racer racers[CANDIDATES_MAX];
 	unsigned nracers;
-	unsigned pending; /* attempts under way */
-	struct facts_try tried[FACTS_TRIED_MAX];
-	size_t ntried;
+	unsigned pending;   /* attempts under way */
+	size_t ntried;	    /* places that are taken */
 	enum reason reason; /* of the last failure */
 	const char *detail;
 	int64_t started, resolved, connected; /* 0: not yet */
@@ -67,12 +67,19 @@ report(const struct dial *d, struct dial_report *r)
 	*r = (struct dial_report){
 		.reason = d->reason,
 		.detail = d->detail,
-		.tried = d->tried,
-		.ntried = d->ntried,
 		.dns_ns = d->resolved != 0 ? d->resolved - d->started : -1,
 		.connect_ns =
 		    d->connected != 0 ? d->connected - d->resolved : -1,
 	};
+}
+
+static void
+note(const struct dial *d, size_t place, const struct addr *addr,
+    enum reason reason)
+{
+	const struct facts_try try = { .addr = *addr, .reason = reason };
+
+	d->try_cb(d->arg, place, &try);
 }
 
 static void
@@ -98,7 +105,7 @@ succeeded(struct dial *d, struct racer *racer)
 	d->connected = loop_now(d->context->loop);
 	d->reason = REASON_NONE;
 	d->detail = NULL;
-	d->tried[racer->try] = (struct facts_try){ .addr = a->addr };
+	note(d, racer->place, &a->addr, REASON_NONE);
 	report(d, &r);
 	r.upstream = a->addr;
 	r.egress = a->local;
@@ -107,17 +114,15 @@ succeeded(struct dial *d, struct racer *racer)
 }
 
 /*
- * Notes an address for the audit line and returns its place there. The last
- * place is shared by all that come when the others are taken: the latest
- * says more than the one before it.
+ * Notes an address and returns its place. The last place is shared by all that
+ * come when the others are taken: the latest says more than the one before it.
  */
 static size_t
-note_try(struct dial *d, const struct addr *addr, enum reason reason)
+note_new(struct dial *d, const struct addr *addr, enum reason reason)
 {
 	if (d->ntried < FACTS_TRIED_MAX)
 		d->ntried++;
-	d->tried[d->ntried - 1] =
-	    (struct facts_try){ .addr = *addr, .reason = reason };
+	note(d, d->ntried - 1, addr, reason);
 	return (d->ntried - 1);
 }
 
@@ -139,8 +144,7 @@ attempt_failed(struct racer *racer)
 	enum reason reason = attempt_reason(a);
 	struct dial *d = racer->dial;
 
-	d->tried[racer->try] =
-	    (struct facts_try){ .addr = a->addr, .reason = reason };
+	note(d, racer->place, &a->addr, reason);
 	/* That the egress line is not for this family says less than anything
 	 * else that has happened. */
 	if (!a->egress_failed || a->error != EAFNOSUPPORT ||
@@ -164,8 +168,7 @@ leads_out(struct racer *racer)
 
 	if (reason == REASON_NONE)
 		return (true);
-	d->tried[racer->try] =
-	    (struct facts_try){ .addr = a->addr, .reason = reason };
+	note(d, racer->place, &a->addr, reason);
 	refused(d, reason, why);
 	d->next_attempt = 0;
 	return (false);
@@ -199,7 +202,7 @@ permitted(struct dial *d, const struct addr *addr)
 	if (reason == REASON_NONE)
 		return (true);
 	if (d->nracers == 0 || d->ntried < FACTS_TRIED_MAX)
-		note_try(d, addr, reason);
+		(void)note_new(d, addr, reason);
 	refused(d, reason, why);
 	return (false);
 }
@@ -215,7 +218,7 @@ try(struct dial *d, const struct addr *addr)
 		return;
 	racer = &d->racers[d->nracers++];
 	racer->dial = d;
-	racer->try = note_try(d, addr, REASON_NONE);
+	racer->place = note_new(d, addr, REASON_NONE);
 	d->next_attempt = loop_now(d->context->loop) + ATTEMPT_DELAY;
 	if (attempt_start(&racer->attempt, &way, addr, ended_cb) != 0)
 		attempt_failed(racer);
@@ -288,8 +291,8 @@ timer_cb(struct timer *t)
 	}
 	for (i = 0; i < d->nracers; i++)
 		if (attempt_open(&d->racers[i].attempt))
-			d->tried[d->racers[i].try].reason =
-			    REASON_CONNECT_TIMEOUT;
+			note(d, d->racers[i].place, &d->racers[i].attempt.addr,
+			    REASON_CONNECT_TIMEOUT);
 	d->detail = NULL;
 	failed(d, d->pending > 0 ? REASON_CONNECT_TIMEOUT : REASON_DNS_TIMEOUT);
 }
@@ -332,6 +335,7 @@ dial_start(struct dial **out, struct dial_context *context,
 	d->context = context;
 	d->rule = request->rule;
 	d->cb = request->cb;
+	d->try_cb = request->try_cb;
 	d->arg = request->arg;
 	d->task.cb = task_cb;
 	d->started = loop_now(context->loop);

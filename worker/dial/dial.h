@@ -40,8 +40,6 @@ struct dial_report {
 	enum reason reason; /* NONE: connected */
 	const char *detail; /* borrowed from the dial, may be NULL */
 	struct addr upstream, egress;
-	const struct facts_try *tried; /* borrowed from the dial */
-	size_t ntried;
 	int64_t dns_ns, connect_ns;
 	int error; /* -errno: it was connected, but is broken already */
 };
@@ -54,6 +52,14 @@ struct dial_report {
 typedef void dial_cb(
     void *arg, const struct dial_report *report, struct loop_fd *lfd);
 
+/*
+ * Called for each address when it is dialled (NONE), or refused, and again when
+ * it has failed; never from within dial_start(). place: 0 for the first one;
+ * the last of FACTS_TRIED_MAX is shared by all that come when the others are
+ * taken.
+ */
+typedef void dial_try_cb(void *arg, size_t place, const struct facts_try *);
+
 /* What is to be dialled, for whom. */
 struct dial_request {
 	const struct target *target; /* borrowed until dial_free() */
@@ -62,6 +68,7 @@ struct dial_request {
 	 * until dial_start() has returned. */
 	struct resolver_account *account;
 	dial_cb *cb;
+	dial_try_cb *try_cb;
 	void *arg;
 };
 

@@ -21,6 +21,12 @@ upstream_cb(struct loop_fd *lfd, uint32_t events)
 static const struct tunnel_state connecting;
 
 static void
+dial_tried(void *arg, size_t place, const struct facts_try *try)
+{
+	tunnel_note_try(arg, place, try);
+}
+
+static void
 dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 {
 	struct tunnel *t = arg;
@@ -60,6 +66,7 @@ tunnel_dial(struct tunnel *t)
 		.target = t->target,
 		.rule = t->terms,
 		.cb = dial_done,
+		.try_cb = dial_tried,
 		.arg = t,
 	};
 	enum reason reason = REASON_NONE;

@@ -1,21 +1,26 @@
-/* What a dial found out, for as long as the tunnel lives and in its facts. */
+/* What a dial finds out: for as long as the tunnel lives, and in its facts. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "worker/tunnel/state.h"
 
-static void
-keep_tried(struct tunnel *t, const struct dial_report *r)
+void
+tunnel_note_try(struct tunnel *t, size_t place, const struct facts_try *try)
 {
-	uint8_t word[FACTS_TRIED_MAX * FACTS_TRY_SIZE];
-	size_t i;
+	uint8_t buf[FACTS_TEXT_MAX], word[FACTS_TRY_SIZE];
+	struct piece words[FACTS_WORDS];
+	const uint8_t *text = tunnel_words(t, buf, words);
+	size_t n = place, at = facts_find_try(text, t->facts->text_len, &n);
+	struct dial_report r;
 
-	for (i = 0; i < r->ntried; i++)
-		facts_try_pack(word + i * FACTS_TRY_SIZE, &r->tried[i]);
-	if (r->ntried > 0)
-		(void)tunnel_put(
-		    t, FACTS_TRIED, word, r->ntried * FACTS_TRY_SIZE);
+	dial_progress(t->dial, &r);
+	t->facts->dns_ns = r.dns_ns;
+	facts_try_pack(word, try);
+	if (at != 0)
+		tunnel_change_try(t, at, word);
+	else if (n == place)
+		(void)tunnel_put(t, FACTS_TRIED, word, sizeof(word));
 }
 
 void
@@ -27,7 +32,6 @@ tunnel_end_dial(struct tunnel *t, const struct dial_report *r)
 	f->egress = r->egress;
 	f->dns_ns = r->dns_ns;
 	f->connect_ns = r->connect_ns;
-	keep_tried(t, r);
 	dial_free(t->dial);
 	t->dial = NULL;
 	free(t->target);

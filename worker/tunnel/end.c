@@ -22,7 +22,6 @@ tunnel_close(struct tunnel *t, enum reason reason)
 	assert(t->state != &tunnel_lingering);
 	tunnel_blame(t, reason, NULL);
 	tunnel_give_up_dial(t);
-	tunnel_note_moved(t);
 	tunnel_tell_end(t);
 	stats_add(
 	    &t->all->slot->count[STAT_BYTES_FROM_CLIENT], f->bytes_from_client);

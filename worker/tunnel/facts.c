@@ -18,6 +18,22 @@ tunnel_put(
 		    : -ENOMEM);
 }
 
+/* A reader finds the address as it was, as it is, or none. */
+void
+tunnel_change_try(
+    struct tunnel *t, size_t at, const uint8_t word[FACTS_TRY_SIZE])
+{
+	/* Without a family there is no address. */
+	static const uint8_t none[sizeof(((struct addr *)0)->family)];
+	struct table *table = t->all->table;
+
+	_Static_assert(offsetof(struct addr, family) == 0, "comes first");
+	table_change(table, t->facts, at, none, sizeof(none));
+	table_change(table, t->facts, at + sizeof(none), word + sizeof(none),
+	    FACTS_TRY_SIZE - sizeof(none));
+	table_change(table, t->facts, at, word, sizeof(none));
+}
+
 /* All of the facts' text; those that found no place in the table have none. */
 static const uint8_t *
 text_of(const struct tunnel *t, uint8_t buf[FACTS_TEXT_MAX])

@@ -4,7 +4,6 @@
  * stream, which would make a cut look whole.
  */
 #include "common/base/clock.h"
-#include "worker/tunnel/relay.h"
 #include "worker/tunnel/state.h"
 
 /* How soon to look whether the last bytes before a reset have arrived; the
@@ -28,14 +27,14 @@ static void
 run(struct tunnel *t)
 {
 	struct half *src = t->broke, *dst = src->peer;
-	struct relay_work work = { .budget = TUNNEL_BUDGET };
+	struct relay_work work = tunnel_work(t, src);
 	uint64_t before = src->delivered;
 	enum relay_result result;
 
 	/* Bytes that arrived before a TLS fault are good, none after it are. */
 	src->readable = src->readable || !src->ended;
 	result = relay_pump(src, &work);
-	tunnel_note_moved(t);
+	t->facts->client_truncated = t->client.truncated;
 	if (src->delivered != before)
 		t->active = tunnel_now(t);
 	if (src->ended && dst->finished) {

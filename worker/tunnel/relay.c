@@ -3,9 +3,18 @@
 
 #include <errno.h>
 
+/* Whenever this process dies, what it has done is known. */
+static void
+tell(const struct relay_work *work, uint64_t delivered)
+{
+	if (work->told != NULL && delivered > work->untold)
+		atomic_store_explicit(
+		    work->told, delivered - work->untold, memory_order_relaxed);
+}
+
 /* Hands what is pending to the peer. DONE: all of it; WAIT_WRITE; BROKEN. */
 static struct io
-push(struct half *src, struct half *dst)
+push(struct half *src, struct half *dst, const struct relay_work *work)
 {
 	struct buffer *pending = &src->pending;
 	struct io io = io_outcome(IO_DONE);
@@ -17,6 +26,7 @@ push(struct half *src, struct half *dst)
 		io = half_send(dst, pending->data + pending->start, len);
 		pending->start += io.n;
 		src->delivered += io.n;
+		tell(work, src->delivered);
 		if (io.n == 0 && io.outcome == IO_DONE)
 			return (io_outcome(IO_WAIT_WRITE));
 	}
@@ -90,7 +100,7 @@ relay_pump(struct half *src, struct relay_work *work)
 	struct io io;
 
 	for (;;) {
-		io = push(src, dst);
+		io = push(src, dst, work);
 		if (io.outcome != IO_DONE)
 			return (stopped(dst, &io));
 		if (src->ended) {

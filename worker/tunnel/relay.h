@@ -2,7 +2,9 @@
 #ifndef WORKER_TUNNEL_RELAY_H
 #define WORKER_TUNNEL_RELAY_H
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "worker/tunnel/half.h"
 
@@ -17,6 +19,10 @@ enum relay_result {
 struct relay_work {
 	size_t budget;	/* bytes' worth of work that are left */
 	size_t arrived; /* bytes that came */
+	/* Where what the peer took is told as it is taken, less so many bytes
+	 * that did not come from src; NULL: nowhere. */
+	_Atomic uint64_t *told;
+	size_t untold;
 };
 
 /*

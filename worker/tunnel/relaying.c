@@ -1,7 +1,6 @@
 /* The phase in which both sides are there, and bytes go either way. */
 #include "common/base/clock.h"
 #include "common/shm/stats.h"
-#include "worker/tunnel/relay.h"
 #include "worker/tunnel/state.h"
 
 static bool
@@ -16,7 +15,7 @@ pump(struct tunnel *t, struct half *src, struct relay_work *work)
 {
 	enum relay_result result = relay_pump(src, work);
 
-	tunnel_note_moved(t);
+	t->facts->client_truncated = t->client.truncated;
 	switch (result) {
 	case RELAY_WAIT:
 		return (true);
@@ -39,7 +38,8 @@ run(struct tunnel *t)
 	uint64_t before = t->client.delivered + t->upstream.delivered;
 	bool was_half_closed = half_closed(t);
 	bool had_finished = t->client.finished || t->upstream.finished;
-	struct relay_work there = { .budget = TUNNEL_BUDGET }, back = there;
+	struct relay_work there = tunnel_work(t, &t->client);
+	struct relay_work back = tunnel_work(t, &t->upstream);
 
 	if (!pump(t, &t->client, &there) || !pump(t, &t->upstream, &back))
 		return;

@@ -22,6 +22,7 @@
 #include "common/log/audit.h"
 #include "worker/loop/loop.h"
 #include "worker/tunnel/half.h"
+#include "worker/tunnel/relay.h"
 #include "worker/tunnel/tunnel.h"
 
 struct tunnel;
@@ -83,25 +84,18 @@ tunnel_now(const struct tunnel *t)
 	return (loop_now(t->all->loop));
 }
 
-/* How much of client.delivered is our preface and not the client's. */
-static inline uint64_t
-tunnel_prefaced(const struct tunnel *t)
-{
-	return (t->preface < t->client.delivered ? t->preface
-						 : t->client.delivered);
-}
-
-/* Updates the facts of both streams. To be called where bytes have moved. */
-static inline void
-tunnel_note_moved(struct tunnel *t)
+/* What src's pump may do in one turn; what it does is in the facts at once. */
+static inline struct relay_work
+tunnel_work(struct tunnel *t, const struct half *src)
 {
 	struct tunnel_facts *f = t->facts;
 
-	atomic_store_explicit(&f->bytes_from_client,
-	    t->client.delivered - tunnel_prefaced(t), memory_order_relaxed);
-	atomic_store_explicit(&f->bytes_from_upstream, t->upstream.delivered,
-	    memory_order_relaxed);
-	f->client_truncated = t->client.truncated;
+	if (src == &t->client)
+		return ((struct relay_work){ .budget = TUNNEL_BUDGET,
+		    .told = &f->bytes_from_client,
+		    .untold = t->preface });
+	return ((struct relay_work){
+	    .budget = TUNNEL_BUDGET, .told = &f->bytes_from_upstream });
 }
 
 /* It has work left over, and its turn comes when others have had theirs. */
@@ -124,6 +118,9 @@ void tunnel_timer_cb(struct timer *);
 /* facts.c */
 /* Adds a word to the facts. 0 or -ENOMEM. */
 int tunnel_put(struct tunnel *, enum facts_word, const void *bytes, size_t len);
+/* Changes the word of an address, which is there in the facts' text. */
+void tunnel_change_try(
+    struct tunnel *, size_t at, const uint8_t word[FACTS_TRY_SIZE]);
 /* Finds the words of the facts; buf is for a text that is in pieces. Returns
  * all of the text. */
 const uint8_t *tunnel_words(const struct tunnel *, uint8_t buf[FACTS_TEXT_MAX],
@@ -144,6 +141,8 @@ void tunnel_linger(struct tunnel *);
 void tunnel_bury(struct tunnel *);
 
 /* dialled.c */
+/* An address was dialled, refused, or has failed: see dial_try_cb. */
+void tunnel_note_try(struct tunnel *, size_t place, const struct facts_try *);
 /* The dial is over: keeps what it found out, and has no further use for it. */
 void tunnel_end_dial(struct tunnel *, const struct dial_report *);
 /* The same for one that is under way, or none. */
