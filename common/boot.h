@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 #include "common/base/clock.h"
-#include "common/conf/conf.h"
 
+struct conf;
 struct guard;
 struct hosts;
 struct log;

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "master/fetch.h"
 #include "master/master.h"
@@ -21,28 +20,31 @@ serves(const struct seat *seat)
 
 /* Others are there, and its next worker is not to come at once. */
 static bool
-is_down(const struct seat *seat, size_t serving, int64_t now)
+is_down(const struct crew *crew, const struct seat *seat, size_t serving,
+    int64_t now)
 {
 	if (serving == 0 || serves(seat))
 		return (false);
 	/* Until the one serves that is started. */
-	return (seat->child != NULL ? seat->covered : seat->spawn_at > now);
+	if (seat->child != NULL)
+		return (seat->covered);
+	return (crew->generation == NULL || seat->spawn_at > now);
 }
 
 static void
 cover(struct master *m, size_t serving, int64_t now)
 {
-	struct generation *g = m->current;
+	struct crew *crew = m->current;
 	bool down, change = false;
 	size_t i;
 
-	for (i = 0; i < g->nworkers; i++) {
-		down = is_down(&g->seats[i], serving, now);
-		if (down && !g->seats[i].covered)
+	for (i = 0; i < crew->nworkers; i++) {
+		down = is_down(crew, &crew->seats[i], serving, now);
+		if (down && !crew->seats[i].covered)
 			log_write(m->log, LOG_LEVEL_INFO,
 			    "worker %zu: others serve what waits for it", i);
-		change = change || down || g->seats[i].covered;
-		g->seats[i].covered = down;
+		change = change || down || crew->seats[i].covered;
+		crew->seats[i].covered = down;
 	}
 	if (change)
 		fetch_watch(m, now);
@@ -52,14 +54,14 @@ void
 cover_update(struct master *m, int64_t now)
 {
 	struct worker_set away = { 0 };
-	struct generation *g = m->current;
+	struct crew *crew = m->current;
 	size_t i, serving = 0;
 	int error;
 
-	if (g == NULL || m->phase != MASTER_RUNNING)
+	if (crew == NULL || m->phase != MASTER_RUNNING)
 		return;
-	for (i = 0; i < g->nworkers; i++) {
-		if (serves(&g->seats[i])) {
+	for (i = 0; i < crew->nworkers; i++) {
+		if (serves(&crew->seats[i])) {
 			serving++;
 		} else {
 			worker_set_add(&away, i);
@@ -79,13 +81,13 @@ void
 cover_heal(struct master *m, int64_t now)
 {
 	struct worker_set renewed = { 0 };
-	struct generation *g = m->current;
+	struct crew *crew = m->current;
 	struct seat *seat;
 	size_t i;
 
-	if (g == NULL || m->phase != MASTER_RUNNING)
+	if (crew == NULL || m->phase != MASTER_RUNNING)
 		return;
-	listener_heal(&m->listeners, g->conf->timeouts.lost, m->log, &renewed);
+	listener_heal(&m->listeners, crew->terms->lost, m->log, &renewed);
 	for (i = 0; i < WORKERS_MAX && m->next != NULL; i++) {
 		if (!worker_set_has(&renewed, i))
 			continue;
@@ -94,8 +96,8 @@ cover_heal(struct master *m, int64_t now)
 		    i);
 		break;
 	}
-	for (i = 0; i < g->nworkers; i++) {
-		seat = &g->seats[i];
+	for (i = 0; i < crew->nworkers; i++) {
+		seat = &crew->seats[i];
 		if (!worker_set_has(&renewed, i) || seat->child == NULL)
 			continue;
 		log_write(m->log, LOG_LEVEL_WARNING,

@@ -1,71 +1,172 @@
-/* Starts single workers, and kills them. */
+/* Makes crews, takes workers in, and forgets those that are gone. */
 #include "master/crew.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/epoll.h>
+#include <stdlib.h>
 
+#include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 #include "common/log/log.h"
+#include "common/shm/shm.h"
+#include "common/shm/stats.h"
+#include "master/generation.h"
+#include "master/inherit.h"
+#include "master/logs.h"
 #include "master/master.h"
-#include "master/spawn.h"
 
-#define READY_LIMIT (10 * CLOCK_SEC)
+/* Of tunnels of one worker, as far as it is believed. */
+#define NUMBERS_MAX ((uint64_t)1 << 40)
 
-static int
-start(struct master *m, struct generation *g, unsigned worker,
-    const struct kept *kept, int64_t now, struct child **child,
-    const char **step)
+int
+crew_new(
+    struct crew **out, unsigned number, size_t nworkers, struct terms *terms)
 {
-	const struct spawn_from from = { &m->listeners, m->shm, &m->generations,
-		kept, m->current };
-	struct epoll_event ev = { .events = EPOLLIN };
-	struct child *c;
-	int error;
+	struct crew *crew = calloc(1, sizeof(*crew));
+	size_t i;
 
-	error = spawn_worker(g, worker, &from, now, &c, step);
-	if (error != 0)
-		return (error);
-	c->kill_at = now + READY_LIMIT;
-	ev.data.ptr = c;
-	/* Unheard, it would be killed as not ready in time. */
-	if (epoll_ctl(m->epoll_fd, EPOLL_CTL_ADD, c->control_fd, &ev) != 0)
-		log_write(g->log, LOG_LEVEL_ERROR,
-		    "worker %u[%d]: epoll_ctl: %s", c->worker, (int)c->pid,
-		    strerror(errno));
-	*child = c;
+	if (crew == NULL)
+		return (-ENOMEM);
+	crew->seats = calloc(nworkers, sizeof(*crew->seats));
+	if (crew->seats == NULL) {
+		free(crew);
+		return (-ENOMEM);
+	}
+	for (i = 0; i < nworkers; i++) {
+		crew->seats[i].store = -1;
+		hand_init(&crew->seats[i].left);
+	}
+	TAILQ_INIT(&crew->children);
+	crew->number = number;
+	crew->nworkers = nworkers;
+	crew->terms = terms;
+	*out = crew;
 	return (0);
 }
 
-int
-crew_start(struct master *m, struct generation *g, unsigned worker, int64_t now,
-    const char **step)
+void
+crew_free(struct crew *crew)
 {
-	struct child *c;
-
-	return (start(m, g, worker, NULL, now, &c, step));
-}
-
-int
-crew_start_heir(struct master *m, struct generation *g, unsigned worker,
-    const struct kept *kept, int64_t now, struct child **child,
-    const char **step)
-{
-	return (start(m, g, worker, kept, now, child, step));
+	if (crew == NULL)
+		return;
+	assert(TAILQ_EMPTY(&crew->children));
+	log_free(crew->log);
+	logs_release(crew->error_log);
+	logs_release(crew->audit_log);
+	inherit_drop(crew);
+	free(crew->seats);
+	free(crew->terms);
+	generation_free(crew->generation);
+	free(crew);
+	alloc_trim();
 }
 
 void
-crew_kill(struct master *m, struct child *c, const char *why)
+crew_settle(struct crew *crew)
+{
+	generation_free(crew->generation);
+	crew->generation = NULL;
+}
+
+void
+crew_init_child(struct child *c, unsigned worker, int64_t now)
+{
+	*c = (struct child){ .worker = worker,
+		.control_fd = -1,
+		.slot = -1,
+		.store = -1,
+		.table = -1,
+		.started = now,
+		.kill_at = CLOCK_NEVER,
+		.doubted = CLOCK_NEVER };
+	hand_init(&c->hand);
+}
+
+void
+crew_seat(struct crew *crew, struct child *c)
+{
+	c->crew = crew;
+	TAILQ_INSERT_TAIL(&crew->children, c, entry);
+	crew->seats[c->worker].child = c;
+}
+
+/* It may have given a number that it had not counted yet. */
+void
+crew_note_numbers(struct child *c, const struct shm *shm)
+{
+	uint64_t accepted = atomic_load_explicit(
+	    &stats_slot(shm, c->slot)->count[STAT_ACCEPTED],
+	    memory_order_relaxed);
+
+	c->crew->seats[c->worker].numbers +=
+	    (accepted < NUMBERS_MAX ? accepted : NUMBERS_MAX) + 1;
+}
+
+void
+crew_forget(struct child *c, struct shm *shm)
+{
+	struct crew *crew = c->crew;
+
+	if (crew->seats[c->worker].child == c)
+		crew->seats[c->worker].child = NULL;
+	TAILQ_REMOVE(&crew->children, c, entry);
+	fd_close(&c->control_fd);
+	fd_close(&c->store);
+	fd_close(&c->table);
+	stats_retire(shm, c->slot);
+	shm_release(shm, c->slot);
+	free(c);
+}
+
+struct child *
+crew_find(const struct crew_list *crews, pid_t pid)
+{
+	struct crew *crew;
+	struct child *c;
+
+	TAILQ_FOREACH (crew, crews, entry) {
+		TAILQ_FOREACH (c, &crew->children, entry) {
+			if (c->pid == pid)
+				return (c);
+		}
+	}
+	return (NULL);
+}
+
+const char *
+crew_cause(enum crew_cause cause)
+{
+	static const char *const texts[] = {
+		[CREW_NOT_KILLED] = "it was not killed",
+		[CREW_OUT_OF_TURN] = "it sent a message out of turn",
+		[CREW_NOT_A_MESSAGE] =
+		    "it sent something that is not a message",
+		[CREW_HUNG_UP] = "it hung up and did not exit",
+		[CREW_NOT_READY] = "it was not ready within 10 s",
+		[CREW_STILL_THERE] = "it did not exit at the deadline",
+		[CREW_DISOBEYED] = "it did not exit when it was told to",
+		[CREW_STANDS_STILL] = "it stands still",
+		[CREW_NO_HEARTBEAT] =
+		    "its heartbeat stood still for timeouts.watchdog",
+	};
+
+	return (texts[cause]);
+}
+
+void
+crew_kill(struct master *m, struct child *c, enum crew_cause cause)
 {
 	/* If it is still being started, it is logged where the start is given
 	 * up. */
-	if (c->generation != m->next)
+	if (c->crew != m->next)
 		log_write(m->log, LOG_LEVEL_WARNING,
 		    "worker %u[%d] of generation %u: killed: %s", c->worker,
-		    (int)c->pid, c->generation->number, why);
-	(void)kill(c->pid, SIGKILL);
-	c->killed = why;
+		    (int)c->pid, c->crew->number, crew_cause(cause));
+	if (c->pid > 0)
+		(void)kill(c->pid, SIGKILL);
+	c->killed = cause;
 	c->state = CHILD_ENDING;
 	c->kill_at = CLOCK_NEVER;
 }

@@ -13,7 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
-#include "common/conf/conf.h"
+#include "common/boot.h"
 #include "common/log/audit.h"
 #include "common/shm/stats.h"
 #include "master/hand.h"
@@ -67,43 +67,52 @@ is_serving(const struct seat *seat)
 static struct child *
 find_helper(struct master *m, bool (*can)(const struct hand *))
 {
-	const struct generation *g = m->current;
+	const struct crew *crew = m->current;
 	struct fetch *f = &m->fetch;
 	const struct seat *seat;
 	size_t i;
 
-	for (i = 0; i < g->nworkers; i++) {
-		seat = &g->seats[(f->turn + i) % g->nworkers];
+	for (i = 0; i < crew->nworkers; i++) {
+		seat = &crew->seats[(f->turn + i) % crew->nworkers];
 		if (!is_serving(seat) || !can(&seat->child->hand))
 			continue;
-		f->turn = (f->turn + i + 1) % g->nworkers;
+		f->turn = (f->turn + i + 1) % crew->nworkers;
 		return (seat->child);
 	}
 	return (NULL);
 }
 
-/* Edge-triggered, so that one that nobody has any more cannot be told of again
- * and again. */
+/* Does that with each listening socket of a worker that is down, until it
+ * fails; 0 or -errno. */
 static int
-watch_seat(struct master *m, unsigned worker, int64_t now)
+each_socket(struct master *m, unsigned worker, int64_t now,
+    int (*act)(struct master *, const struct boot_socket *))
 {
-	const struct generation *g = m->current;
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	const struct crew *crew = m->current;
 	struct boot_socket *sockets;
 	size_t i, n;
 	int error;
 
-	error = listener_sockets(
-	    &m->listeners, g->conf, worker, g->nworkers, now, &sockets, &n);
+	error = listener_sockets(&m->listeners, crew->terms, worker,
+	    crew->nworkers, now, &sockets, &n);
 	if (error != 0)
 		return (error);
-	for (i = 0; error == 0 && i < n; i++) {
-		if (epoll_ctl(m->fetch.epoll_fd, EPOLL_CTL_ADD, sockets[i].fd,
-			&ev) != 0)
-			error = -errno;
-	}
+	for (i = 0; error == 0 && i < n; i++)
+		error = act(m, &sockets[i]);
 	free(sockets);
 	return (error);
+}
+
+/* Edge-triggered, so that one that nobody has any more cannot be told of again
+ * and again. */
+static int
+watch_socket(struct master *m, const struct boot_socket *s)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+
+	if (epoll_ctl(m->fetch.epoll_fd, EPOLL_CTL_ADD, s->fd, &ev) != 0)
+		return (-errno);
+	return (0);
 }
 
 static int
@@ -122,18 +131,18 @@ open_epoll(struct master *m)
 void
 fetch_watch(struct master *m, int64_t now)
 {
-	const struct generation *g = m->current;
+	const struct crew *crew = m->current;
 	int error = 0;
 	size_t i;
 
 	fetch_fini(m);
-	for (i = 0; error == 0 && i < g->nworkers; i++) {
-		if (!g->seats[i].covered)
+	for (i = 0; error == 0 && i < crew->nworkers; i++) {
+		if (!crew->seats[i].covered)
 			continue;
 		if (m->fetch.epoll_fd == -1)
 			error = open_epoll(m);
 		if (error == 0)
-			error = watch_seat(m, (unsigned)i, now);
+			error = each_socket(m, (unsigned)i, now, watch_socket);
 	}
 	if (error != 0)
 		complain(m, "epoll", error);
@@ -187,22 +196,12 @@ accept_one(struct master *m, const struct boot_socket *s, int *error)
 }
 
 static int
-accept_seat(struct master *m, unsigned worker, int64_t now, int *left)
+accept_socket(struct master *m, const struct boot_socket *s)
 {
-	const struct generation *g = m->current;
-	struct boot_socket *sockets;
-	size_t i, n;
-	int error;
+	int error = 0;
 
-	error = listener_sockets(
-	    &m->listeners, g->conf, worker, g->nworkers, now, &sockets, &n);
-	if (error != 0)
-		return (error);
-	for (i = 0; error == 0 && i < n; i++) {
-		while (*left > 0 && accept_one(m, &sockets[i], &error))
-			(*left)--;
-	}
-	free(sockets);
+	while (m->fetch.left > 0 && accept_one(m, s, &error))
+		m->fetch.left--;
 	return (error);
 }
 
@@ -226,23 +225,24 @@ pass_on(struct master *m, struct hand *h)
 static void
 accept_all(struct master *m, int64_t now)
 {
-	struct generation *g = m->current;
+	struct crew *crew = m->current;
 	struct fetch *f = &m->fetch;
-	int error = 0, left = ACCEPT_MAX;
+	int error = 0;
 	size_t i;
 
 	f->blocked = false;
 	f->again_at = CLOCK_NEVER;
-	for (i = 0; i < g->nworkers; i++)
-		pass_on(m, &g->seats[i].left);
-	for (i = 0; error == 0 && i < g->nworkers; i++) {
-		if (g->seats[i].covered)
-			error = accept_seat(m, (unsigned)i, now, &left);
+	f->left = ACCEPT_MAX;
+	for (i = 0; i < crew->nworkers; i++)
+		pass_on(m, &crew->seats[i].left);
+	for (i = 0; error == 0 && i < crew->nworkers; i++) {
+		if (crew->seats[i].covered)
+			error = each_socket(m, (unsigned)i, now, accept_socket);
 	}
 	if (error != 0) {
 		complain(m, "accept", error);
 		f->again_at = now + PAUSE;
-	} else if (left == 0) {
+	} else if (f->left == 0) {
 		f->again_at = now;
 	}
 }
@@ -267,11 +267,11 @@ int64_t
 fetch_tick(struct master *m, int64_t now)
 {
 	int64_t due, next = CLOCK_NEVER;
-	struct generation *g;
+	struct crew *crew;
 	struct child *c;
 
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		TAILQ_FOREACH (c, &g->children, entry) {
+	TAILQ_FOREACH (crew, &m->crews, entry) {
+		TAILQ_FOREACH (c, &crew->children, entry) {
 			due = hand_look(&c->hand, now);
 			next = due < next ? due : next;
 		}
@@ -280,8 +280,8 @@ fetch_tick(struct master *m, int64_t now)
 		fetch_fini(m);
 	else if (m->fetch.blocked || m->fetch.again_at <= now)
 		accept_all(m, now);
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		TAILQ_FOREACH (c, &g->children, entry) {
+	TAILQ_FOREACH (crew, &m->crews, entry) {
+		TAILQ_FOREACH (c, &crew->children, entry) {
 			due = send_one(m, c, now);
 			next = due < next ? due : next;
 		}
@@ -289,18 +289,18 @@ fetch_tick(struct master *m, int64_t now)
 	return (m->fetch.again_at < next ? m->fetch.again_at : next);
 }
 
-/* The listener of the current configuration that has that one's address;
- * false: there is none. */
+/* The listener of the current crew that has that one's address; false: there is
+ * none. */
 static bool
 find_listener(
-    const struct master *m, const struct conf *old, uint32_t *listener)
+    const struct master *m, const struct terms *old, uint32_t *listener)
 {
-	const struct conf *conf = m->current->conf;
+	const struct terms *terms = m->current->terms;
 	size_t i;
 
-	for (i = 0; i < conf->nlisteners; i++) {
-		if (strcmp(conf->listeners[i].address,
-			old->listeners[*listener].address) != 0)
+	for (i = 0; i < terms->nlisteners; i++) {
+		if (!listener_same(
+			&terms->listeners[i], &old->listeners[*listener]))
 			continue;
 		*listener = (uint32_t)i;
 		return (true);
@@ -310,26 +310,25 @@ find_listener(
 
 /* A place for one more that is to be passed on; NULL: there is none. */
 static struct hand *
-find_place(struct generation *g)
+find_place(struct crew *crew)
 {
 	size_t i;
 
-	for (i = 0; i < g->nworkers; i++)
-		if (hand_has_room(&g->seats[i].left))
-			return (&g->seats[i].left);
+	for (i = 0; i < crew->nworkers; i++)
+		if (hand_has_room(&crew->seats[i].left))
+			return (&crew->seats[i].left);
 	return (NULL);
 }
 
 /* Takes a connection to a listener of that generation in any case. False: it
  * was reset, since nobody can serve it. */
 static bool
-pass_on_one(
-    struct master *m, const struct generation *g, struct hand_connection c)
+pass_on_one(struct master *m, const struct crew *crew, struct hand_connection c)
 {
 	struct hand *place = NULL;
 
 	if (m->phase == MASTER_RUNNING && m->current != NULL &&
-	    (g == m->current || find_listener(m, g->conf, &c.listener)))
+	    (crew == m->current || find_listener(m, crew->terms, &c.listener)))
 		place = find_place(m->current);
 	if (place != NULL)
 		return (hand_add(place, &c) == 0);
@@ -339,30 +338,35 @@ pass_on_one(
 
 /* What was reset has its audit line all the same. */
 static void
-lose(struct master *m, struct generation *g, unsigned worker,
+lose(struct master *m, struct crew *crew, unsigned worker,
     const struct hand_connection *c)
 {
 	struct tunnel_facts facts;
-	struct facts_names names;
+	const char *listeners[TERMS_LISTENERS_MAX];
+	struct facts_names names = { .listeners = { listeners,
+					 crew->terms->nlisteners,
+					 sizeof(*listeners) } };
 	const struct audit_line line = {
 		.event = AUDIT_END,
 		.facts = &facts,
 		.text = facts.text,
 		.names = &names,
 	};
+	size_t i;
 
-	conf_names(g->conf, &names);
+	for (i = 0; i < crew->terms->nlisteners; i++)
+		listeners[i] = crew->terms->listeners[i].name;
 	facts_init(&facts);
-	facts.number = ++g->seats[worker].numbers;
+	facts.number = ++crew->seats[worker].numbers;
 	facts.worker = worker;
-	facts.generation = g->number;
+	facts.generation = crew->number;
 	facts.client = c->client;
 	facts.listener = c->listener;
 	facts.wall = clock_wall();
 	facts.reason = REASON_WORKER_DIED;
 	facts.total_ns = 0;
-	if (audit_write(logs_sink(g->audit_log), g->conf->log.format, &line) !=
-	    0)
+	if (audit_write(
+		logs_sink(crew->audit_log), crew->terms->format, &line) != 0)
 		stats_add_total(m->shm, STAT_AUDIT_DROPPED, 1);
 	stats_add_total(m->shm, STAT_ACCEPTED, 1);
 	stats_add_total_reason(m->shm, REASON_WORKER_DIED, 1);
@@ -371,16 +375,15 @@ lose(struct master *m, struct generation *g, unsigned worker,
 /* Passes on what the hand holds, of that worker of the generation, to those who
  * serve now; else it is lost. */
 static void
-distribute(
-    struct master *m, struct generation *g, unsigned worker, struct hand *h)
+distribute(struct master *m, struct crew *crew, unsigned worker, struct hand *h)
 {
 	struct hand_connection c;
 	unsigned lost = 0;
 
-	while (hand_take_back(h, &c, g->conf->timeouts.lost)) {
-		if (pass_on_one(m, g, c))
+	while (hand_take_back(h, &c, crew->terms->lost)) {
+		if (pass_on_one(m, crew, c))
 			continue;
-		lose(m, g, worker, &c);
+		lose(m, crew, worker, &c);
 		lost++;
 	}
 	hand_close(h);
@@ -388,7 +391,7 @@ distribute(
 		log_write(m->log, LOG_LEVEL_ERROR,
 		    "worker %u of generation %u: %u connection%s that %s "
 		    "accepted for it %s lost",
-		    worker, g->number, lost, lost == 1 ? "" : "s",
+		    worker, crew->number, lost, lost == 1 ? "" : "s",
 		    lost == 1 ? "was" : "were", lost == 1 ? "is" : "are");
 	m->fetch.blocked = true;
 }
@@ -397,19 +400,19 @@ void
 fetch_inherit(struct master *m, struct child *c)
 {
 	if (!hand_is_free(&c->hand))
-		distribute(m, c->generation, c->worker, &c->hand);
+		distribute(m, c->crew, c->worker, &c->hand);
 }
 
 void
-fetch_drop(struct master *m, struct generation *g)
+fetch_drop(struct master *m, struct crew *crew)
 {
 	struct hand left;
 	size_t i;
 
-	for (i = 0; i < g->nworkers; i++) {
-		left = g->seats[i].left;
-		hand_init(&g->seats[i].left);
+	for (i = 0; i < crew->nworkers; i++) {
+		left = crew->seats[i].left;
+		hand_init(&crew->seats[i].left);
 		if (!hand_is_free(&left))
-			distribute(m, g, (unsigned)i, &left);
+			distribute(m, crew, (unsigned)i, &left);
 	}
 }

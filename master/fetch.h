@@ -13,13 +13,14 @@
 #include "common/log/log.h"
 
 struct child;
-struct generation;
+struct crew;
 struct master;
 
 struct fetch {
 	int epoll_fd;	  /* of the sockets; -1: no worker is down */
 	bool blocked;	  /* until somebody has taken what was handed to him */
 	int64_t again_at; /* when there is something to accept; NEVER */
+	int left;	  /* so many may be accepted in this turn */
 	size_t turn;	  /* the seat whose turn it is */
 	struct log_rate rate;
 };
@@ -29,7 +30,7 @@ void fetch_init(struct fetch *);
 /* Closes its descriptors; what is on its way stays with the children. */
 void fetch_fini(struct master *);
 
-/* To be called when seats of the current generation become covered or cease to
+/* To be called when seats of the current crew become covered or cease to
  * be, and when its sockets change. */
 void fetch_watch(struct master *, int64_t now);
 
@@ -41,12 +42,12 @@ bool fetch_receive(struct master *, const void *, int64_t now);
 int64_t fetch_tick(struct master *, int64_t now);
 
 /* The child is gone: what it was handed and has not taken is for others, of the
- * current generation if that has the listener too. What nobody can serve is
+ * current crew if that has the listener too. What nobody can serve is
  * reset, with its audit line. */
 void fetch_inherit(struct master *, struct child *);
 
-/* The generation, or all of sniport, is over: the same for what none of its
+/* The crew, or all of sniport, is over: the same for what none of its
  * workers was there to take. */
-void fetch_drop(struct master *, struct generation *);
+void fetch_drop(struct master *, struct crew *);
 
 #endif

@@ -4,7 +4,6 @@
  */
 #include "master/generation.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <sched.h>
@@ -24,7 +23,6 @@
 #include "master/egress_check.h"
 #include "master/findings.h"
 #include "master/idle_check.h"
-#include "master/inherit.h"
 #include "master/log_file.h"
 #include "master/logs.h"
 #include "master/nameserver_check.h"
@@ -116,7 +114,6 @@ generation_read(struct generation **out, const char *file, struct findings *f)
 		    f, LOG_LEVEL_ERROR, "%s: load: %s", file, strerror(ENOMEM));
 		return (-ENOMEM);
 	}
-	TAILQ_INIT(&g->children);
 	error = load_conf(g, file, f);
 	if (error == 0)
 		error = make_tables(g, f);
@@ -208,30 +205,17 @@ open_logs(struct generation *g, struct logs *logs, struct findings *f)
 	return (error);
 }
 
-static void
-init_seat(struct seat *seat)
-{
-	seat->store = -1;
-	hand_init(&seat->left);
-}
-
 int
 generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 {
-	size_t before = f->nerrors, i;
+	size_t before = f->nerrors;
 
 	if (logs != NULL)
 		conf_drop_destinations(g->conf);
 	g->nworkers =
 	    g->conf->workers > 0 ? (size_t)g->conf->workers : usable_cpus();
-	g->seats = calloc(g->nworkers, sizeof(*g->seats));
-	if (g->seats == NULL)
-		findings_add(
-		    f, LOG_LEVEL_ERROR, "workers: %s", strerror(ENOMEM));
 	(void)privilege_check_files(g->conf, g->nworkers,
 	    g->service != NULL ? g->service->files : 0, f);
-	for (i = 0; g->seats != NULL && i < g->nworkers; i++)
-		init_seat(&g->seats[i]);
 	(void)tls_load(&g->tls, g->conf, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
 	egress_check(g->conf, f);
@@ -261,7 +245,6 @@ generation_free(struct generation *g)
 {
 	if (g == NULL)
 		return;
-	assert(TAILQ_EMPTY(&g->children));
 	log_free(g->log);
 	logs_release(g->error_log);
 	logs_release(g->audit_log);
@@ -269,8 +252,6 @@ generation_free(struct generation *g)
 	hosts_free(g->hosts);
 	guard_free(g->guard);
 	policy_free(g->policy);
-	inherit_drop(g);
-	free(g->seats);
 	conf_free(g->conf);
 	free(g);
 	alloc_trim();

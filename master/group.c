@@ -5,29 +5,25 @@
 #include "master/group.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
-#include "common/conf/conf.h"
 #include "master/socket.h"
 
 /* Of a socket that does not listen. */
 #define NOWHERE SIZE_MAX
 
 struct group *
-group_new(const struct conf_listener *l)
+group_new(const struct listener_at *at)
 {
 	struct group *g = calloc(1, sizeof(*g));
 
 	if (g == NULL)
 		return (NULL);
-	g->addr = l->addr;
-	g->dual_stack = l->dual_stack;
+	g->at = *at;
 	g->close_at = CLOCK_NEVER;
-	snprintf(g->name, sizeof(g->name), "%s", l->address);
 	return (g);
 }
 
@@ -66,7 +62,7 @@ leave(struct group *g, size_t i)
 static int
 open_one(struct group *g, size_t i, int64_t silence, const char **step)
 {
-	int fd = socket_listen(&g->addr, g->dual_stack, step);
+	int fd = socket_listen(&g->at.addr, g->at.dual_stack, step);
 
 	if (fd < 0)
 		return (fd);

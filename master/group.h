@@ -23,12 +23,16 @@
 /* Workers close their copies of surplus sockets, then we close ours. */
 #define GROUP_SURPLUS_TIME (BOOT_SURPLUS_TIME + CLOCK_SEC)
 
-struct conf_listener;
+/* Where is to be listened. Flat. */
+struct listener_at {
+	struct addr addr; /* as configured */
+	bool dual_stack;
+	char name[ADDR_TEXT_SIZE]; /* as written */
+};
 
 struct group {
 	TAILQ_ENTRY(group) entry;
-	struct addr addr; /* as configured */
-	bool dual_stack;
+	struct listener_at at;
 	int *fds; /* -1: was handed to whom it is kept for */
 	size_t *places;
 	size_t nfds;
@@ -39,11 +43,10 @@ struct group {
 	size_t open;	  /* new connections go to the first so many */
 	bool wanted;	  /* the new configuration has it */
 	int64_t close_at; /* when fds[live] and up are closed, or NEVER */
-	char name[ADDR_TEXT_SIZE];
 };
 
 /* Without sockets, owned by the caller; NULL: no memory. */
-struct group *group_new(const struct conf_listener *);
+struct group *group_new(const struct listener_at *);
 
 /* Closes everything. */
 void group_free(struct group *);

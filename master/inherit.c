@@ -6,23 +6,21 @@
 #include <string.h>
 
 #include "common/base/fd.h"
-#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/shm/store.h"
-#include "master/generation.h"
+#include "master/crew.h"
 
 static void
-make_store(struct inheritance *in, struct child *c)
+make_store(struct inheritance *in, struct child *c, size_t size)
 {
-	const struct generation *g = c->generation;
-	size_t size = store_size(g->conf->dns.cache_size);
+	const struct crew *crew = c->crew;
 	int error;
 
 	if (size == 0)
 		return;
 	error = store_new("sniport-store", size, &in->writer, &c->store);
 	if (error != 0)
-		log_write(g->log, LOG_LEVEL_WARNING,
+		log_write(crew->log, LOG_LEVEL_WARNING,
 		    "worker %u: what it knows of names cannot be kept for "
 		    "later workers: %s",
 		    c->worker, strerrordesc_np(-error));
@@ -45,23 +43,23 @@ add(struct inheritance *in, int store)
 }
 
 void
-inherit_init(
-    struct inheritance *in, struct child *c, const struct generation *before)
+inherit_init(struct inheritance *in, struct child *c, const struct crew *before,
+    size_t size)
 {
-	const struct generation *g = c->generation;
-	int own = g->seats[c->worker].store;
+	const struct crew *crew = c->crew;
+	int own = crew->seats[c->worker].store;
 	size_t i, n = before != NULL ? before->nworkers : 0;
 
 	*in = (struct inheritance){ .writer = -1 };
-	make_store(in, c);
+	make_store(in, c, size);
 	in->known = calloc(n + 1, sizeof(*in->known));
 	if (in->known == NULL)
 		return;
 	add(in, own);
-	if (own >= 0 || before == g)
+	if (own >= 0 || before == crew)
 		return;
 	for (i = 0; i < n; i++)
-		if (is_share(i, n, c->worker, g->nworkers))
+		if (is_share(i, n, c->worker, crew->nworkers))
 			add(in, before->seats[i].store);
 }
 
@@ -75,7 +73,7 @@ inherit_fini(struct inheritance *in)
 void
 inherit_ready(struct child *c)
 {
-	struct seat *seat = &c->generation->seats[c->worker];
+	struct seat *seat = &c->crew->seats[c->worker];
 
 	if (seat->child != c || c->store < 0)
 		return;
@@ -85,10 +83,10 @@ inherit_ready(struct child *c)
 }
 
 void
-inherit_drop(struct generation *g)
+inherit_drop(struct crew *crew)
 {
 	size_t i;
 
-	for (i = 0; g->seats != NULL && i < g->nworkers; i++)
-		fd_close(&g->seats[i].store);
+	for (i = 0; crew->seats != NULL && i < crew->nworkers; i++)
+		fd_close(&crew->seats[i].store);
 }

@@ -1,6 +1,6 @@
 /*
  * What a worker leaves to those after it: its replacement, and the workers of
- * the next generation. The master hands it on and never looks inside.
+ * the next crew. The master hands it on and never looks inside.
  */
 #ifndef MASTER_INHERIT_H
 #define MASTER_INHERIT_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 struct child;
-struct generation;
+struct crew;
 
 /* Descriptors for a new worker. */
 struct inheritance {
@@ -18,13 +18,13 @@ struct inheritance {
 };
 
 /*
- * Makes the child's store, and finds what it begins with: what the last worker
- * of its seat has left, or, in a new generation, its share of what the workers
- * of `before` (may be NULL) have. Without memory or descriptors there is less
- * of it. To be freed by inherit_fini().
+ * Makes the child's store, of that size, and finds what it begins with: what
+ * the last worker of its seat has left, or, in a new crew, its share of what
+ * the workers of `before` (may be NULL) have. Without memory or descriptors
+ * there is less of it. To be freed by inherit_fini().
  */
-void inherit_init(
-    struct inheritance *, struct child *, const struct generation *before);
+void inherit_init(struct inheritance *, struct child *,
+    const struct crew *before, size_t size);
 
 /* Closes what is for the worker alone. */
 void inherit_fini(struct inheritance *);
@@ -33,6 +33,6 @@ void inherit_fini(struct inheritance *);
 void inherit_ready(struct child *);
 
 /* No worker will begin with what these seats have. */
-void inherit_drop(struct generation *);
+void inherit_drop(struct crew *);
 
 #endif

@@ -4,16 +4,18 @@
  */
 #include "master/keep.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/fd.h"
-#include "common/conf/conf.h"
+#include "common/boot.h"
 #include "common/control.h"
 #include "common/log/log.h"
 #include "master/crew.h"
 #include "master/master.h"
 #include "master/order.h"
+#include "master/recruit.h"
 
 /* Who have died of what they found there; then it is given up. */
 #define HEIRS_MAX 2
@@ -27,89 +29,103 @@ drop(struct kept *k)
 	*k = (struct kept){ 0 };
 }
 
-/* Nobody will be forked for an old generation of whom nothing is kept. */
+/* No worker will be started for an old crew of whom nothing is kept. */
 static void
-forget_keys(struct master *m, struct generation *g)
+settle(struct master *m, struct crew *crew)
 {
 	struct child *c;
 	size_t i;
 
-	if (g == m->current || g == m->next)
+	if (crew == m->current || crew == m->next)
 		return;
-	TAILQ_FOREACH (c, &g->children, entry) {
+	TAILQ_FOREACH (c, &crew->children, entry) {
 		if (c->kept.n > 0)
 			return;
 	}
-	for (i = 0; i < g->nworkers; i++) {
-		if (g->seats[i].kept.n > 0)
+	for (i = 0; i < crew->nworkers; i++) {
+		if (crew->seats[i].kept.n > 0)
 			return;
 	}
-	generation_forget_keys(g);
+	crew_settle(crew);
 }
 
 void
-keep_listeners(struct master *m, struct generation *g, uint64_t gone)
+keep_listeners(struct master *m, struct crew *crew, uint64_t gone)
 {
 	struct child *c;
 	struct kept *k;
 	size_t i;
 	int error;
 
-	for (i = 0; gone != 0 && i < g->nworkers; i++) {
-		c = g->seats[i].child;
-		k = c != NULL ? &c->kept : &g->seats[i].kept;
-		error = listener_take(&m->listeners, g->conf, gone, (unsigned)i,
-		    g->nworkers, &k->sockets, &k->n);
+	for (i = 0; gone != 0 && i < crew->nworkers; i++) {
+		c = crew->seats[i].child;
+		k = c != NULL ? &c->kept : &crew->seats[i].kept;
+		error = listener_take(&m->listeners, crew->terms, gone,
+		    (unsigned)i, crew->nworkers, &k->sockets, &k->n);
 		if (error != 0)
 			log_write(m->log, LOG_LEVEL_ERROR,
 			    "worker %zu: its listeners cannot be kept: %s", i,
 			    strerror(-error));
-		k->until = clock_now() + 2 * g->conf->timeouts.watchdog;
+		k->until = clock_now() + 2 * crew->terms->watchdog;
 	}
 }
 
-/* Takes what is kept, if it can be passed on. */
+static void
+tell_lost(struct master *m, const struct crew *crew, unsigned worker)
+{
+	log_write(m->log, LOG_LEVEL_ERROR,
+	    "worker %u of generation %u: what waited on its removed listeners "
+	    "is lost",
+	    worker, crew->number);
+}
+
+/* Takes what is kept, if it can be passed on: there is a configuration to start
+ * a worker with, and it can be started. */
 static int
-make_heir(struct master *m, struct generation *g, unsigned worker,
-    struct kept *k, int64_t now)
+make_heir(struct master *m, struct crew *crew, unsigned worker, struct kept *k,
+    int64_t now)
 {
 	const char *step;
 	struct child *c;
 	int error;
 
-	error = crew_start_heir(m, g, worker, k, now, &c, &step);
+	if (crew->generation == NULL)
+		return (-ENOENT);
+	error = recruit_heir(m, crew, worker, k, now, &c, &step);
 	if (error != 0) {
 		log_write(m->log, LOG_LEVEL_ERROR,
 		    "worker %u of generation %u: none can be started that "
 		    "serves what waits for it: %s: %s",
-		    worker, g->number, step, strerror(-error));
+		    worker, crew->number, step, strerror(-error));
 		return (error);
 	}
 	c->kept = *k;
 	c->kept.heirs++;
-	c->kept.until = now + 2 * g->conf->timeouts.watchdog;
+	c->kept.until = now + 2 * crew->terms->watchdog;
 	*k = (struct kept){ 0 };
 	log_write(m->log, LOG_LEVEL_INFO,
 	    "worker %u[%d] of generation %u: serves what waits on its removed "
 	    "listeners",
-	    worker, (int)c->pid, g->number);
+	    worker, (int)c->pid, crew->number);
 	order_drain_again(m, c);
 	return (0);
 }
 
 void
-keep_fill(struct master *m, struct generation *g, int64_t now)
+keep_fill(struct master *m, struct crew *crew, int64_t now)
 {
 	struct kept *k;
 	size_t i;
 
-	for (i = 0; i < g->nworkers; i++) {
-		k = &g->seats[i].kept;
+	for (i = 0; i < crew->nworkers; i++) {
+		k = &crew->seats[i].kept;
 		if (k->n > 0)
-			(void)make_heir(m, g, (unsigned)i, k, now);
+			(void)make_heir(m, crew, (unsigned)i, k, now);
+		if (k->n > 0)
+			tell_lost(m, crew, (unsigned)i);
 		drop(k);
 	}
-	forget_keys(m, g);
+	settle(m, crew);
 }
 
 void
@@ -122,7 +138,7 @@ keep_emptied(struct master *m, struct child *c)
 	 * has it, or the watchdog, if it hears nothing at all. */
 	if (c->control_fd >= 0)
 		(void)control_send(c->control_fd, &msg, NULL, 0);
-	forget_keys(m, c->generation);
+	settle(m, c->crew);
 }
 
 void
@@ -132,15 +148,12 @@ keep_inherit(struct master *m, struct child *c, int64_t now)
 
 	if (k->n > 0 && m->phase != MASTER_ENDING) {
 		if (k->heirs < HEIRS_MAX)
-			(void)make_heir(m, c->generation, c->worker, k, now);
+			(void)make_heir(m, c->crew, c->worker, k, now);
 		if (k->n > 0)
-			log_write(m->log, LOG_LEVEL_ERROR,
-			    "worker %u of generation %u: what waited on its "
-			    "removed listeners is lost",
-			    c->worker, c->generation->number);
+			tell_lost(m, c->crew, c->worker);
 	}
 	drop(k);
-	forget_keys(m, c->generation);
+	settle(m, c->crew);
 }
 
 int64_t
@@ -153,7 +166,7 @@ keep_tick(struct master *m, struct child *c, int64_t now)
 	log_write(m->log, LOG_LEVEL_ERROR,
 	    "worker %u[%d] of generation %u: it does not say that it has "
 	    "accepted what waited on its removed listeners: they are closed",
-	    c->worker, (int)c->pid, c->generation->number);
+	    c->worker, (int)c->pid, c->crew->number);
 	keep_emptied(m, c);
 	return (CLOCK_NEVER);
 }
@@ -161,11 +174,11 @@ keep_tick(struct master *m, struct child *c, int64_t now)
 void
 keep_nothing(struct master *m)
 {
-	struct generation *g;
+	struct crew *crew;
 	struct child *c;
 
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		TAILQ_FOREACH (c, &g->children, entry)
+	TAILQ_FOREACH (crew, &m->crews, entry) {
+		TAILQ_FOREACH (c, &crew->children, entry)
 			drop(&c->kept);
 	}
 }

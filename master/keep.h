@@ -9,18 +9,18 @@
 #include <stdint.h>
 
 struct child;
-struct generation;
+struct crew;
 struct master;
 
 /*
- * Takes, for each worker of the generation, its sockets of those listeners out
- * of the set; see listener_gone(). To be called when the generation is about to
+ * Takes, for each worker of the crew, its sockets of those listeners out
+ * of the set; see listener_gone(). To be called when the crew is about to
  * be told to drain.
  */
-void keep_listeners(struct master *, struct generation *, uint64_t gone);
+void keep_listeners(struct master *, struct crew *, uint64_t gone);
 
-/* The generation was told to drain: a seat that is vacant gets an heir. */
-void keep_fill(struct master *, struct generation *, int64_t now);
+/* The crew was told to drain: a seat that is vacant gets an heir. */
+void keep_fill(struct master *, struct crew *, int64_t now);
 
 /* The worker has accepted all that was queued: closes what was kept for it,
  * which it may do as well now. */

@@ -11,7 +11,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
-#include "common/conf/conf.h"
 #include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/shm/stats.h"
@@ -28,7 +27,7 @@
 struct legacy {
 	TAILQ_ENTRY(legacy) entry;
 	struct scribe scribe;
-	struct generation *generation;
+	struct crew *crew;
 	unsigned worker;
 	pid_t pid; /* of the worker */
 	int table;
@@ -38,7 +37,7 @@ struct legacy {
 	uint64_t written;
 	/* In the scribe. */
 	struct table_reader reader;
-	struct facts_names names;
+	struct terms_names names;
 	struct table_entry found;
 };
 
@@ -49,6 +48,7 @@ open_table(void *arg)
 	struct legacy *l = arg;
 	struct stat st;
 	void *map;
+	int error;
 
 	if (fstat(l->table, &st) != 0)
 		return (-errno);
@@ -56,7 +56,9 @@ open_table(void *arg)
 	    mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, l->table, 0);
 	if (map == MAP_FAILED)
 		return (-errno);
-	conf_names(l->generation->conf, &l->names);
+	error = terms_names_init(&l->names, l->crew->terms);
+	if (error != 0)
+		return (error);
 	return (table_reader_init(&l->reader, map, (size_t)st.st_size));
 }
 
@@ -74,7 +76,7 @@ static bool
 find(void *arg, uint64_t *at)
 {
 	struct legacy *l = arg;
-	bool all = l->generation->conf->log.silent_connections;
+	bool all = l->crew->terms->silent_connections;
 
 	if (*at > l->reader.slots)
 		return (false);
@@ -96,14 +98,13 @@ compose(void *arg, char *line, size_t size, bool *broken)
 		.event = AUDIT_END,
 		.facts = &e->facts,
 		.text = e->text,
-		.names = &l->names,
+		.names = &l->names.names,
 	};
 
 	*broken = !e->ended;
 	if (!e->ended)
 		break_off(l, &e->facts);
-	return (
-	    audit_format(&audit, l->generation->conf->log.format, line, size));
+	return (audit_format(&audit, l->crew->terms->format, line, size));
 }
 
 static void
@@ -138,7 +139,7 @@ legacy_begin(struct master *m, struct child *c, int64_t now)
 	if (l == NULL)
 		return (false);
 	*l = (struct legacy){
-		.generation = c->generation,
+		.crew = c->crew,
 		.worker = c->worker,
 		.pid = c->pid,
 		.table = c->table,
@@ -146,8 +147,8 @@ legacy_begin(struct master *m, struct child *c, int64_t now)
 		.since = now,
 		.scribe = {
 			.source = { open_table, find, compose, l },
-			.audit = logs_sink(c->generation->audit_log),
-			.run_as = c->generation->run_as,
+			.audit = logs_sink(c->crew->audit_log),
+			.run_as = c->crew->run_as,
 			.forget = m->logs.forget,
 		},
 	};
@@ -181,19 +182,18 @@ tell(struct master *m, const struct legacy *l, bool whole)
 	    "cannot be read or written",
 	    l->worker, (int)l->pid, (unsigned long long)lost,
 	    lost == 1 ? "" : "s", whole ? "" : " or more");
-	(void)audit_write_dropped(logs_sink(l->generation->audit_log),
-	    l->generation->conf->log.format, l->worker, l->generation->number,
-	    lost);
+	(void)audit_write_dropped(logs_sink(l->crew->audit_log),
+	    l->crew->terms->format, l->worker, l->crew->number, lost);
 }
 
 bool
 legacy_reaped(
-    struct master *m, pid_t pid, int status, int64_t now, struct generation **g)
+    struct master *m, pid_t pid, int status, int64_t now, struct crew **crew)
 {
 	enum scribe_end end;
 	struct legacy *l;
 
-	*g = NULL;
+	*crew = NULL;
 	TAILQ_FOREACH (l, &m->legacies, entry) {
 		if (l->scribe.pid == pid)
 			break;
@@ -204,10 +204,10 @@ legacy_reaped(
 	if (end == SCRIBE_GOES_ON)
 		return (true);
 	tell(m, l, end == SCRIBE_DONE);
-	*g = l->generation;
+	*crew = l->crew;
 	drop(m, l);
-	if (legacy_waits(m, *g))
-		*g = NULL;
+	if (legacy_waits(m, *crew))
+		*crew = NULL;
 	return (true);
 }
 
@@ -249,12 +249,12 @@ legacy_tick(struct master *m, int64_t now)
 }
 
 bool
-legacy_waits(const struct master *m, const struct generation *g)
+legacy_waits(const struct master *m, const struct crew *crew)
 {
 	const struct legacy *l;
 
 	TAILQ_FOREACH (l, &m->legacies, entry) {
-		if (g == NULL || l->generation == g)
+		if (crew == NULL || l->crew == crew)
 			return (true);
 	}
 	return (false);

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "master/findings.h"
 #include "master/socket.h"
+#include "master/terms.h"
 
 void
 listener_init(struct listener_set *set)
@@ -23,21 +25,28 @@ listener_init(struct listener_set *set)
 	set->changing = false;
 }
 
-static bool
-is_listener(const struct conf_listener *a, const struct conf_listener *b)
+void
+listener_place(struct listener_at *at, const struct conf_listener *l)
+{
+	*at = (struct listener_at){ .addr = l->addr,
+		.dual_stack = l->dual_stack };
+	snprintf(at->name, sizeof(at->name), "%s", l->address);
+}
+
+bool
+listener_same(const struct listener_at *a, const struct listener_at *b)
 {
 	return (
 	    a->dual_stack == b->dual_stack && addr_equal(&a->addr, &b->addr));
 }
 
 struct group *
-listener_find(const struct listener_set *set, const struct conf_listener *l)
+listener_find(const struct listener_set *set, const struct listener_at *at)
 {
 	struct group *g;
 
 	TAILQ_FOREACH (g, &set->groups, entry) {
-		if (g->dual_stack == l->dual_stack &&
-		    addr_equal(&g->addr, &l->addr))
+		if (listener_same(&g->at, at))
 			return (g);
 	}
 	return (NULL);
@@ -61,9 +70,9 @@ listener_fini(struct listener_set *set)
 }
 
 static struct group *
-add_group(struct listener_set *set, const struct conf_listener *l)
+add_group(struct listener_set *set, const struct listener_at *at)
 {
-	struct group *g = group_new(l);
+	struct group *g = group_new(at);
 
 	if (g != NULL)
 		TAILQ_INSERT_TAIL(&set->groups, g, entry);
@@ -82,22 +91,22 @@ steer(const struct listener_set *set, struct group *g, size_t open)
 static bool
 is_any(const struct group *g)
 {
-	static const uint8_t any[sizeof(g->addr.ip)];
+	static const uint8_t any[sizeof(g->at.addr.ip)];
 
-	return (memcmp(g->addr.ip, any, sizeof(any)) == 0);
+	return (memcmp(g->at.addr.ip, any, sizeof(any)) == 0);
 }
 
 /* Would one of the two be "in use" because of the other? */
 static bool
 overlap(const struct group *a, const struct group *b)
 {
-	if (a->addr.port != b->addr.port)
+	if (a->at.addr.port != b->at.addr.port)
 		return (false);
-	if (a->dual_stack || b->dual_stack)
+	if (a->at.dual_stack || b->at.dual_stack)
 		return (true);
-	if (a->addr.family != b->addr.family)
+	if (a->at.addr.family != b->at.addr.family)
 		return (false);
-	return (is_any(a) || is_any(b) || addr_equal(&a->addr, &b->addr));
+	return (is_any(a) || is_any(b) || addr_equal(&a->at.addr, &b->at.addr));
 }
 
 /* Where we listen ourselves, on an address that contains this one or is
@@ -111,7 +120,7 @@ probe(const struct listener_set *set, const struct group *g)
 		if (other != g && other->nfds > 0 && overlap(other, g))
 			return (0);
 	}
-	return (socket_probe(&g->addr, g->dual_stack));
+	return (socket_probe(&g->at.addr, g->at.dual_stack));
 }
 
 static int
@@ -138,6 +147,7 @@ int
 listener_prepare(struct listener_set *set, const struct conf *conf,
     size_t nworkers, struct findings *f)
 {
+	struct listener_at at;
 	struct group *g;
 	const char *step;
 	int error, first = 0;
@@ -149,9 +159,10 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 	}
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		step = "allocate";
-		g = listener_find(set, &conf->listeners[i]);
+		listener_place(&at, &conf->listeners[i]);
+		g = listener_find(set, &at);
 		if (g == NULL)
-			g = add_group(set, &conf->listeners[i]);
+			g = add_group(set, &at);
 		error = g == NULL ? -ENOMEM
 				  : prepare_group(set, g, nworkers,
 					conf->timeouts.lost, &step);
@@ -235,12 +246,12 @@ listener_heal(struct listener_set *set, int64_t silence, struct log *log,
 			log_write(log, LOG_LEVEL_ERROR,
 			    "listener %s: %d socket%s no longer listened: "
 			    "opened anew; what waited there is lost",
-			    g->name, n, n == 1 ? "" : "s");
+			    g->at.name, n, n == 1 ? "" : "s");
 		if (n < 0)
 			log_write(log, LOG_LEVEL_ERROR,
 			    "listener %s: what no longer listens cannot be "
 			    "opened anew: %s",
-			    g->name, strerror(-n));
+			    g->at.name, strerror(-n));
 		if (g->live > 0)
 			(void)steer(set, g, g->open);
 	}
@@ -291,17 +302,17 @@ listener_tick(struct listener_set *set, int64_t now)
 }
 
 uint64_t
-listener_gone(const struct conf *old, const struct conf *new)
+listener_gone(const struct terms *old, const struct terms *new)
 {
 	uint64_t gone = 0;
+	size_t i, j;
 
-	for (size_t i = 0; i < old->nlisteners; i++) {
-		bool kept = false;
-
-		for (size_t j = 0; j < new->nlisteners && !kept; j++)
-			kept =
-			    is_listener(&old->listeners[i], &new->listeners[j]);
-		if (!kept)
+	for (i = 0; i < old->nlisteners; i++) {
+		for (j = 0; j < new->nlisteners; j++)
+			if (listener_same(
+				&old->listeners[i], &new->listeners[j]))
+				break;
+		if (j == new->nlisteners)
 			gone |= UINT64_C(1) << i;
 	}
 	return (gone);

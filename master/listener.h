@@ -11,12 +11,14 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "common/boot.h"
-#include "common/conf/conf.h"
 #include "master/group.h"
 
+struct boot_socket;
+struct conf;
+struct conf_listener;
 struct findings;
 struct log;
+struct terms;
 
 TAILQ_HEAD(groups, group);
 
@@ -71,14 +73,20 @@ int64_t listener_tick(struct listener_set *, int64_t now);
 
 /* The group of that listener; NULL: there is none. */
 struct group *listener_find(
-    const struct listener_set *, const struct conf_listener *);
+    const struct listener_set *, const struct listener_at *);
+
+/* Where the configuration wants a listener. */
+void listener_place(struct listener_at *, const struct conf_listener *);
+
+/* Is it the same address? */
+bool listener_same(const struct listener_at *, const struct listener_at *);
 
 /*
  * What worker number `worker` of nworkers inherits: its own socket of each
  * address, and its share of the surplus. *sockets is owned by the caller
  * (free). 0 or -ENOMEM.
  */
-int listener_sockets(struct listener_set *, const struct conf *,
+int listener_sockets(struct listener_set *, const struct terms *,
     unsigned worker, size_t nworkers, int64_t now, struct boot_socket **sockets,
     size_t *nsockets);
 
@@ -86,11 +94,11 @@ int listener_sockets(struct listener_set *, const struct conf *,
  * The same of those listeners alone, and takes these sockets out of the set,
  * which is not to be used for them any more; *sockets has to be closed, too.
  */
-int listener_take(struct listener_set *, const struct conf *,
+int listener_take(struct listener_set *, const struct terms *,
     uint64_t listeners, unsigned worker, size_t nworkers,
     struct boot_socket **sockets, size_t *nsockets);
 
 /* A bit per listener of `old` whose address `new` does not have. Pure. */
-uint64_t listener_gone(const struct conf *old, const struct conf *new);
+uint64_t listener_gone(const struct terms *old, const struct terms *new);
 
 #endif

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/boot.h"
 #include "master/listener.h"
+#include "master/terms.h"
 
 /* Writes the sockets of one listener to out; returns how many. */
 static size_t
@@ -30,7 +32,7 @@ share(struct group *g, unsigned listener, unsigned worker, size_t nworkers,
 }
 
 int
-listener_sockets(struct listener_set *set, const struct conf *conf,
+listener_sockets(struct listener_set *set, const struct terms *terms,
     unsigned worker, size_t nworkers, int64_t now, struct boot_socket **sockets,
     size_t *nsockets)
 {
@@ -38,14 +40,14 @@ listener_sockets(struct listener_set *set, const struct conf *conf,
 	struct boot_socket *out;
 	size_t max = 0, n = 0;
 
-	for (size_t i = 0; i < conf->nlisteners; i++)
-		max += 1 +
-		       listener_find(set, &conf->listeners[i])->nfds / nworkers;
+	for (size_t i = 0; i < terms->nlisteners; i++)
+		max += 1 + listener_find(set, &terms->listeners[i])->nfds /
+			       nworkers;
 	out = calloc(max, sizeof(*out));
 	if (out == NULL)
 		return (-ENOMEM);
-	for (size_t i = 0; i < conf->nlisteners; i++) {
-		g = listener_find(set, &conf->listeners[i]);
+	for (size_t i = 0; i < terms->nlisteners; i++) {
+		g = listener_find(set, &terms->listeners[i]);
 		n += share(g, (unsigned)i, worker, nworkers, now, out + n);
 	}
 	*sockets = out;
@@ -71,7 +73,7 @@ take(struct group *g, unsigned listener, unsigned worker, size_t nworkers,
 }
 
 int
-listener_take(struct listener_set *set, const struct conf *conf,
+listener_take(struct listener_set *set, const struct terms *terms,
     uint64_t listeners, unsigned worker, size_t nworkers,
     struct boot_socket **sockets, size_t *nsockets)
 {
@@ -79,15 +81,15 @@ listener_take(struct listener_set *set, const struct conf *conf,
 	size_t i, max = 0, n = 0;
 	struct group *g;
 
-	for (i = 0; i < conf->nlisteners; i++) {
-		g = listener_find(set, &conf->listeners[i]);
+	for (i = 0; i < terms->nlisteners; i++) {
+		g = listener_find(set, &terms->listeners[i]);
 		max += g != NULL ? g->nfds / nworkers + 1 : 0;
 	}
 	out = calloc(max + 1, sizeof(*out));
 	if (out == NULL)
 		return (-ENOMEM);
-	for (i = 0; i < conf->nlisteners; i++) {
-		g = listener_find(set, &conf->listeners[i]);
+	for (i = 0; i < terms->nlisteners; i++) {
+		g = listener_find(set, &terms->listeners[i]);
 		if (g != NULL && (listeners & UINT64_C(1) << i) != 0)
 			n += take(g, (unsigned)i, worker, nworkers, out + n);
 	}

@@ -1,7 +1,6 @@
 /* Counts and tells of lines that nobody else can tell of any more. */
 #include "master/losses.h"
 
-#include "common/conf/conf.h"
 #include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
@@ -32,7 +31,7 @@ void
 losses_inherit(struct master *m, const struct child *c, bool written)
 {
 	const struct stats_slot *slot = stats_slot(m->shm, c->slot);
-	const struct generation *g = c->generation;
+	const struct crew *crew = c->crew;
 	uint64_t lost =
 	    written ? 0 : believed(load(&slot->audit_owed), SINK_QUEUE_BYTES);
 	uint64_t untold = believed(load(&slot->audit_untold),
@@ -54,8 +53,9 @@ losses_inherit(struct master *m, const struct child *c, bool written)
 		    c->worker, (int)c->pid, (unsigned long long)errors,
 		    plural(errors));
 	if (lost + untold > 0)
-		(void)audit_write_dropped(logs_sink(g->audit_log),
-		    g->conf->log.format, c->worker, g->number, lost + untold);
+		(void)audit_write_dropped(logs_sink(crew->audit_log),
+		    crew->terms->format, c->worker, crew->number,
+		    lost + untold);
 }
 
 void

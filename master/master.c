@@ -16,17 +16,16 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/fd.h"
-#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "common/shm/shm.h"
 #include "common/shm/stats.h"
+#include "master/generation.h"
 #include "master/keep.h"
 #include "master/legacy.h"
 #include "master/losses.h"
 #include "master/order.h"
 #include "master/reload.h"
-#include "master/spawn.h"
 #include "master/supervise.h"
 #include "master/totals.h"
 
@@ -89,7 +88,7 @@ forget_reload(struct master *m)
 static void
 stop_at_once(struct master *m)
 {
-	struct generation *g;
+	struct crew *crew;
 
 	m->phase = MASTER_ENDING;
 	keep_nothing(m);
@@ -99,9 +98,9 @@ stop_at_once(struct master *m)
 	if (m->done)
 		return;
 	forget_reload(m);
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		order_end(m, g, REASON_STOPPED, END_PATIENCE);
-		fetch_drop(m, g);
+	TAILQ_FOREACH (crew, &m->crews, entry) {
+		order_end(m, crew, REASON_STOPPED, END_PATIENCE);
+		fetch_drop(m, crew);
 	}
 	listener_fini(&m->listeners);
 	log_write(m->log, LOG_LEVEL_NOTICE, "stop: at once");
@@ -127,7 +126,7 @@ static void
 stop_gently(struct master *m)
 {
 	int64_t drain, deadline;
-	struct generation *g;
+	struct crew *crew;
 	uint64_t tunnels;
 	bool whole;
 
@@ -135,16 +134,17 @@ stop_gently(struct master *m)
 		stop_at_once(m);
 		return;
 	}
-	drain = m->current->conf->timeouts.drain;
+	drain = m->current->terms->drain;
 	deadline = clock_now() + drain;
 	m->phase = MASTER_DRAINING;
 	m->stop_until = deadline;
 	forget_reload(m);
 	m->extend_at = 0;
 	keep_listeners(m, m->current, UINT64_MAX);
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		order_drain(m, g, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
-		fetch_drop(m, g);
+	TAILQ_FOREACH (crew, &m->crews, entry) {
+		order_drain(
+		    m, crew, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
+		fetch_drop(m, crew);
 	}
 	keep_fill(m, m->current, clock_now());
 	listener_fini(&m->listeners);
@@ -289,12 +289,12 @@ tick(struct master *m)
 static bool
 is_over(const struct master *m)
 {
-	const struct generation *g;
+	const struct crew *crew;
 
 	if (m->phase == MASTER_RUNNING)
 		return (false);
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		if (!TAILQ_EMPTY(&g->children))
+	TAILQ_FOREACH (crew, &m->crews, entry) {
+		if (!TAILQ_EMPTY(&crew->children))
 			return (false);
 	}
 	return (!legacy_waits(m, NULL));
@@ -350,16 +350,16 @@ loop(struct master *m)
 static void
 fini(struct master *m)
 {
-	struct generation *g;
+	struct crew *crew;
 	struct child *c;
 
 	legacy_fini(m);
 	listener_fini(&m->listeners);
-	while ((g = TAILQ_FIRST(&m->generations)) != NULL) {
-		while ((c = TAILQ_FIRST(&g->children)) != NULL)
-			spawn_forget(c, m->shm);
-		TAILQ_REMOVE(&m->generations, g, entry);
-		generation_free(g);
+	while ((crew = TAILQ_FIRST(&m->crews)) != NULL) {
+		while ((c = TAILQ_FIRST(&crew->children)) != NULL)
+			crew_forget(c, m->shm);
+		TAILQ_REMOVE(&m->crews, crew, entry);
+		crew_free(crew);
 	}
 	logs_fini(&m->logs);
 	fetch_fini(m);
@@ -402,10 +402,11 @@ static void
 forget_keys(void *arg)
 {
 	struct master *m = arg;
-	struct generation *g;
+	struct crew *crew;
 
-	TAILQ_FOREACH (g, &m->generations, entry)
-		generation_forget_keys(g);
+	TAILQ_FOREACH (crew, &m->crews, entry)
+		if (crew->generation != NULL)
+			generation_forget_keys(crew->generation);
 	if (m->loading != NULL)
 		generation_forget_keys(m->loading);
 }
@@ -425,7 +426,7 @@ master_run(const char *file)
 	const char *step;
 	int error;
 
-	TAILQ_INIT(&m.generations);
+	TAILQ_INIT(&m.crews);
 	TAILQ_INIT(&m.legacies);
 	listener_init(&m.listeners);
 	fetch_init(&m.fetch);

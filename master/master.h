@@ -9,13 +9,14 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "master/crew.h"
 #include "master/fetch.h"
 #include "master/findings.h"
-#include "master/generation.h"
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/notify.h"
 
+struct generation;
 struct legacy;
 struct log;
 struct shm;
@@ -35,11 +36,11 @@ struct master {
 	struct notify notify;
 	struct listener_set listeners;
 	struct logs logs;
-	struct generation_list generations; /* oldest first */
+	struct crew_list crews; /* of generations, the oldest first */
 	TAILQ_HEAD(legacy_list, legacy) legacies;
-	struct generation *current; /* NULL until the start has succeeded */
-	struct generation *loading; /* on no list yet; NULL: none */
-	struct generation *next;    /* being started; NULL: none */
+	struct crew *current;	    /* NULL until the start has succeeded */
+	struct generation *loading; /* without a crew yet; NULL: none */
+	struct crew *next;	    /* being started; NULL: none */
 	unsigned last_number;	    /* of a generation */
 	size_t serving;	   /* workers of the current one, as was told */
 	char failure[512]; /* of the last reload; "": it was done */

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/conf/conf.h"
 #include "common/control.h"
 #include "common/log/log.h"
 #include "master/master.h"
@@ -49,7 +48,7 @@ drain(struct master *m, struct child *c, const struct control_msg *msg)
 }
 
 void
-order_drain(struct master *m, struct generation *g, enum reason reason,
+order_drain(struct master *m, struct crew *crew, enum reason reason,
     int64_t deadline, uint64_t listeners)
 {
 	const struct control_msg msg = { .type = CONTROL_DRAIN,
@@ -58,15 +57,15 @@ order_drain(struct master *m, struct generation *g, enum reason reason,
 		.listeners = listeners };
 	struct child *c;
 
-	g->drain = msg;
-	TAILQ_FOREACH (c, &g->children, entry)
+	crew->drain = msg;
+	TAILQ_FOREACH (c, &crew->children, entry)
 		drain(m, c, &msg);
 }
 
 void
 order_drain_again(struct master *m, struct child *c)
 {
-	drain(m, c, &c->generation->drain);
+	drain(m, c, &c->crew->drain);
 }
 
 void
@@ -81,8 +80,8 @@ order_drain_child(
 }
 
 void
-order_end(struct master *m, struct generation *g, enum reason reason,
-    int64_t patience)
+order_end(
+    struct master *m, struct crew *crew, enum reason reason, int64_t patience)
 {
 	int64_t kill_at = clock_now() + patience;
 	/* It exits in time to be no one who has to be killed. */
@@ -91,8 +90,8 @@ order_end(struct master *m, struct generation *g, enum reason reason,
 		.deadline = kill_at - patience / 4 };
 	struct child *c;
 
-	TAILQ_FOREACH (c, &g->children, entry) {
-		if (c->killed != NULL)
+	TAILQ_FOREACH (c, &crew->children, entry) {
+		if (c->killed != CREW_NOT_KILLED)
 			continue;
 		/* What cannot be told is enforced when patience ends. */
 		(void)tell(c, &msg, NULL, 0);
@@ -104,23 +103,23 @@ order_end(struct master *m, struct generation *g, enum reason reason,
 int64_t
 order_limit(struct master *m, int64_t now)
 {
-	struct generation *g;
+	struct crew *crew;
 	int64_t n = 0, max;
 
 	if (m->limit_at > now)
 		return (m->limit_at);
 	m->limit_at = CLOCK_NEVER;
-	max = m->current->conf->limits.generations;
-	TAILQ_FOREACH (g, &m->generations, entry)
-		n += g != m->current && g != m->next;
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		if (n-- <= max || g == m->current || g == m->next)
+	max = m->current->terms->generations;
+	TAILQ_FOREACH (crew, &m->crews, entry)
+		n += crew != m->current && crew != m->next;
+	TAILQ_FOREACH (crew, &m->crews, entry) {
+		if (n-- <= max || crew == m->current || crew == m->next)
 			break;
 		log_write(m->log, LOG_LEVEL_WARNING,
 		    "generation %u: ended: more than limits.generations "
 		    "(%lld) old ones are alive",
-		    g->number, (long long)max);
-		order_end(m, g, REASON_GENERATION_LIMIT, LIMIT_PATIENCE);
+		    crew->number, (long long)max);
+		order_end(m, crew, REASON_GENERATION_LIMIT, LIMIT_PATIENCE);
 	}
 	return (CLOCK_NEVER);
 }

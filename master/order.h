@@ -7,15 +7,15 @@
 #include "common/reason.h"
 
 struct child;
-struct generation;
+struct crew;
 struct master;
 
 /*
- * Tells all workers of the generation to drain; tunnels that are open at the
+ * Tells all workers of the crew to drain; tunnels that are open at the
  * deadline end for the reason. listeners: see struct control_msg.
  */
-void order_drain(struct master *, struct generation *, enum reason,
-    int64_t deadline, uint64_t listeners);
+void order_drain(struct master *, struct crew *, enum reason, int64_t deadline,
+    uint64_t listeners);
 
 /* The same for one that was started after the others were told. */
 void order_drain_again(struct master *, struct child *);
@@ -26,8 +26,7 @@ void order_drain_child(
 
 /* Tells them to exit at once; those who have not after `patience` are
  * killed. */
-void order_end(
-    struct master *, struct generation *, enum reason, int64_t patience);
+void order_end(struct master *, struct crew *, enum reason, int64_t patience);
 
 /* Ends the oldest generations when m->limit_at has come, until no more old ones
  * are left than limits.generations permits. Returns when it is due. */

@@ -4,22 +4,23 @@
  */
 #include "master/reload.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "master/cover.h"
-#include "master/crew.h"
 #include "master/fetch.h"
+#include "master/generation.h"
 #include "master/inherit.h"
 #include "master/keep.h"
 #include "master/legacy.h"
 #include "master/master.h"
 #include "master/order.h"
+#include "master/recruit.h"
 #include "master/status.h"
 #include "master/totals.h"
 
@@ -34,21 +35,22 @@
 #define LIMIT_AFTER (1 * CLOCK_SEC)
 
 static int64_t
-retire_deadline(const struct generation *g, int64_t now)
+retire_deadline(const struct crew *crew, int64_t now)
 {
-	int64_t after = g->conf->timeouts.retire;
+	int64_t after = crew->terms->retire;
 
 	return (after == 0 ? CLOCK_NEVER : now + after);
 }
 
 static void
-start_workers(struct master *m, struct generation *g)
+start_workers(struct master *m, struct crew *crew)
 {
 	const char *step;
 	int error;
 
-	for (size_t i = 0; i < g->nworkers; i++) {
-		error = crew_start(m, g, (unsigned)i, clock_now(), &step);
+	for (size_t i = 0; i < crew->nworkers; i++) {
+		error =
+		    recruit_worker(m, crew, (unsigned)i, clock_now(), &step);
 		if (error == 0)
 			continue;
 		findings_add(&m->findings, LOG_LEVEL_ERROR,
@@ -61,6 +63,7 @@ void
 reload_begin(struct master *m)
 {
 	struct generation *g;
+	struct crew *crew;
 	int error;
 
 	m->reload_began = clock_now();
@@ -83,25 +86,31 @@ reload_begin(struct master *m)
 		generation_free(g);
 		return;
 	}
+	if (recruit_crew(g, m->last_number + 1, &crew) != 0) {
+		findings_add(&m->findings, LOG_LEVEL_ERROR, "workers: %s",
+		    strerror(ENOMEM));
+		generation_free(g);
+		return;
+	}
 	/* Those of one that fails are not used again: its workers may have
 	 * accepted a tunnel, and the number is part of that tunnel's name. */
-	g->number = ++m->last_number;
-	m->next = g;
-	TAILQ_INSERT_TAIL(&m->generations, g, entry);
-	start_workers(m, g);
+	m->last_number = crew->number;
+	m->next = crew;
+	TAILQ_INSERT_TAIL(&m->crews, crew, entry);
+	start_workers(m, crew);
 }
 
 static void
-drop_if_empty(struct master *m, struct generation *g)
+drop_if_empty(struct master *m, struct crew *crew)
 {
-	if (!TAILQ_EMPTY(&g->children) || legacy_waits(m, g))
+	if (!TAILQ_EMPTY(&crew->children) || legacy_waits(m, crew))
 		return;
-	TAILQ_REMOVE(&m->generations, g, entry);
-	generation_free(g);
+	TAILQ_REMOVE(&m->crews, crew, entry);
+	crew_free(crew);
 }
 
 static void
-tell_success(struct master *m, const struct generation *old, int64_t now)
+tell_success(struct master *m, const struct crew *old, int64_t now)
 {
 	char text[STATUS_SUMMARY_SIZE];
 
@@ -121,7 +130,7 @@ tell_success(struct master *m, const struct generation *old, int64_t now)
 static void
 commit(struct master *m)
 {
-	struct generation *old = m->current;
+	struct crew *old = m->current;
 	int64_t now = clock_now();
 	uint64_t gone;
 
@@ -131,7 +140,7 @@ commit(struct master *m)
 	listener_commit(&m->listeners, m->current->nworkers, now);
 	cover_heal(m, now);
 	if (old != NULL) {
-		gone = listener_gone(old->conf, m->current->conf);
+		gone = listener_gone(old->terms, m->current->terms);
 		keep_listeners(m, old, gone);
 		order_drain(m, old, REASON_RETIRED,
 		    retire_deadline(m->current, now), gone);
@@ -143,7 +152,7 @@ commit(struct master *m)
 		fetch_drop(m, old);
 	}
 	fetch_watch(m, now);
-	listener_keepalive(&m->listeners, m->current->conf->timeouts.lost);
+	listener_keepalive(&m->listeners, m->current->terms->lost);
 	tell_success(m, old, now);
 	if (old != NULL) {
 		totals_log(m->shm, m->log);
@@ -160,20 +169,20 @@ commit(struct master *m)
  * generation: a reload that fails loses nothing either.
  */
 static void
-dismiss(struct master *m, struct generation *g)
+dismiss(struct master *m, struct crew *crew)
 {
 	struct child *c;
 	bool served = false;
 
-	TAILQ_FOREACH (c, &g->children, entry)
+	TAILQ_FOREACH (c, &crew->children, entry)
 		served = served || c->state == CHILD_SERVING;
 	if (m->current == NULL || !served) {
-		order_end(m, g, REASON_STOPPED, END_PATIENCE);
+		order_end(m, crew, REASON_STOPPED, END_PATIENCE);
 		return;
 	}
-	order_drain(m, g, REASON_RETIRED,
+	order_drain(m, crew, REASON_RETIRED,
 	    retire_deadline(m->current, clock_now()),
-	    listener_gone(g->conf, m->current->conf));
+	    listener_gone(crew->terms, m->current->terms));
 }
 
 /* A start that failed before it forked is answered like -t. Once workers have
@@ -200,13 +209,13 @@ tell_failure(struct master *m, int64_t now)
 static void
 give_up(struct master *m)
 {
-	struct generation *g = m->next;
+	struct crew *crew = m->next;
 
 	m->next = NULL;
-	if (g != NULL) {
-		generation_forget_keys(g);
-		dismiss(m, g);
-		drop_if_empty(m, g);
+	if (crew != NULL) {
+		crew_settle(crew);
+		dismiss(m, crew);
+		drop_if_empty(m, crew);
 	}
 	listener_rollback(&m->listeners);
 	tell_failure(m, clock_now());
@@ -220,17 +229,17 @@ give_up(struct master *m)
 void
 reload_step(struct master *m)
 {
-	const struct generation *g = m->next;
+	const struct crew *crew = m->next;
 
 	if (m->findings.nerrors > 0) {
 		give_up(m);
 		return;
 	}
-	if (g == NULL)
+	if (crew == NULL)
 		return;
-	for (size_t i = 0; i < g->nworkers; i++) {
-		if (g->seats[i].child == NULL ||
-		    g->seats[i].child->state != CHILD_SERVING)
+	for (size_t i = 0; i < crew->nworkers; i++) {
+		if (crew->seats[i].child == NULL ||
+		    crew->seats[i].child->state != CHILD_SERVING)
 			return;
 	}
 	commit(m);

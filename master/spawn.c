@@ -16,19 +16,18 @@
 #include "common/base/fd.h"
 #include "common/base/registers.h"
 #include "common/boot.h"
+#include "common/conf/conf.h"
 #include "common/control.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "common/shm/shm.h"
-#include "common/shm/stats.h"
+#include "common/shm/store.h"
 #include "common/shm/table.h"
+#include "master/generation.h"
 #include "master/inherit.h"
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/streams.h"
-
-/* Of tunnels of one worker, as far as it is believed. */
-#define NUMBERS_MAX ((uint64_t)1 << 40)
 
 static void
 reset_signals(void)
@@ -142,21 +141,24 @@ become_worker(const struct boot *boot, const struct run_as *run_as)
  * with. Those of generations that are over are not here any more.
  */
 static void
-forget_others(struct generation_list *all, const struct generation *own)
+forget_others(struct crew_list *all, const struct crew *own)
 {
-	struct generation *g;
+	struct crew *crew;
 
-	TAILQ_FOREACH (g, all, entry) {
-		if (g != own)
-			generation_forget_keys(g);
+	TAILQ_FOREACH (crew, all, entry) {
+		if (crew != own && crew->generation != NULL)
+			generation_forget_keys(crew->generation);
 	}
 	/* What a worker frees, it frees often; and it has it anyway. */
 	alloc_wipe(false);
 }
 
 static struct boot
-make_boot(const struct generation *g, const struct child *c, int control_fd)
+make_boot(const struct child *c, int control_fd)
 {
+	const struct crew *crew = c->crew;
+	const struct generation *g = crew->generation;
+
 	return ((struct boot){ .conf = g->conf,
 	    .policy = g->policy,
 	    .guard = g->guard,
@@ -164,10 +166,10 @@ make_boot(const struct generation *g, const struct child *c, int control_fd)
 	    .tls = g->tls,
 	    .control_fd = control_fd,
 	    .worker = c->worker,
-	    .generation = g->number,
-	    .numbers = g->seats[c->worker].numbers,
-	    .log = g->log,
-	    .audit = logs_sink(g->audit_log) });
+	    .generation = crew->number,
+	    .numbers = crew->seats[c->worker].numbers,
+	    .log = crew->log,
+	    .audit = logs_sink(crew->audit_log) });
 }
 
 /* By its own view of the memory a worker can write nothing but its own part. */
@@ -186,15 +188,15 @@ join(struct boot *boot, const struct shm *master, int slot)
 
 /* What the worker is to listen on; owned by the caller. */
 static int
-list_sockets(struct generation *g, unsigned worker,
-    const struct spawn_from *from, int64_t now, struct boot *boot)
+list_sockets(struct crew *crew, unsigned worker, const struct spawn_from *from,
+    int64_t now, struct boot *boot)
 {
 	struct boot_socket *sockets;
 	int error;
 
 	if (from->kept == NULL) {
-		error = listener_sockets(from->listeners, g->conf, worker,
-		    g->nworkers, now, &sockets, &boot->nsockets);
+		error = listener_sockets(from->listeners, crew->terms, worker,
+		    crew->nworkers, now, &sockets, &boot->nsockets);
 		boot->sockets = sockets;
 		return (error);
 	}
@@ -212,21 +214,22 @@ static int
 fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
     int control_fd, const char **step)
 {
-	struct generation *g = c->generation;
-	struct boot boot = make_boot(g, c, control_fd);
+	struct crew *crew = c->crew;
+	const struct conf *conf = crew->generation->conf;
+	struct boot boot = make_boot(c, control_fd);
 	struct inheritance in;
 	int error;
 
 	*step = "list sockets";
-	error = list_sockets(g, c->worker, from, now, &boot);
+	error = list_sockets(crew, c->worker, from, now, &boot);
 	if (error != 0)
 		return (error);
 	*step = "make a table of tunnels";
-	error = table_new(
-	    table_size(g->conf->limits.tunnels), &boot.table, &c->table);
+	error =
+	    table_new(table_size(conf->limits.tunnels), &boot.table, &c->table);
 	if (error != 0)
 		goto out;
-	inherit_init(&in, c, from->before);
+	inherit_init(&in, c, from->before, store_size(conf->dns.cache_size));
 	boot.store = in.writer;
 	boot.known = in.known;
 	boot.nknown = in.nknown;
@@ -235,9 +238,9 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	registers_clear();
 	c->pid = fork();
 	if (c->pid == 0) {
-		forget_others(from->generations, g);
+		forget_others(from->crews, crew);
 		join(&boot, from->shm, c->slot);
-		become_worker(&boot, &g->run_as);
+		become_worker(&boot, &crew->run_as);
 	}
 	if (c->pid < 0)
 		error = -errno;
@@ -249,9 +252,8 @@ out:
 }
 
 int
-spawn_worker(struct generation *g, unsigned worker,
-    const struct spawn_from *from, int64_t now, struct child **out,
-    const char **step)
+spawn_worker(struct crew *crew, unsigned worker, const struct spawn_from *from,
+    int64_t now, struct child **out, const char **step)
 {
 	struct child *c;
 	int pair[2] = { -1, -1 };
@@ -261,17 +263,10 @@ spawn_worker(struct generation *g, unsigned worker,
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return (-ENOMEM);
-	*c = (struct child){ .generation = g,
-		.worker = worker,
-		.control_fd = -1,
-		.store = -1,
-		.table = -1,
-		.started = now,
-		.kill_at = CLOCK_NEVER,
-		.doubted = CLOCK_NEVER };
-	hand_init(&c->hand);
+	crew_init_child(c, worker, now);
+	c->crew = crew;
 	*step = "take a slot of shared memory";
-	c->slot = error = shm_take(from->shm, g->nworkers > 1);
+	c->slot = error = shm_take(from->shm, crew->nworkers > 1);
 	if (error < 0)
 		goto out;
 	*step = "socketpair";
@@ -290,36 +285,7 @@ out:
 		return (error);
 	}
 	c->control_fd = pair[0];
-	TAILQ_INSERT_TAIL(&g->children, c, entry);
-	g->seats[worker].child = c;
+	crew_seat(crew, c);
 	*out = c;
 	return (0);
-}
-
-/* It may have given a number that it had not counted yet. */
-void
-spawn_note_numbers(struct child *c, const struct shm *shm)
-{
-	uint64_t accepted = atomic_load_explicit(
-	    &stats_slot(shm, c->slot)->count[STAT_ACCEPTED],
-	    memory_order_relaxed);
-
-	c->generation->seats[c->worker].numbers +=
-	    (accepted < NUMBERS_MAX ? accepted : NUMBERS_MAX) + 1;
-}
-
-void
-spawn_forget(struct child *c, struct shm *shm)
-{
-	struct generation *g = c->generation;
-
-	if (g->seats[c->worker].child == c)
-		g->seats[c->worker].child = NULL;
-	TAILQ_REMOVE(&g->children, c, entry);
-	fd_close(&c->control_fd);
-	fd_close(&c->store);
-	fd_close(&c->table);
-	stats_retire(shm, c->slot);
-	shm_release(shm, c->slot);
-	free(c);
 }

@@ -4,36 +4,28 @@
 
 #include <stdint.h>
 
-#include "master/generation.h"
+#include "master/crew.h"
 
 struct listener_set;
 struct shm;
 
-/* What a worker is made from, beside its generation. */
+/* What a worker is made from, beside its crew. */
 struct spawn_from {
 	struct listener_set *listeners;
 	struct shm *shm;
-	struct generation_list *generations; /* all there are */
+	struct crew_list *crews; /* all there are */
 	const struct kept *kept; /* for an heir: all sockets; NULL: as usual */
-	/* Whose workers leave what they know to a new generation's; NULL:
-	 * there is none. */
-	const struct generation *before;
+	/* Whose workers leave what they know to those of a new one; NULL: there
+	 * is none. */
+	const struct crew *before;
 };
 
 /*
- * Forks worker number `worker` of the generation and seats it. 0 with *child
- * in the generation's list, or -errno with *step set to what failed. In the
- * child it does not return.
+ * Forks worker number `worker` of the crew, whose generation must be there, and
+ * seats it. 0 with *child in the crew's list, or -errno with *step set to what
+ * failed. In the child it does not return.
  */
-int spawn_worker(struct generation *, unsigned worker,
-    const struct spawn_from *, int64_t now, struct child **child,
-    const char **step);
-
-/* The child is gone: the next worker of its seat is to number its tunnels
- * behind those of this one. */
-void spawn_note_numbers(struct child *, const struct shm *);
-
-/* A child that was reaped: returns its slot, closes what is left, frees it. */
-void spawn_forget(struct child *, struct shm *);
+int spawn_worker(struct crew *, unsigned worker, const struct spawn_from *,
+    int64_t now, struct child **child, const char **step);
 
 #endif

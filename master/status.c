@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "common/conf/conf.h"
 #include "master/master.h"
 
 static const char *
@@ -28,15 +27,15 @@ put_workers(const struct master *m, char text[64])
 void
 status_summary(const struct master *m, char text[STATUS_SUMMARY_SIZE])
 {
-	const struct generation *g = m->current;
+	const struct crew *crew = m->current;
 	char workers[64];
 
 	put_workers(m, workers);
 	snprintf(text, STATUS_SUMMARY_SIZE,
 	    "%s worker%s, %zu listener%s, %zu rule%s, generation %u", workers,
-	    plural(g->nworkers), g->conf->nlisteners,
-	    plural(g->conf->nlisteners), g->conf->nrules,
-	    plural(g->conf->nrules), g->number);
+	    plural(crew->nworkers), crew->terms->nlisteners,
+	    plural(crew->terms->nlisteners), crew->terms->nrules,
+	    plural(crew->terms->nrules), crew->number);
 }
 
 static void

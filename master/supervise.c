@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
-#include "common/conf/conf.h"
 #include "common/control.h"
 #include "common/log/log.h"
 #include "master/cover.h"
@@ -24,7 +23,7 @@
 #include "master/legacy.h"
 #include "master/losses.h"
 #include "master/master.h"
-#include "master/spawn.h"
+#include "master/recruit.h"
 #include "master/watch.h"
 
 /* A worker hangs up when it exits, which does not take so long. */
@@ -40,9 +39,9 @@ take_ready(struct master *m, struct child *c, int64_t now)
 	c->kill_at = CLOCK_NEVER;
 	c->alive = now;
 	inherit_ready(c);
-	if (c->generation == m->current)
+	if (c->crew == m->current)
 		cover_update(m, now);
-	log_write(c->generation->log, LOG_LEVEL_INFO, "worker %u[%d]: ready",
+	log_write(c->crew->log, LOG_LEVEL_INFO, "worker %u[%d]: ready",
 	    c->worker, (int)c->pid);
 }
 
@@ -58,7 +57,7 @@ take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 		c->told_emptied = true;
 		keep_emptied(m, c);
 	} else {
-		crew_kill(m, c, "it sent a message out of turn");
+		crew_kill(m, c, CREW_OUT_OF_TURN);
 	}
 }
 
@@ -84,7 +83,7 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 	int result;
 
 	/* One that was killed may go on talking until it is dead. */
-	while (c->control_fd >= 0 && c->killed == NULL) {
+	while (c->control_fd >= 0 && c->killed == CREW_NOT_KILLED) {
 		result = control_recv(c->control_fd, &msg, fds, &nfds);
 		if (result == -EAGAIN)
 			return;
@@ -95,8 +94,7 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 			continue;
 		}
 		if (result < 0)
-			crew_kill(
-			    m, c, "it sent something that is not a message");
+			crew_kill(m, c, CREW_NOT_A_MESSAGE);
 		else if (c->kill_at > now + HANG_UP_LIMIT)
 			c->kill_at = now + HANG_UP_LIMIT;
 		break;
@@ -118,12 +116,19 @@ describe(char *text, size_t size, int status)
 static void
 vacate(struct master *m, struct child *c, int64_t now)
 {
-	struct seat *seat = &c->generation->seats[c->worker];
+	struct seat *seat = &c->crew->seats[c->worker];
 	int64_t delay;
 
-	if (c->generation != m->current || m->phase != MASTER_RUNNING ||
+	if (c->crew != m->current || m->phase != MASTER_RUNNING ||
 	    seat->child != c)
 		return;
+	if (c->crew->generation == NULL) {
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "worker %u: is not replaced: the configuration that it "
+		    "was started with is not there",
+		    c->worker);
+		return;
+	}
 	delay = backoff_next(&seat->backoff, now - c->started);
 	seat->spawn_at = now + delay;
 	if (delay > 0)
@@ -134,80 +139,67 @@ vacate(struct master *m, struct child *c, int64_t now)
 
 /* Nobody serves for it, and nobody writes for those who did. */
 static void
-drop_if_gone(struct master *m, struct generation *g)
+drop_if_gone(struct master *m, struct crew *crew)
 {
-	if (g == NULL || g == m->current || g == m->next ||
-	    !TAILQ_EMPTY(&g->children) || legacy_waits(m, g))
+	if (crew == NULL || crew == m->current || crew == m->next ||
+	    !TAILQ_EMPTY(&crew->children) || legacy_waits(m, crew))
 		return;
-	log_write(m->log, LOG_LEVEL_INFO, "generation %u: gone", g->number);
-	TAILQ_REMOVE(&m->generations, g, entry);
-	generation_free(g);
+	log_write(m->log, LOG_LEVEL_INFO, "generation %u: gone", crew->number);
+	TAILQ_REMOVE(&m->crews, crew, entry);
+	crew_free(crew);
 }
 
 static void
 bury(struct master *m, struct child *c, int status, int64_t now)
 {
-	struct generation *g = c->generation;
+	struct crew *crew = c->crew;
 	bool expected = c->state > CHILD_SERVING && status == 0;
 	char text[64];
 
 	describe(text, sizeof(text), status);
-	if (g != m->next)
+	if (crew != m->next)
 		log_write(m->log,
-		    expected		? LOG_LEVEL_INFO
-		    : c->killed != NULL ? LOG_LEVEL_WARNING
-					: LOG_LEVEL_ERROR,
+		    expected			   ? LOG_LEVEL_INFO
+		    : c->killed != CREW_NOT_KILLED ? LOG_LEVEL_WARNING
+						   : LOG_LEVEL_ERROR,
 		    "worker %u[%d] of generation %u: %s: %s", c->worker,
-		    (int)c->pid, g->number, expected ? "ended" : "died", text);
+		    (int)c->pid, crew->number, expected ? "ended" : "died",
+		    text);
 	else
 		findings_add(&m->findings, LOG_LEVEL_ERROR,
 		    "worker %u[%d]: start: died before all were ready: %s",
 		    c->worker, (int)c->pid,
-		    c->killed != NULL ? c->killed : text);
-	spawn_note_numbers(c, m->shm);
+		    c->killed != CREW_NOT_KILLED ? crew_cause(c->killed)
+						 : text);
+	crew_note_numbers(c, m->shm);
 	losses_inherit(m, c, !expected && legacy_begin(m, c, now));
 	vacate(m, c, now);
 	hang_up(m, c);
 	fetch_inherit(m, c);
 	keep_inherit(m, c, now);
-	spawn_forget(c, m->shm);
+	crew_forget(c, m->shm);
 	if (!expected) {
 		cover_heal(m, now);
 		cover_update(m, now);
 	}
-	drop_if_gone(m, g);
-}
-
-static struct child *
-find_pid(const struct master *m, pid_t pid)
-{
-	struct generation *g;
-	struct child *c;
-
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		TAILQ_FOREACH (c, &g->children, entry) {
-			if (c->pid == pid)
-				return (c);
-		}
-	}
-	return (NULL);
+	drop_if_gone(m, crew);
 }
 
 void
 supervise_reap(struct master *m, int64_t now)
 {
-	struct generation *g;
+	struct crew *crew;
 	struct child *c;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		/* As process 1 of a container we also get orphans. */
-		c = find_pid(m, pid);
+		c = crew_find(&m->crews, pid);
 		if (c != NULL)
 			bury(m, c, status, now);
-		else if (legacy_reaped(m, pid, status, now, &g))
-			drop_if_gone(m, g);
+		else if (legacy_reaped(m, pid, status, now, &crew))
+			drop_if_gone(m, crew);
 		else
 			logs_reaped(&m->logs, pid, status, now, m->log);
 	}
@@ -221,11 +213,11 @@ fill(struct master *m, unsigned worker, int64_t now)
 	const char *step;
 	int error;
 
-	if (seat->child != NULL)
+	if (seat->child != NULL || m->current->generation == NULL)
 		return (CLOCK_NEVER);
 	if (seat->spawn_at > now)
 		return (seat->spawn_at);
-	error = crew_start(m, m->current, worker, now, &step);
+	error = recruit_worker(m, m->current, worker, now, &step);
 	if (error == 0)
 		return (seat->child->kill_at);
 	seat->spawn_at = now + BACKOFF_FIRST;
@@ -239,7 +231,7 @@ int64_t
 supervise_tick(struct master *m, int64_t now)
 {
 	int64_t due, next = CLOCK_NEVER;
-	struct generation *g;
+	struct crew *crew;
 	struct child *c;
 
 	if (m->current != NULL && m->phase == MASTER_RUNNING) {
@@ -250,8 +242,8 @@ supervise_tick(struct master *m, int64_t now)
 	}
 	due = fetch_tick(m, now);
 	next = due < next ? due : next;
-	TAILQ_FOREACH (g, &m->generations, entry) {
-		TAILQ_FOREACH (c, &g->children, entry) {
+	TAILQ_FOREACH (crew, &m->crews, entry) {
+		TAILQ_FOREACH (c, &crew->children, entry) {
 			due = watch_child(m, c, now);
 			next = due < next ? due : next;
 		}
@@ -268,7 +260,7 @@ supervise_healthy(const struct master *m, int64_t now)
 		return (false);
 	TAILQ_FOREACH (c, &m->current->children, entry) {
 		if (c->doubted != CLOCK_NEVER &&
-		    now - c->doubted > m->current->conf->timeouts.watchdog)
+		    now - c->doubted > m->current->terms->watchdog)
 			return (false);
 	}
 	return (true);

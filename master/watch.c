@@ -2,7 +2,6 @@
 #include "master/watch.h"
 
 #include "common/base/clock.h"
-#include "common/conf/conf.h"
 #include "common/shm/stats.h"
 #include "master/crew.h"
 #include "master/keep.h"
@@ -21,22 +20,22 @@ beat(const struct master *m, const struct child *c, int64_t now)
 	return ((int64_t)at > c->alive ? (int64_t)at : c->alive);
 }
 
-static const char *
+static enum crew_cause
 impatience(const struct child *c)
 {
 	if (c->control_fd < 0)
-		return ("it hung up and did not exit");
+		return (CREW_HUNG_UP);
 	switch (c->state) {
 	case CHILD_STARTING:
-		return ("it was not ready within 10 s");
+		return (CREW_NOT_READY);
 	case CHILD_SERVING:
 		break;
 	case CHILD_DRAINING:
-		return ("it did not exit at the deadline");
+		return (CREW_STILL_THERE);
 	case CHILD_ENDING:
-		return ("it did not exit when it was told to");
+		return (CREW_DISOBEYED);
 	}
-	return ("it stands still");
+	return (CREW_STANDS_STILL);
 }
 
 /*
@@ -47,7 +46,7 @@ impatience(const struct child *c)
 static int64_t
 watch_heartbeat(struct master *m, struct child *c, int64_t now)
 {
-	int64_t watchdog = c->generation->conf->timeouts.watchdog;
+	int64_t watchdog = c->crew->terms->watchdog;
 	int64_t alive = beat(m, c, now);
 	int64_t doubt = alive + watchdog - watchdog / 4;
 
@@ -60,7 +59,7 @@ watch_heartbeat(struct master *m, struct child *c, int64_t now)
 		c->doubted = now;
 	if (now < c->doubted + watchdog / 4)
 		return (c->doubted + watchdog / 4);
-	crew_kill(m, c, "its heartbeat stood still for timeouts.watchdog");
+	crew_kill(m, c, CREW_NO_HEARTBEAT);
 	return (CLOCK_NEVER);
 }
 
@@ -76,12 +75,12 @@ watch_child(struct master *m, struct child *c, int64_t now)
 {
 	int64_t due = CLOCK_NEVER;
 
-	if (c->killed != NULL)
+	if (c->killed != CREW_NOT_KILLED)
 		return (CLOCK_NEVER);
 	due = keep_tick(m, c, now);
 	if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
 		due = earlier(due, watch_heartbeat(m, c, now));
-	if (c->killed == NULL && c->kill_at <= now)
+	if (c->killed == CREW_NOT_KILLED && c->kill_at <= now)
 		crew_kill(m, c, impatience(c));
 	return (c->kill_at < due ? c->kill_at : due);
 }

@@ -129,6 +129,23 @@ none('nobody includes the insides of another room', map {
 	} includes($file);
 } @files);
 
+# All that a file includes, and what these include.
+sub reach {
+	my (%seen, @next);
+
+	@next = @_;
+	while (defined(my $file = shift @next)) {
+		push @next, grep { !$seen{$_}++ } includes($file);
+	}
+	return \%seen;
+}
+# Workers can be adopted whose configuration is not there.
+my @SUPERVISION = map { "master/$_.c" } qw(supervise watch crew keep cover fetch
+    hand inherit legacy losses order status backoff scribe scribe_run);
+none('who watches over workers sees no configuration', grep {
+	my $seen = reach($_);
+	!exists $text{$_} || $seen->{'common/conf/conf.h'}
+} @SUPERVISION);
 none('SSL_get_servername is used nowhere: it lies on a resumed session',
 	grep { code($text{$_}) =~ /\bSSL_get_servername\b/ } @files);
 none('the resolver of glibc is used nowhere: it takes 127.1 for an address',

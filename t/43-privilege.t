@@ -65,7 +65,9 @@ sub works_ok {
 	my $client = tunnel_open($daemon, $upstream);
 
 	ok(works($client) && finish($client), 'a tunnel comes about');
-	is($daemon->wait_audit->{reason}, 'done', 'and its audit line is written');
+	# A scribe that cannot give up its privileges has lines dropped, too.
+	my $line = $daemon->wait_audit(sub { defined $_->{reason} });
+	is($line->{reason}, 'done', 'and its audit line is written');
 	return;
 }
 

@@ -18,6 +18,7 @@
 
 #include "common/base/fd.h"
 #include "common/boot.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"

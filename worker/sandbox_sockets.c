@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/boot.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "worker/sandbox_rule.h"

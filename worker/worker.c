@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/boot.h"
+#include "common/conf/conf.h"
 #include "common/control.h"
 #include "common/log/audit.h"
 #include "common/log/log.h"

@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/boot.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "master/findings.h"
 #include "master/socket.h"
+#include "master/terms.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
@@ -53,6 +56,30 @@ conf_of(struct conf_listener *listeners, size_t n)
 	return ((struct conf){ .listeners = listeners, .nlisteners = n });
 }
 
+/* What worker number `worker` of so many inherits. */
+static int
+inherited(struct listener_set *set, const struct conf *conf, unsigned worker,
+    size_t nworkers, struct boot_socket **sockets, size_t *n)
+{
+	struct terms *terms = terms_new(conf);
+	int error =
+	    listener_sockets(set, terms, worker, nworkers, NOW, sockets, n);
+
+	free(terms);
+	return (error);
+}
+
+static uint64_t
+gone_between(const struct conf *old, const struct conf *new)
+{
+	struct terms *a = terms_new(old), *b = terms_new(new);
+	uint64_t gone = listener_gone(a, b);
+
+	free(a);
+	free(b);
+	return (gone);
+}
+
 static int
 prepare(struct listener_set *set, const struct conf *conf, size_t nworkers)
 {
@@ -84,7 +111,7 @@ static int
 connect_many(const struct group *g, int came[SOCKETS_MAX])
 {
 	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(&g->addr, &ss);
+	socklen_t len = addr_to_sockaddr(&g->at.addr, &ss);
 	struct pollfd pfd[SOCKETS_MAX];
 	int clients[CLIENTS], fd, sum = 0;
 
@@ -127,7 +154,7 @@ starting(void)
 	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
 	ok(came[0] > 0 && came[1] > 0 && came[2] > 0,
 	    "and every socket takes part");
-	is_int(listener_sockets(&set, &conf, 1, 3, NOW, &sockets, &n), 0,
+	is_int(inherited(&set, &conf, 1, 3, &sockets, &n), 0,
 	    "sockets of worker 1");
 	ok(n == 1 && sockets[0].fd == only_group(&set)->fds[1] &&
 		sockets[0].listener == 0 && !sockets[0].surplus,
@@ -348,7 +375,7 @@ shrinking(void)
 	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
 	is_int(came[2] + came[3], 0, "and nobody comes to the surplus");
 	ok(came[0] > 0 && came[1] > 0, "but to both of the others");
-	is_int(listener_sockets(&set, &conf, 1, 2, NOW, &sockets, &n), 0,
+	is_int(inherited(&set, &conf, 1, 2, &sockets, &n), 0,
 	    "sockets of worker 1");
 	ok(n == 2 && sockets[0].fd == only_group(&set)->fds[1] &&
 		!sockets[0].surplus &&
@@ -428,7 +455,7 @@ growing_again(void)
 	is_int(prepare(&set, &conf, 3), 0, "more again within the time");
 	is_int(listener_tick(&set, LATER), CLOCK_NEVER,
 	    "what a change reuses is not closed beneath it");
-	is_int(listener_sockets(&set, &conf, 0, 3, NOW, &sockets, &n), 0,
+	is_int(inherited(&set, &conf, 0, 3, &sockets, &n), 0,
 	    "sockets of worker 0");
 	ok(n == 2 && sockets[1].fd == fds[3] && sockets[1].surplus,
 	    "the fourth is still surplus");
@@ -492,11 +519,11 @@ gone(void)
 		on_loopback(4) };
 	struct conf old = conf_of(a, 3), new = conf_of(b, 3);
 
-	is_int(listener_gone(&old, &new), 1 << 1,
+	is_int(gone_between(&old, &new), 1 << 1,
 	    "a bit for each address that is gone, in the old one's order");
-	is_int(listener_gone(&old, &old), 0, "none where all are kept");
+	is_int(gone_between(&old, &old), 0, "none where all are kept");
 	b[1].dual_stack = true;
-	is_int(listener_gone(&old, &new), 1 << 0 | 1 << 1,
+	is_int(gone_between(&old, &new), 1 << 0 | 1 << 1,
 	    "the same port in another way is another listener");
 }
 

@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/boot.h"
+#include "common/conf/conf.h"
 #include "worker/dns/channel_state.h"
 
 #define PREFIX_SIZE 2 /* RFC 1035 section 4.2.2: the length */

@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/boot.h"
+#include "common/conf/conf.h"
 #include "common/shm/stats.h"
 #include "common/shm/tallies.h"
 #include "worker/dns/resolver.h"
