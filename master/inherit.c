@@ -26,7 +26,11 @@ make_store(struct inheritance *in, struct child *c, size_t size)
 		    c->worker, strerrordesc_np(-error));
 }
 
-/* All that was left is shared out, and each worker has as much as the rest. */
+/*
+ * All that was left is shared out, and each worker has as much as the rest. To
+ * give all of it to each would have one that was broken into answer for the
+ * clients of all others.
+ */
 static bool
 is_share(size_t seat, size_t nseats, size_t worker, size_t nworkers)
 {

@@ -139,6 +139,31 @@ subtest 'what is known is not asked for again' => sub {
 	$daemon->stop_ok;
 };
 
+# So that one that was broken into cannot answer for all others.
+subtest 'what one worker knows is left to the worker of its number alone' => sub {
+	$dns->zone({ 'one.test' => $good });
+	$daemon = Sniport::Daemon->new(dns(max_ttl => '"1h"'),
+		top => 'workers = 2;');
+	my $first = ended_ok($daemon, name('one'), 'one asks', @done);
+	$dns->all('SERVFAIL');
+	for my $title ('before', 'after a reload', 'and another') {
+		my %reasons;
+		ok(poll(sub {
+			my $client = dial($daemon, name('one'));
+			echoes($client);
+			my $line = line_of($daemon, $client);
+			$reasons{ $line->{worker} }{ $line->{reason} } = 1;
+			return keys %reasons == 2;
+		}), "$title: both workers have been asked");
+		is_deeply(\%reasons, { $first->{worker} => { done => 1 },
+			1 - $first->{worker} => { dns_failed => 1 } },
+			"$title: it is known to the one");
+		$daemon->reload;
+	}
+	$dns->all(undef);
+	$daemon->stop_ok;
+};
+
 subtest 'the new configuration has its way' => sub {
 	my $zone = { 'a.test' => { %$good, ttl => 3600 },
 		'zero.test' => { %$good, ttl => 0 }, 'gone.test' => 'NXDOMAIN' };
