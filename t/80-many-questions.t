@@ -56,6 +56,37 @@ subtest 'no client takes the places for TCP away from others' => sub {
 	$daemon->stop_ok;
 };
 
+# The turn of none of theirs is over, and their time is not, while this runs.
+subtest 'nor do eight clients together' => sub {
+	my %tcp = (truncate => 1, tcp => 'drop');
+	$dns->clear;
+	$dns->zone({ '*.evil.test' => { A => [], %tcp },
+		'*.long.test' => { %$good, truncate => 1 } });
+	$daemon = Sniport::Daemon->new(dns(timeout => '"60s"', tries => 1),
+		timeouts => 'connect = "10m";');
+	my @evil;
+	for my $name (1 .. 20) {
+		push @evil, map { dial($daemon, name("n$name-$_.evil"),
+			source => "127.0.1.$_") } 1 .. 8;
+	}
+	ok(poll(sub { $dns->questions('tcp') >= 128 }),
+		'eight clients have all the places, and names that wait');
+	is(scalar(grep { echoes(dial($daemon, name("n$_.long"))) eq 'echo' }
+	    1 .. 10), 10, 'ten names of another are looked up');
+	my @crowd = map { dial($daemon, name("n$_.long"),
+		source => "127.0.2.$_") } 11 .. 30;
+	is(scalar(grep { echoes($_) eq 'echo' } @crowd), 20,
+		'and those of twenty more');
+	push @evil, dial($daemon, name('both.long'), source => '127.0.1.1');
+	ok(poll(sub { grep { /both/ } $dns->questions }), 'one more of theirs');
+	ended_ok($daemon, name('both.long'), 'and one that one of the eight wants',
+		@done);
+	is(scalar(grep { $_->{host} =~ /evil/ } $daemon->audit), 0,
+		'which costs the eight no name');
+	$daemon->stop_ok(signal => 'QUIT');
+	undef @evil;
+};
+
 # Who guesses at the questions of others has no time for it.
 subtest 'a slow name pins no source port' => sub {
 	$dns->clear;

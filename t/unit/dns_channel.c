@@ -338,25 +338,44 @@ test_long_turn(struct test *t)
 
 /* many questions, and the end of the channel with them */
 
-static void
-full_ask(struct test *t)
+/* Asks from askers[i] on until no more may be asked for the client; returns
+ * where it came to. */
+static unsigned
+fill(struct test *t, struct asker *askers, unsigned i, uint64_t client)
 {
-	static struct asker askers[DNS_CHANNEL_QUESTIONS_MAX];
-	unsigned i, ended = 0;
-
-	t->sv.silent = true;
-	for (i = 0; i < DNS_CHANNEL_QUESTIONS_MAX; i++) {
-		if (dns_channel_full(t->ch))
+	for (; i < DNS_CHANNEL_QUESTIONS_MAX; i++) {
+		if (dns_channel_full(t->ch, client))
 			break;
 		askers[i].t = t;
 		askers[i].question.key =
 		    (struct dns_key){ "drop.test", AF_INET };
+		askers[i].question.client = client;
 		askers[i].question.cb = question_cb;
 		t->steps.waiting++;
 		dns_channel_ask(t->ch, &askers[i].question);
 	}
+	return (i);
+}
+
+static void
+full_ask(struct test *t)
+{
+	static struct asker askers[DNS_CHANNEL_QUESTIONS_MAX];
+	unsigned i, client, ended = 0;
+
+	t->sv.silent = true;
+	i = fill(t, askers, 0, 1);
+	is_int(i, DNS_CHANNEL_QUESTIONS_MAX / 2,
+	    "a client may ask as much as it leaves to others");
+	for (client = 2; client <= 6; client++)
+		i = fill(t, askers, i, client);
+	ok(!dns_channel_full(t->ch, 7), "however many they are");
+	dns_channel_join(t->ch, &askers[0].question, 7);
+	ok(!dns_channel_full(t->ch, 7), "whoever waits for theirs, too");
+	i = fill(t, askers, i, 0);
 	is_int(i, DNS_CHANNEL_QUESTIONS_MAX, "so many may be asked");
-	ok(dns_channel_full(t->ch), "and no more");
+	ok(dns_channel_full(t->ch, 0) && dns_channel_full(t->ch, 8),
+	    "and no more");
 	dns_channel_free(t->ch);
 	t->ch = NULL;
 	for (i = 0; i < DNS_CHANNEL_QUESTIONS_MAX; i++)

@@ -273,7 +273,7 @@ follow_resolv_conf(struct dns_channel *ch)
 void
 dns_channel_ask(struct dns_channel *ch, struct dns_question *q)
 {
-	assert(!dns_channel_full(ch));
+	assert(!dns_channel_full(ch, q->client));
 	follow_resolv_conf(ch);
 	drop_idle(ch);
 	q->set = LIST_FIRST(&ch->sets);
@@ -282,10 +282,24 @@ dns_channel_ask(struct dns_channel *ch, struct dns_question *q)
 	dns_question_begin(q);
 }
 
-bool
-dns_channel_full(const struct dns_channel *ch)
+void
+dns_channel_join(
+    struct dns_channel *ch, struct dns_question *q, uint64_t client)
 {
-	return (ch->questions >= DNS_CHANNEL_QUESTIONS_MAX);
+	if (dns_clients_questions(ch, client) + 1 >= q->who->questions)
+		return;
+	dns_clients_move(q, client);
+	if (q->in_line)
+		loop_defer(ch->loop, &ch->places_task);
+}
+
+bool
+dns_channel_full(const struct dns_channel *ch, uint64_t client)
+{
+	size_t left = DNS_CHANNEL_QUESTIONS_MAX - ch->questions;
+
+	return (left == 0 ||
+		(client != 0 && dns_clients_questions(ch, client) >= left));
 }
 
 uint64_t
@@ -328,7 +342,7 @@ dns_channel_new(struct dns_channel **out, struct loop *loop,
 	ch->places_task.cb = dns_places_task;
 	timer_init(&ch->places_timer, dns_places_timer);
 	TAILQ_INIT(&ch->streams);
-	STAILQ_INIT(&ch->waiting);
+	dns_clients_init(ch);
 	STAILQ_INIT(&ch->due);
 	error = begin(ch);
 	if (error != 0) {
@@ -348,13 +362,11 @@ dns_channel_free(struct dns_channel *ch)
 	if (ch == NULL)
 		return;
 	loop_undefer(ch->loop, &ch->task);
-	timer_cancel(loop_timers(ch->loop), &ch->places_timer);
-	STAILQ_CONCAT(&ch->due, &ch->waiting);
-	ch->nwaiting = 0;
 	while ((q = STAILQ_FIRST(&ch->due)) != NULL) {
 		STAILQ_REMOVE_HEAD(&ch->due, due);
 		dns_question_end(q, NULL);
 	}
+	dns_places_abort_all(ch);
 	dns_stream_abort_all(ch);
 	loop_undefer(ch->loop, &ch->places_task);
 	while ((set = LIST_FIRST(&ch->sets)) != NULL)

@@ -13,6 +13,7 @@
 #include "common/conf/conf.h"
 #include "worker/dns/cache.h"
 #include "worker/dns/message.h"
+#include "worker/loop/timer.h"
 
 struct dns_channel;
 struct dns_set;
@@ -46,13 +47,19 @@ struct dns_terms {
  */
 struct dns_question {
 	struct dns_key key;
+	uint64_t client; /* for whom it is asked; 0: nobody in particular */
 	void (*cb)(struct dns_question *, const struct dns_result *);
 
 	/* the channel's own */
-	struct dns_set *set; /* who are asked */
+	struct dns_set *set;	/* who are asked */
+	struct dns_client *who; /* whose share it is of */
 	struct dns_asker *asker;
 	struct dns_server *awaited; /* to be asked by TCP */
-	int64_t place_until;	    /* it waits for a place so long */
+	struct dns_stream *stream;  /* by that it is asked; NULL: none */
+	bool in_line;		    /* for a place among the streams */
+	int64_t place_until;	    /* at the most */
+	struct timer timer;	    /* of that */
+	TAILQ_ENTRY(dns_question) line;
 	const struct dns_course *course;
 	uint8_t order[NAMESERVERS_MAX]; /* of the set's servers */
 	unsigned tries;			/* so far, at all servers */
@@ -77,12 +84,20 @@ void dns_channel_free(struct dns_channel *);
 /*
  * Asks. cb is called exactly once, possibly before this returns and from
  * within c-ares: it may free the question, and must not ask another or free
- * the channel. The channel must not be full.
+ * the channel. The channel must not be full for its client.
  */
 void dns_channel_ask(struct dns_channel *, struct dns_question *);
 
-/* Are too many questions under way for another one? */
-bool dns_channel_full(const struct dns_channel *);
+/* One more client waits for the answer to a question that is under way: it is
+ * of the share of that one which has the fewer questions. */
+void dns_channel_join(
+    struct dns_channel *, struct dns_question *, uint64_t client);
+
+/*
+ * Are too many questions under way for another one of this client? None may
+ * have more than are left to the others.
+ */
+bool dns_channel_full(const struct dns_channel *, uint64_t client);
 
 /* A number that two channels have in common if they put new questions to the
  * same name servers, in the same order. */

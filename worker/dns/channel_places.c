@@ -1,7 +1,9 @@
 /*
  * Whose turn it is by TCP, where each question has a connection, and thus a
- * descriptor: there are so many places. Who finds none waits in line, and those
- * who have had theirs for long make room for who waits.
+ * descriptor: there are so many places, which clients have in equal parts. Who
+ * finds none waits in line, is served before those who have more, and takes one
+ * from who has two more at least. Those who have had theirs for long make room
+ * for who waits and has no more than they.
  */
 #include <string.h>
 
@@ -17,72 +19,98 @@ turn_of(const struct dns_channel *ch)
 }
 
 static void
-start(struct dns_question *q)
+leave_line(struct dns_channel *ch, struct dns_question *q)
 {
-	int error = dns_stream_ask(q, q->awaited);
+	timer_cancel(loop_timers(ch->loop), &q->timer);
+	dns_clients_unwait(q);
+}
 
+static void
+start(struct dns_channel *ch, struct dns_question *q)
+{
+	int error;
+
+	leave_line(ch, q);
+	error = dns_stream_ask(q, q->awaited);
 	if (error == 0)
 		return;
 	q->shortage = q->shortage || dns_error_shortage(-error);
 	q->course->failed(q, strerrordesc_np(-error));
 }
 
-static struct dns_question *
-first_of(const struct dns_channel *ch)
+void
+dns_places_give_up(struct dns_question *q)
 {
-	return (STAILQ_FIRST(&ch->waiting));
-}
-
-static struct dns_question *
-take_first(struct dns_channel *ch)
-{
-	struct dns_question *q = first_of(ch);
-
-	STAILQ_REMOVE_HEAD(&ch->waiting, due);
-	ch->nwaiting--;
-	return (q);
-}
-
-static void
-give_up(struct dns_question *q)
-{
+	leave_line(q->set->channel, q);
 	q->shortage = true;
 	q->course->failed(q, "too many answers are awaited by TCP");
 }
 
-/* The next one is due when the first in line has waited for too long, or the
- * oldest has had its turn. */
+/* The next one is due when the oldest that may be told to go has had its
+ * turn. */
 static void
 arm(struct dns_channel *ch)
 {
-	int64_t when, oldest = dns_stream_oldest(ch);
+	const struct dns_question *next = dns_clients_next(ch);
+	int64_t since;
 
-	if (first_of(ch) == NULL) {
+	if (next != NULL &&
+	    dns_stream_oldest(ch, next->who->places, &since) != NULL)
+		timer_arm(loop_timers(ch->loop), &ch->places_timer,
+		    since + turn_of(ch));
+	else
 		timer_cancel(loop_timers(ch->loop), &ch->places_timer);
-		return;
-	}
-	when = first_of(ch)->place_until;
-	if (oldest != CLOCK_NEVER && oldest + turn_of(ch) < when)
-		when = oldest + turn_of(ch);
-	timer_arm(loop_timers(ch->loop), &ch->places_timer, when);
 }
 
+/* It has had its turn: a try of it is over. */
+static void
+yield(struct dns_question *q)
+{
+	dns_stream_free(q->stream);
+	q->shortage = true;
+	q->course->failed(q, "no answer by TCP before others had their turn");
+}
+
+/* It waits again, for as long as it would have had to the first time. */
+static void
+put_back(struct dns_channel *ch, struct dns_question *q)
+{
+	dns_stream_free(q->stream);
+	dns_clients_wait_first(q);
+	timer_arm(loop_timers(ch->loop), &q->timer, q->place_until);
+}
+
+/* Makes room for it, if somebody has to make it. */
+static bool
+make_place(struct dns_channel *ch, const struct dns_question *next)
+{
+	struct dns_question *q;
+	int64_t since;
+
+	q = dns_stream_newest(ch, next->who->places + 2);
+	if (q != NULL) {
+		put_back(ch, q);
+		return (true);
+	}
+	q = dns_stream_oldest(ch, next->who->places, &since);
+	if (q == NULL || since + turn_of(ch) > loop_now(ch->loop))
+		return (false);
+	yield(q);
+	return (true);
+}
+
+/* Each of those who wait, and each that is put back, has one chance. */
 static void
 go_on(struct dns_channel *ch)
 {
-	int64_t now = loop_now(ch->loop);
-	size_t n;
+	struct dns_question *next;
+	size_t n = ch->in_line + BOOT_FILES_DNS_TCP;
 
-	while (first_of(ch) != NULL && first_of(ch)->place_until <= now)
-		give_up(take_first(ch));
-	for (n = ch->nwaiting; n > 0 && !dns_stream_place(ch) &&
-			       dns_stream_oldest(ch) + turn_of(ch) <= now;
-	     n--) {
-		dns_stream_yield(ch);
-		start(take_first(ch));
+	for (; n > 0 && (next = dns_clients_next(ch)) != NULL; n--) {
+		if (!dns_stream_place(ch) && !make_place(ch, next))
+			break;
+		start(ch, next);
 	}
-	while (first_of(ch) != NULL && dns_stream_place(ch))
-		start(take_first(ch));
 	arm(ch);
 }
 
@@ -93,8 +121,8 @@ dns_places_ask(struct dns_question *q, struct dns_server *server)
 
 	q->awaited = server;
 	q->place_until = loop_now(ch->loop) + 2 * ch->conf->timeout;
-	STAILQ_INSERT_TAIL(&ch->waiting, q, due);
-	ch->nwaiting++;
+	dns_clients_wait(q);
+	timer_arm(loop_timers(ch->loop), &q->timer, q->place_until);
 	go_on(ch);
 }
 
@@ -108,4 +136,16 @@ void
 dns_places_timer(struct timer *timer)
 {
 	go_on(container_of(timer, struct dns_channel, places_timer));
+}
+
+void
+dns_places_abort_all(struct dns_channel *ch)
+{
+	struct dns_question *q;
+
+	while ((q = dns_clients_next(ch)) != NULL) {
+		leave_line(ch, q);
+		q->course->end(q, NULL);
+	}
+	timer_cancel(loop_timers(ch->loop), &ch->places_timer);
 }

@@ -44,6 +44,7 @@ go_on_later(struct dns_question *q)
 void
 dns_question_end(struct dns_question *q, const struct dns_result *result)
 {
+	dns_clients_remove(q);
 	q->set->questions--;
 	q->set->channel->questions--;
 	q->set = NULL;
@@ -201,6 +202,12 @@ static const struct dns_course course = {
 	.end = dns_question_end,
 };
 
+static void
+timer_cb(struct timer *timer)
+{
+	dns_places_give_up(container_of(timer, struct dns_question, timer));
+}
+
 /* One more try; the first of each server by its first asker. */
 static void
 try(struct dns_question *q)
@@ -233,7 +240,11 @@ dns_question_begin(struct dns_question *q)
 	q->failed = q->no_memory = q->shortage = false;
 	memset(q->words, 0, sizeof(q->words));
 	q->asker = NULL;
+	q->stream = NULL;
+	q->in_line = false;
+	timer_init(&q->timer, timer_cb);
 	q->course = &course;
+	dns_clients_add(q);
 	dns_choice_order(q);
 	try(q);
 }

@@ -2,10 +2,10 @@
  * The state of the channel, for the files that make it up. Each calls only
  * those above it: channel_server.c (what is known of a server),
  * channel_sockets.c (the sockets of c-ares), channel_asker.c (c-ares, by UDP),
- * channel_stream.c (TCP), channel_places.c (whose turn it is by TCP),
- * channel_choice.c (which server, and by which asker), channel_question.c (the
- * course of a question from server to server), channel.c (the sets of name
- * servers, and whose time it is).
+ * channel_clients.c (whose questions they are), channel_stream.c (TCP),
+ * channel_places.c (whose turn it is by TCP), channel_choice.c (which server,
+ * and by which asker), channel_question.c (the course of a question from server
+ * to server), channel.c (the sets of name servers, and whose time it is).
  */
 #ifndef WORKER_DNS_CHANNEL_STATE_H
 #define WORKER_DNS_CHANNEL_STATE_H
@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
+#include "common/boot.h"
 #include "common/log/log.h"
 #include "common/net/nameserver.h"
 #include "worker/dns/channel.h"
@@ -25,6 +26,9 @@ LIST_HEAD(dns_set_list, dns_set);
 LIST_HEAD(dns_asker_list, dns_asker);
 TAILQ_HEAD(dns_stream_list, dns_stream);
 STAILQ_HEAD(dns_question_queue, dns_question);
+TAILQ_HEAD(dns_line, dns_question);
+LIST_HEAD(dns_client_list, dns_client);
+TAILQ_HEAD(dns_line_list, dns_client);
 
 /* Bytes of an answer by UDP that do not come in fragments anywhere (DNS flag
  * day 2020). */
@@ -40,6 +44,19 @@ struct dns_file_id {
 	struct timespec mtime;
 };
 
+/* Clients that have a question under way, by their numbers; a power of two. */
+#define DNS_CLIENT_BUCKETS 256
+
+/* One of them: what it has a share of. */
+struct dns_client {
+	LIST_ENTRY(dns_client) chain; /* but for nobody in particular */
+	uint64_t number;
+	size_t questions;	       /* under way */
+	size_t places;		       /* of streams that are its own */
+	struct dns_line line;	       /* its questions that wait for one */
+	TAILQ_ENTRY(dns_client) waits; /* where there are any */
+};
+
 struct dns_channel {
 	struct loop *loop;
 	const struct conf_dns *conf;
@@ -51,8 +68,11 @@ struct dns_channel {
 	size_t former;			/* askers */
 	struct dns_stream_list streams; /* the oldest first */
 	size_t nstreams;
-	struct dns_question_queue waiting; /* for a place among them */
-	size_t nwaiting;
+	struct dns_client nobody;
+	struct dns_client_list clients[DNS_CLIENT_BUCKETS];
+	/* Those who wait for a place among them, by how many they have. */
+	struct dns_line_list lines[BOOT_FILES_DNS_TCP + 1];
+	size_t in_line; /* questions */
 	struct loop_task places_task;
 	struct timer places_timer;
 	struct dns_question_queue due; /* to be asked again, or told */
@@ -171,6 +191,10 @@ struct dns_course {
 /* channel_places.c */
 /* Puts the question to the server by TCP, once there is a place for that. */
 void dns_places_ask(struct dns_question *, struct dns_server *);
+/* It has waited for too long. */
+void dns_places_give_up(struct dns_question *);
+/* Ends all that wait. */
+void dns_places_abort_all(struct dns_channel *);
 /* What the channel's task and timer for it do. */
 void dns_places_task(struct loop_task *);
 void dns_places_timer(struct timer *);
@@ -230,15 +254,44 @@ extern const struct ares_socket_functions dns_socket_functions;
 /* What the asker's task for refusals does. */
 void dns_socket_refused_task(struct loop_task *);
 
+/* channel_clients.c */
+void dns_clients_init(struct dns_channel *);
+/* How many questions of the client are under way? */
+size_t dns_clients_questions(const struct dns_channel *, uint64_t client);
+/* The question is under way for its client. Where there is no memory for one it
+ * is nobody's. */
+void dns_clients_add(struct dns_question *);
+/* It is over. */
+void dns_clients_remove(struct dns_question *);
+/* It is another one's from now on, wherever it is; unless there is no memory
+ * for one. */
+void dns_clients_move(struct dns_question *, uint64_t client);
+/* It waits for a place behind, or before, the others of its client; no more. */
+void dns_clients_wait(struct dns_question *);
+void dns_clients_wait_first(struct dns_question *);
+void dns_clients_unwait(struct dns_question *);
+/* It has got a place; and has it no more. */
+void dns_clients_hold(struct dns_question *);
+void dns_clients_unhold(struct dns_question *);
+/* The first question of who has the fewest places of all who wait, and among
+ * those has waited for longest; NULL: none waits. */
+struct dns_question *dns_clients_next(const struct dns_channel *);
+
 /* channel_stream.c */
 /* Puts the question to the server by a TCP connection of its own. 0 or
  * -errno. There must be a place. */
 int dns_stream_ask(struct dns_question *, struct dns_server *);
 bool dns_stream_place(const struct dns_channel *);
-/* Since when there is one, or CLOCK_NEVER. */
-int64_t dns_stream_oldest(const struct dns_channel *);
-/* The oldest makes place for another. */
-void dns_stream_yield(struct dns_channel *);
+/* The question that was put first, since *since, of those of clients that have
+ * so many places at least; NULL: there is none. */
+struct dns_question *dns_stream_oldest(
+    const struct dns_channel *, size_t places, int64_t *since);
+/* The question that was put last by who has so many places at least, and more
+ * than others; NULL: there is none. */
+struct dns_question *dns_stream_newest(
+    const struct dns_channel *, size_t places);
+/* Ends it without a word to its question. */
+void dns_stream_free(struct dns_stream *);
 /* Ends them all. */
 void dns_stream_abort_all(struct dns_channel *);
 

@@ -40,9 +40,8 @@ garbage_free(struct loop_garbage *garbage)
 	free(container_of(garbage, struct dns_stream, garbage));
 }
 
-/* Ends it without a word to its question. */
-static void
-stream_free(struct dns_stream *s)
+void
+dns_stream_free(struct dns_stream *s)
 {
 	struct dns_channel *ch = s->server->set->channel;
 	int fd = s->lfd.fd;
@@ -52,7 +51,9 @@ stream_free(struct dns_stream *s)
 	timer_cancel(loop_timers(ch->loop), &s->timer);
 	TAILQ_REMOVE(&ch->streams, s, link);
 	ch->nstreams--;
-	if (ch->nwaiting != 0)
+	dns_clients_unhold(s->question);
+	s->question->stream = NULL;
+	if (ch->in_line != 0)
 		loop_defer(ch->loop, &ch->places_task);
 	s->garbage.free = garbage_free;
 	loop_free_later(ch->loop, &s->garbage);
@@ -66,7 +67,7 @@ dns_stream_abort_all(struct dns_channel *ch)
 
 	while ((s = TAILQ_FIRST(&ch->streams)) != NULL) {
 		q = s->question;
-		stream_free(s);
+		dns_stream_free(s);
 		q->course->end(q, NULL);
 	}
 }
@@ -76,7 +77,7 @@ stream_failed(struct dns_stream *s, const char *said)
 {
 	struct dns_question *q = s->question;
 
-	stream_free(s);
+	dns_stream_free(s);
 	q->course->failed(q, said);
 }
 
@@ -94,21 +95,34 @@ dns_stream_place(const struct dns_channel *ch)
 	return (ch->nstreams < BOOT_FILES_DNS_TCP);
 }
 
-int64_t
-dns_stream_oldest(const struct dns_channel *ch)
+struct dns_question *
+dns_stream_oldest(const struct dns_channel *ch, size_t places, int64_t *since)
 {
-	const struct dns_stream *s = TAILQ_FIRST(&ch->streams);
+	const struct dns_stream *s;
 
-	return (s == NULL ? CLOCK_NEVER : s->since);
+	TAILQ_FOREACH (s, &ch->streams, link) {
+		if (s->question->who->places < places)
+			continue;
+		*since = s->since;
+		return (s->question);
+	}
+	return (NULL);
 }
 
-void
-dns_stream_yield(struct dns_channel *ch)
+struct dns_question *
+dns_stream_newest(const struct dns_channel *ch, size_t places)
 {
-	struct dns_stream *s = TAILQ_FIRST(&ch->streams);
+	const struct dns_stream *s, *found = NULL;
+	size_t most = places > 0 ? places - 1 : 0;
 
-	s->question->shortage = true;
-	stream_failed(s, "no answer by TCP before others had their turn");
+	TAILQ_FOREACH_REVERSE(s, &ch->streams, dns_stream_list, link)
+	{
+		if (s->question->who->places <= most)
+			continue;
+		most = s->question->who->places;
+		found = s;
+	}
+	return (found == NULL ? NULL : found->question);
 }
 
 static void
@@ -159,7 +173,7 @@ stream_done(struct dns_stream *s)
 		stream_failed(s, "malformed answer");
 		return;
 	}
-	stream_free(s); /* its memory stays until the end of the turn */
+	dns_stream_free(s); /* its memory stays until the end of the turn */
 	q->course->answered(q, message, len, DNS_BY_TCP);
 }
 
@@ -268,6 +282,8 @@ dns_stream_ask(struct dns_question *q, struct dns_server *server)
 	}
 	TAILQ_INSERT_TAIL(&ch->streams, s, link);
 	ch->nstreams++;
+	q->stream = s;
+	dns_clients_hold(q);
 	s->since = loop_now(ch->loop);
 	timer_init(&s->timer, timer_cb);
 	timer_arm(loop_timers(ch->loop), &s->timer,

@@ -308,6 +308,12 @@ answer_from_hosts(
 	return (known);
 }
 
+static uint64_t
+client_of(const struct resolver_query *q)
+{
+	return (q->account != NULL ? q->account->client : 0);
+}
+
 /* True: somebody has asked, and the answer will do for both. */
 static bool
 join_question(
@@ -319,6 +325,7 @@ join_question(
 		return (false);
 	LIST_INSERT_HEAD(&entry->waiters, q, link);
 	q->entry = entry;
+	dns_channel_join(r->channel, &entry->question, client_of(q));
 	return (true);
 }
 
@@ -336,6 +343,7 @@ ask_question(struct resolver *r, struct resolver_query *q,
 	}
 	entry->old = old;
 	entry->account = q->account;
+	entry->question.client = client_of(q);
 	if (entry->account != NULL)
 		entry->account->held++;
 	LIST_INSERT_HEAD(&entry->waiters, q, link);
@@ -349,8 +357,8 @@ static void
 answer_full(struct resolver *r, struct resolver_query *q, struct dns_entry *old)
 {
 	log_write_rate(r->log, &r->full_rate, LOG_LEVEL_WARNING,
-	    "resolver: %d questions are under way; no more are asked",
-	    DNS_CHANNEL_QUESTIONS_MAX);
+	    "resolver: too many questions are under way; a further one is not "
+	    "asked");
 	if (old != NULL)
 		answer(r, q, old, true, true);
 	else
@@ -376,7 +384,7 @@ resolver_ask(struct resolver *r, struct resolver_query *q, const char *name,
 		answer(r, q, e, true, dns_entry_stale(e, now));
 	} else if (join_question(r, q, &key)) {
 		;
-	} else if (dns_channel_full(r->channel)) {
+	} else if (dns_channel_full(r->channel, client_of(q))) {
 		answer_full(r, q, e);
 	} else {
 		ask_question(r, q, &key, e);

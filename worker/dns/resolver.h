@@ -42,6 +42,7 @@ struct resolver_answer {
  */
 struct resolver_account {
 	size_t held;
+	uint64_t client; /* a number of whoever asks; questions take turns */
 	void (*over)(struct resolver_account *); /* nobody holds it any more */
 };
 

@@ -242,13 +242,13 @@ limits_lookup(struct limits *l, const struct addr *client,
 	enum reason reason;
 
 	*account = NULL;
-	if (l->conf->lookups_per_client == 0)
-		return (REASON_NONE);
 	lookup = malloc(sizeof(*lookup));
 	if (lookup == NULL)
 		return (REASON_NO_MEMORY);
 	*lookup = (struct lookup){
-		.account = { .held = 1, .over = lookup_over },
+		.account = { .held = 1,
+		    .client = client_key(l, KIND_LOOKUPS, client),
+		    .over = lookup_over },
 		.limits = l,
 	};
 	reason = hold_client(

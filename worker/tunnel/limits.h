@@ -65,9 +65,9 @@ enum reason limits_rule(
 void limits_release(struct limits *, struct limits_held *);
 
 /*
- * Counts a look-up of this client. REASON_NONE: counted until nobody holds
- * *account any more, which the caller does (NULL where there is no limit);
- * LIMIT_LOOKUPS. The limits must outlive the account.
+ * Counts a look-up of this client, where there is a limit. REASON_NONE: counted
+ * until nobody holds *account any more, which the caller does; LIMIT_LOOKUPS:
+ * *account is NULL. The limits must outlive the account.
  */
 enum reason limits_lookup(struct limits *, const struct addr *client,
     struct resolver_account **account);
