@@ -186,7 +186,7 @@ open_log(struct generation *g, struct logs *logs, enum logs_role role,
 		findings_add_at(f, LOG_LEVEL_ERROR, g->conf, setting,
 		    "%s cannot be opened: %s", *setting,
 		    error == -ETIMEDOUT ? "its disk does not answer"
-					: strerror(-error));
+					: sink_describe(error));
 	return (error);
 }
 

@@ -30,6 +30,17 @@ set_blocking(int fd)
 	return (0);
 }
 
+static bool
+is_fifo(const char *path)
+{
+	int saved = errno;
+	struct stat st;
+	bool is = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+
+	errno = saved;
+	return (is);
+}
+
 /* One that we make has our mode, since a umask of 0077 would leave it
  * unreadable for those whom logrotate(8) makes the next one readable for. */
 static int
@@ -41,7 +52,9 @@ open_path(const char *path)
 		(void)fchmod(fd, LOG_FILE_MODE);
 	else if (errno == EEXIST)
 		fd = open(path, FLAGS | O_CREAT, LOG_FILE_MODE);
-	return (fd < 0 ? -errno : fd);
+	if (fd >= 0)
+		return (fd);
+	return (errno == ENXIO && is_fifo(path) ? -EPIPE : -errno);
 }
 
 /* Anew, so that it appends whoever opened it; where that is not permitted,

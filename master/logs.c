@@ -240,7 +240,7 @@ logs_reopen(struct logs *l, struct log *log)
 			    "the file that was open",
 			    setting(e), e->target,
 			    error == -ETIMEDOUT ? "its disk does not answer"
-						: strerror(-error));
+						: sink_describe(error));
 	}
 	if (files == 0)
 		log_write(log, LOG_LEVEL_NOTICE,
@@ -269,7 +269,7 @@ logs_receive(struct logs *l, const void *entry, struct log *log)
 		if (error != 0)
 			log_write(log, LOG_LEVEL_ERROR,
 			    "%s: %s cannot be written: %s: lines wait",
-			    setting(e), e->target, strerror(-error));
+			    setting(e), e->target, sink_describe(error));
 		else
 			log_write(log, LOG_LEVEL_NOTICE,
 			    "%s: %s can be written again", setting(e),

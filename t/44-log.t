@@ -153,7 +153,7 @@ subtest 'a reader that stalls' => sub {
 	ok(works($tunnel, 100_000), 'an open tunnel goes on');
 	my $new = tunnel_open($daemon, $upstream);
 	ok(works($new) && finish($new), 'a new one comes about');
-	ok($daemon->wait_log(qr/ error worker 0\[\d+\]: audit log: \d+ lines? dropped/),
+	ok($daemon->wait_log(qr/ error worker 0\[\d+\]: audit log: \d+ lines? dropped: its reader has stalled$/m),
 		'the error log says that lines are lost');
 
 	my $reader = reader($r);
@@ -173,6 +173,35 @@ subtest 'a reader that stalls' => sub {
 	$daemon->stop_ok;
 };
 
+# It was there at the start, and is not waited for.
+subtest 'a reader of a pipe that is gone' => sub {
+	pipe(my $r, my $w) or die "pipe: $!";
+	my $daemon = Sniport::Daemon->new(@hosts, stdout => $w,
+		log => 'access = "stdout";');
+	close $w;
+	close $r;
+	refuse($daemon->port, 'x') for 1 .. 5;
+	ok($daemon->wait_log(qr/ error worker 0\[\d+\]: audit log: \d+ lines? dropped: its reader is gone$/m),
+		'the error log says it');
+	my $client = tunnel_open($daemon, $upstream);
+	ok(works($client) && finish($client), 'a tunnel comes about');
+	$daemon->stop_ok;
+	is(dropped($daemon->log), 6, 'and each line that is lost');
+	unlike($daemon->log, qr/stalled|takes no/, 'nobody has stalled');
+};
+
+subtest 'a FIFO that nobody reads' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts);
+	my $fifo = $daemon->dir . '/unread';
+	POSIX::mkfifo($fifo, 0666) or die "$fifo: $!";
+	$daemon->configure(@hosts, log => qq(access = "$fifo";));
+	$daemon->signal('HUP');
+	ok($daemon->wait_log(qr/ error master\S+ \S+: log\.access: \Q$fifo\E cannot be opened: its reader is gone$/m),
+		'cannot be opened, and the error log says why')
+	    or diag($daemon->log);
+	$daemon->stop_ok;
+};
+
 subtest 'a reader that is gone for good' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts, before => \&fifo,
 		log => 'access = "%DIR%/fifo";');
@@ -181,7 +210,7 @@ subtest 'a reader that is gone for good' => sub {
 	my $client = tunnel_open($daemon, $upstream);
 	ok(works($client) && finish($client), 'a tunnel comes about');
 	my $fifo = $daemon->dir . '/fifo';
-	ok($daemon->wait_log(qr/ error master\S+ log\.access: \Q$fifo\E cannot be written: Broken pipe: lines wait$/m),
+	ok($daemon->wait_log(qr/ error master\S+ log\.access: \Q$fifo\E cannot be written: its reader is gone: lines wait$/m),
 		'the error log says it');
 	$daemon->stop_ok;
 	is(dropped($daemon->log), 6, 'and has the number at the end');

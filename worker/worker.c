@@ -115,9 +115,9 @@ report_dropped(struct worker *w, bool flushed)
 	w->report_at = clock_now() + CLOCK_SEC;
 	if (w->untold > 0)
 		log_write(boot->log, LOG_LEVEL_ERROR,
-		    "audit log: %llu line%s dropped: its reader stalled or its "
-		    "disk is full",
-		    (unsigned long long)w->untold, w->untold == 1 ? "" : "s");
+		    "audit log: %llu line%s dropped: %s",
+		    (unsigned long long)w->untold, w->untold == 1 ? "" : "s",
+		    sink_trouble(boot->audit));
 	w->untold = 0;
 	if (!flushed)
 		return;
@@ -394,9 +394,9 @@ tell_lost(struct worker *w)
 
 	if (n > 0)
 		log_write(w->boot->log, LOG_LEVEL_ERROR,
-		    "audit log: %llu line%s dropped: it takes no more, and the "
-		    "worker ends",
-		    (unsigned long long)n, n == 1 ? "" : "s");
+		    "audit log: %llu line%s dropped: %s, and the worker ends",
+		    (unsigned long long)n, n == 1 ? "" : "s",
+		    sink_trouble(w->boot->audit));
 }
 
 /* What is left then is for the master to tell, if there is one. */

@@ -137,15 +137,13 @@ put(struct log *l, enum log_level level, const char *text, bool cut)
 static void
 put_lost(struct log *l)
 {
-	char text[96];
+	char text[128];
 
 	l->lost += sink_take_dropped(l->sink);
 	if (l->lost == 0)
 		return;
-	snprintf(text, sizeof(text),
-	    "error log: %" PRIu64
-	    " line%s lost: its reader stalled or a write failed",
-	    l->lost, l->lost == 1 ? "" : "s");
+	snprintf(text, sizeof(text), "error log: %" PRIu64 " line%s lost: %s",
+	    l->lost, l->lost == 1 ? "" : "s", sink_trouble(l->sink));
 	if (put(l, LOG_LEVEL_WARNING, text, false) == 0)
 		l->lost = 0;
 	else

@@ -140,6 +140,7 @@ static void
 drop(struct sink *s)
 {
 	s->dropped++;
+	s->trouble = s->failed;
 	s->owner = getpid();
 	publish(s);
 }
@@ -160,31 +161,43 @@ put_once(const struct sink *s, const char *p, size_t len)
 	return (n == 0 ? -EAGAIN : n);
 }
 
-/* A syslog daemon that restarts binds its socket anew; until it has, lines
- * wait. */
-static ssize_t
-put(const struct sink *s, const char *p, size_t len)
+/* Is there nobody any more who would read? */
+static bool
+is_gone(int error)
 {
-	ssize_t n = put_once(s, p, len);
-
-	if (s->syslog_path == NULL)
-		return (n);
-	switch (n) {
+	switch (error) {
 	case -ECONNREFUSED:
 	case -ECONNRESET:
 	case -ENOTCONN:
 	case -EPIPE:
-		if (sink_connect(s->fd, s->syslog_path) < 0)
-			return (-EAGAIN);
-		return (put_once(s, p, len));
+		return (true);
 	default:
-		return (n);
+		return (false);
 	}
+}
+
+/* A syslog daemon that restarts binds its socket anew; until it has, lines
+ * wait. */
+static ssize_t
+put(struct sink *s, const char *p, size_t len)
+{
+	ssize_t n = put_once(s, p, len);
+
+	if (n < 0)
+		s->failed = (int)n;
+	if (s->syslog_path == NULL || !is_gone((int)n))
+		return (n);
+	if (sink_connect(s->fd, s->syslog_path) < 0)
+		return (-EAGAIN);
+	n = put_once(s, p, len);
+	if (n < 0)
+		s->failed = (int)n;
+	return (n);
 }
 
 /* Writes what is left of a record. 0 when it is out, else -errno. */
 static int
-deliver(const struct sink *s, const char *bytes, size_t len, size_t *done)
+deliver(struct sink *s, const char *bytes, size_t len, size_t *done)
 {
 	ssize_t n;
 
@@ -314,6 +327,25 @@ sink_take_dropped(struct sink *s)
 	s->dropped = 0;
 	publish(s);
 	return (n);
+}
+
+const char *
+sink_describe(int error)
+{
+	if (is_gone(error))
+		return ("its reader is gone");
+	if (error == -EAGAIN)
+		return ("its reader has stalled");
+	return (strerrordesc_np(-error));
+}
+
+const char *
+sink_trouble(const struct sink *s)
+{
+	/* What keeps it, the master knows and tells. */
+	if (s->relayed && s->trouble == -EAGAIN)
+		return ("it takes no more");
+	return (sink_describe(s->trouble));
 }
 
 void

@@ -29,8 +29,8 @@ struct sink;
  */
 int sink_open(struct sink **sink, const char *target);
 
-/* A sink for what is open already and does not block, such as a pipe; takes fd.
- * 0, or -ENOMEM, and fd stays the caller's. */
+/* A sink for what is open already and does not block: a pipe to who writes the
+ * log; takes fd. 0, or -ENOMEM, and fd stays the caller's. */
 int sink_new(struct sink **sink, int fd);
 
 /* Writes what it can and forgets what waits. */
@@ -76,6 +76,15 @@ size_t sink_waiting(const struct sink *);
 
 /* Lines dropped since the last call. */
 uint64_t sink_take_dropped(struct sink *);
+
+/*
+ * Why the last one was dropped, as a clause without a capital: that its reader
+ * has stalled is not that its reader is gone, nor that its disk is full.
+ */
+const char *sink_trouble(const struct sink *);
+
+/* What an error (-errno) of writing to a log means, in the same way. */
+const char *sink_describe(int error);
 
 /*
  * From now on *owed, which is borrowed, tells how many lines would be lost

@@ -181,6 +181,7 @@ sink_new(struct sink **sink, int fd)
 
 	if (s == NULL)
 		return (-ENOMEM);
+	s->relayed = true;
 	begin(s, fd);
 	*sink = s;
 	return (0);

@@ -10,6 +10,7 @@ struct sink {
 	int fd;
 	bool socket, journal;
 	bool foreign;	   /* a stream that strangers share */
+	bool relayed;	   /* somebody else writes the log */
 	char *syslog_path; /* NULL: not syslog */
 	/* A ring of SINK_QUEUE_BYTES: each line that waits, as it will be
 	 * written, after its length. It is there from the beginning, since
@@ -20,6 +21,8 @@ struct sink {
 	size_t done; /* of the first line: the rest is owed, or it is mangled */
 	size_t lines; /* that wait */
 	uint64_t dropped;
+	int failed;  /* -errno of the last write that did */
+	int trouble; /* ... when a line was last dropped */
 	pid_t owner; /* who queued and dropped */
 	_Atomic uint64_t *owed;
 	uint64_t accepted; /* lines, written or queued */

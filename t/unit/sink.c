@@ -150,11 +150,13 @@ test_publish(void)
 	write_line(s, 0, 4000);
 	is_int((int64_t)owed, n + 1, "and those that were dropped");
 	is_int((int64_t)sink_take_dropped(s), 2, "until they are told");
+	is_str(sink_trouble(s), "its reader has stalled", "with the cause");
 	is_int((int64_t)owed, n - 1, "which are no more owed");
 	close(fd[0]);
 	sink_flush(s);
 	is_int((int64_t)owed, n - 1, "the reader left with those that waited");
 	is_int((int64_t)sink_take_dropped(s), n - 1, "they are counted");
+	is_str(sink_trouble(s), "its reader is gone", "with another cause");
 	is_int((int64_t)owed, 0, "and told");
 	is_int((int64_t)sink_waiting(s), 0, "nothing waits");
 	sink_close(s);
@@ -174,6 +176,7 @@ test_full(void)
 	is_int(sink_write(s, LINE_INFO, "x\n", 2), -ENOSPC, "still full");
 	ok(sink_flush(s), "a line that failed does not wait");
 	is_int((int64_t)sink_take_dropped(s), 2, "both are counted");
+	is_str(sink_trouble(s), "No space left on device", "with the cause");
 	is_int((int64_t)sink_take_dropped(s), 0, "once");
 	sink_close(s);
 }
