@@ -9,20 +9,11 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniport::Test qw(run sniport temporary);
+use Sniport::Test qw(run sniport temporary write_file);
 
 my $temporary = temporary();
 my $dir = "$temporary";
 my $file = "$dir/sniport.conf";
-
-sub write_file {
-	my ($name, $text) = @_;
-
-	open my $out, '>:raw', $name or die "$name: $!";
-	print $out $text;
-	close $out or die "$name: $!";
-	return;
-}
 
 # Runs sniport -t. Where the service is installed, it says whom it checks as.
 sub run_check {

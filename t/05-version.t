@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniport::Test qw(run sniport temporary top);
+use Sniport::Test qw(run sniport temporary top write_file);
 
 plan skip_all => 'SKIPPED LOUDLY: there is no git'
     if (run(qw(git --version)))[0] != 0;
@@ -40,29 +40,20 @@ sub commit {
 	return scalar <$file>;
 }
 
-sub write_file {
-	my ($name, $text) = @_;
-
-	open my $file, '>', "$dir/$name" or die "$name: $!";
-	print $file $text;
-	close $file or die "$name: $!";
-	return;
-}
-
 mkdir $dir or die $!;
 is(commit(), qq(#define SNIPORT_COMMIT "unknown"\n), 'no repository');
 git(qw(init -q));
 is(commit(), qq(#define SNIPORT_COMMIT "unknown"\n), 'no commit');
-write_file('a.c', "1\n");
+write_file("$dir/a.c", "1\n");
 git(qw(add a.c));
 git(qw(commit -q -m one));
 my $id = substr git(qw(rev-parse HEAD)), 0, 12;
 is(commit(), qq(#define SNIPORT_COMMIT "$id"\n), 'a commit');
-write_file('b.o', "what was built is not a change\n");
+write_file("$dir/b.o", "what was built is not a change\n");
 utime 1, 1, $header or die $!;
 is(commit(), qq(#define SNIPORT_COMMIT "$id"\n), 'the same commit');
 is((stat $header)[9], 1, 'nothing is written, so that nothing is built again');
-write_file('a.c', "2\n");
+write_file("$dir/a.c", "2\n");
 is(commit(), qq(#define SNIPORT_COMMIT "$id, changed"\n), 'a change');
 mkdir "$dir/inner" or die $!;
 is(commit("$dir/inner"), qq(#define SNIPORT_COMMIT "unknown"\n),

@@ -10,17 +10,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniport::Test qw(top);
+use Sniport::Test qw(slurp top);
 
 chdir top() or die;
-
-sub slurp {
-	my ($name) = @_;
-
-	open my $file, '<', $name or die "$name: $!";
-	local $/;
-	return scalar <$file>;
-}
 
 # One test: the list of what is wrong is empty.
 sub none {

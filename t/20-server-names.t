@@ -9,11 +9,12 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Hello;
-use Sniport::Refused qw(escaped lines_of refused_ok);
+use Sniport::Refused qw(escaped refused_ok);
 use Sniport::Upstream;
 
 my $UNRECOGNIZED = 'alert 2 112';

@@ -11,11 +11,12 @@ use IO::Socket::IP;
 use Socket qw(IPPROTO_TCP SOCK_STREAM TCP_NODELAY);
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Hello;
-use Sniport::Refused qw(escaped lines_of refused_ok);
+use Sniport::Refused qw(escaped refused_ok);
 use Sniport::Test qw(deadline readable under_valgrind);
 use Sniport::Upstream;
 

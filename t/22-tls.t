@@ -10,12 +10,13 @@ use lib "$FindBin::Bin/lib";
 use JSON::PP ();
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Hello;
 use Sniport::Record;
-use Sniport::Refused qw(lines_of refused_ok);
+use Sniport::Refused qw(refused_ok);
 use Sniport::Test qw(certificate deadline group_kill group_start poll readable
 	run temporary);
 use Sniport::Upstream;
@@ -420,6 +421,15 @@ bystander_ok();
 cut_ok('a fatal close_notify', '1.2', sub { return $_[0]->alert(2, 0); }, 0,
 	'client_tls', 'the client sent the fatal alert 0 (close notify)');
 
+# A record, a part of another, and a FIN.
+sub fin_within {
+	my ($r) = @_;
+
+	$r->send($r->data('x'), substr $r->data('lost'), 0, -1);
+	$r->{client}->fin;
+	return '';
+}
+
 # The stream that ends without close_notify.
 for my $version ('1.2', '1.3') {
 	my $client = connected("a.test:$port_a", version => $version);
@@ -434,13 +444,7 @@ for my $version ('1.2', '1.3') {
 		[ 3, 'fin', 'client_truncated', JSON::PP::true(), 'client' ],
 		'and marked');
 
-	cut_ok('a FIN within a record', $version, sub {
-		my ($r) = @_;
-
-		$r->send($r->data('x'), substr $r->data('lost'), 0, -1);
-		$r->{client}->fin;
-		return '';
-	}, 1, 'client_cut');
+	cut_ok('a FIN within a record', $version, \&fin_within, 1, 'client_cut');
 }
 
 # ... which may be forbidden.
@@ -458,13 +462,7 @@ for my $version ('1.2', '1.3') {
 		$r->{client}->fin;
 		return '';
 	}, 3, 'client_cut');
-	cut_ok('a FIN within a record', $version, sub {
-		my ($r) = @_;
-
-		$r->send($r->data('x'), substr $r->data('lost'), 0, -1);
-		$r->{client}->fin;
-		return '';
-	}, 1, 'client_cut');
+	cut_ok('a FIN within a record', $version, \&fin_within, 1, 'client_cut');
 }
 
 # tls.min_version.

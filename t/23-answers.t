@@ -12,10 +12,10 @@ use IPC::Open2 qw(open2);
 use Test::More;
 
 use Sniport::Alone qw(alone not_alone);
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Peer;
-use Sniport::Refused qw(lines_of);
 use Sniport::Test qw(deadline readable slow writable);
 use Sniport::Upstream;
 

@@ -11,11 +11,11 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::DNS;
 use Sniport::Record;
-use Sniport::Refused qw(lines_of);
 use Sniport::Test qw(deadline poll readable);
 use Sniport::Upstream;
 

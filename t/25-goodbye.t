@@ -10,14 +10,13 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline poll readable);
+use Sniport::Test qw(deadline poll readable unsent);
 use Sniport::Upstream;
 
 my $COUNT = 30;
-my $SIOCOUTQ = 0x5411;
 my @VERSIONS = ('1.2', '1.3');
 my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
 	timeouts => 'shutdown = "2s";');
@@ -54,14 +53,6 @@ sub leave {
 	$client->$goodbye;
 	$client->close;
 	return $port;
-}
-
-# How many bytes sent have not reached sniport?
-sub unsent {
-	my ($socket) = @_;
-
-	ioctl $socket, $SIOCOUTQ, my $left = pack 'i', 0 or die "ioctl: $!";
-	return unpack 'i', $left;
 }
 
 # So many clients, one after the other, each treated by the code, which

@@ -10,11 +10,11 @@ use lib "$FindBin::Bin/lib";
 use Socket qw(IPPROTO_TCP TCP_CORK);
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::DNS;
 use Sniport::Peer;
-use Sniport::Refused qw(lines_of);
 use Sniport::Test qw(slow usage);
 use Sniport::Upstream;
 

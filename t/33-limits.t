@@ -9,12 +9,12 @@ use lib "$FindBin::Bin/lib";
 use IO::Socket::IP;
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Hello;
-use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline poll readable run slow under_valgrind
-	usage);
+use Sniport::Test qw(deadline poll readable run slow status timeout
+	under_valgrind usage);
 use Sniport::Upstream;
 
 my $daemon;
@@ -189,8 +189,8 @@ SKIP: {
 	skip 'only root sees the open files of a worker', 1 if $> != 0;
 	start();
 	($worker) = $daemon->workers;
-	my ($uid, $gid) = (run('cat', "/proc/$worker/status"))[1] =~
-	    /^Uid:\t(\d+).*^Gid:\t(\d+)/ms;
+	my ($uid, $gid) = map { (split ' ', status($worker, $_))[0] }
+	    qw(Uid Gid);
 	my $open = sub {
 		return { map { s!.*/!!r => 1 } glob "/proc/$worker/fd/*" };
 	};

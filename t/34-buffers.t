@@ -9,10 +9,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Peer;
-use Sniport::Refused qw(lines_of);
 use Sniport::Test qw(certificate poll slow);
 use Sniport::Upstream;
 

@@ -12,15 +12,13 @@ use Test::More;
 use JSON::PP ();
 use Time::HiRes ();
 
+use Sniport::Audit qw(line_ok);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Record;
-use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline poll readable under_valgrind
-	writable);
+use Sniport::Test qw(deadline poll readable under_valgrind unsent writable);
 use Sniport::Upstream;
 
-my $SIOCOUTQ = 0x5411;
 my @VERSIONS = ('1.2', '1.3');
 my $UPLOAD = 100_000;
 
@@ -32,24 +30,6 @@ sub client {
 
 	return Sniport::Client->new(port => $daemon->port,
 		name => 'example.com:' . $upstream->port, %option);
-}
-
-# One test: the audit line of this port has these fields (undef: has not).
-sub line_ok {
-	my ($port, $name, %want) = @_;
-	my ($line) = values %{ { lines_of($daemon, $port) } };
-	my %got = map { ($_ => $line->{$_}) } keys %want;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is_deeply(\%got, \%want, "$name: audit line") or diag(explain($line));
-	return;
-}
-
-sub unsent {
-	my ($socket) = @_;
-
-	ioctl $socket, $SIOCOUTQ, my $left = pack 'i', 0 or die "ioctl: $!";
-	return unpack 'i', $left;
 }
 
 # An upstream that sends, once something has come, until nobody takes any more,
@@ -87,7 +67,7 @@ for my $version (@VERSIONS) {
 	my $report = $upstream->report;
 	is($report->{end}, 'reset', "$name: the upstream sees a reset");
 	is($report->{bytes}, $UPLOAD, "$name: after all that was sent");
-	line_ok($port, $name, reason => 'client_reset', closed_first => 'client',
+	line_ok($daemon, $port, $name, reason => 'client_reset', closed_first => 'client',
 		client_truncated => undef, bytes_from_client => $UPLOAD);
 
 	$name = "TLS $version: the client closes with unread data while " .
@@ -104,7 +84,7 @@ for my $version (@VERSIONS) {
 	$report = $upstream->report;
 	is($report->{end}, 'reset', "$name: the upstream sees a reset");
 	is($report->{bytes}, $UPLOAD, "$name: after all that was sent");
-	line_ok($port, $name, reason => 'client_reset', closed_first => 'client',
+	line_ok($daemon, $port, $name, reason => 'client_reset', closed_first => 'client',
 		client_truncated => undef, bytes_from_client => $UPLOAD);
 }
 
@@ -120,7 +100,7 @@ for my $version (@VERSIONS) {
 	is($client->wait_end, 'reset', "$name: no alert, but a reset");
 	my $report = $upstream->report;
 	is($report->{end}, 'reset', "$name: so sees the upstream");
-	line_ok($port, $name, reason => 'client_tls', closed_first => 'client',
+	line_ok($daemon, $port, $name, reason => 'client_tls', closed_first => 'client',
 		bytes_from_client => 4);
 }
 
@@ -145,7 +125,7 @@ for my $version (@VERSIONS) {
 		is($report->{bytes}, 6, "$name: after what came whole");
 		is($client->wait_end, $end eq 'fin' ? 'close_notify' : 'reset',
 			"$name: so does the client");
-		line_ok($port, $name, closed_first => 'client',
+		line_ok($daemon, $port, $name, closed_first => 'client',
 			reason => $end eq 'fin' ? 'client_truncated' :
 			    'client_cut',
 			client_truncated => $end eq 'fin' ? JSON::PP::true :

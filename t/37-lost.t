@@ -13,11 +13,11 @@ use lib "$FindBin::Bin/lib";
 use Sniport::Alone qw(alone);
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Network;
-use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline left poll readable run writable);
+use Sniport::Test qw(deadline left poll readable run unsent writable);
 use Sniport::Tunnel qw(finish);
 use Sniport::Upstream;
 
@@ -26,7 +26,6 @@ plan skip_all => "SKIPPED LOUDLY: $why" if $why;
 
 $SIG{PIPE} = 'IGNORE';
 
-my $SIOCOUTQ = 0x5411;
 my $LOST = 2; # seconds
 my %NET = (c => '198.51.100', u => '203.0.113');
 my %far = (c => Sniport::Network->new, u => Sniport::Network->new);
@@ -88,11 +87,7 @@ sub upstream {
 sub wait_sent {
 	my ($socket) = @_;
 
-	return poll(sub {
-		ioctl $socket, $SIOCOUTQ, my $left = pack 'i', 0
-		    or die "ioctl: $!";
-		return unpack('i', $left) == 0;
-	});
+	return poll(sub { unsent($socket) == 0 });
 }
 
 # An upstream that says that it is there, sends a byte when told to, and reads

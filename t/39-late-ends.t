@@ -12,11 +12,11 @@ use Test::More;
 use Net::SSLeay ();
 use Time::HiRes ();
 
+use Sniport::Audit qw(line_ok);
 use Sniport::Client;
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Record;
-use Sniport::Refused qw(lines_of);
 use Sniport::Test qw(deadline poll readable);
 use Sniport::Upstream;
 
@@ -26,17 +26,6 @@ my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
 	dns => 'family = "ipv4"; servers = [ "' . $dns->server .
 	    '" ]; timeout = "60s";',
 	timeouts => 'client_hello = "60s"; handshake = "60s"; connect = "60s";');
-
-# One test: the audit line of this port has these fields.
-sub line_ok {
-	my ($port, $name, %want) = @_;
-	my ($line) = values %{ { lines_of($daemon, $port) } };
-	my %got = map { ($_ => $line->{$_}) } keys %want;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is_deeply(\%got, \%want, "$name: audit line") or diag(explain($line));
-	return;
-}
 
 # When this has an answer, the worker has seen all that came before.
 my $echo = Sniport::Upstream->new('echo');
@@ -79,7 +68,7 @@ for (
 	seen();
 	$dns->release;
 	is($upstream->report->{end}, $end, "$what: the upstream sees a $end");
-	line_ok($port, $what, reason => $reason, closed_first => 'client');
+	line_ok($daemon, $port, $what, reason => $reason, closed_first => 'client');
 	$client->close;
 }
 
@@ -91,7 +80,7 @@ for my $length (3, 9, 200) {
 
 	syswrite $client->socket, substr $hello . 'x' x 1000, 0, $length;
 	$client->fin;
-	line_ok($port, "$length bytes of a hello, and the end",
+	line_ok($daemon, $port, "$length bytes of a hello, and the end",
 		reason => 'client_abandoned', closed_first => 'client');
 }
 
@@ -114,7 +103,7 @@ for my $version ('1.2', '1.3') {
 	Net::SSLeay::connect($client->{ssl});
 	$client->reset;
 	kill 'CONT', $worker or die "kill: $!";
-	line_ok($port, "TLS $version: a reset with the end of the handshake",
+	line_ok($daemon, $port, "TLS $version: a reset with the end of the handshake",
 		reason => 'client_abandoned', closed_first => 'client');
 }
 $bystander->close;
@@ -155,7 +144,7 @@ for my $first ('client', 'upstream') {
 	my $report = $upstream->report;
 	is($report->{got}, $PIECES * $PIECE, "$name: all arrives");
 	is($report->{end}, 'fin', "$name: and the end");
-	line_ok($port, $name, reason => 'done');
+	line_ok($daemon, $port, $name, reason => 'done');
 }
 $daemon->stop_ok;
 done_testing;

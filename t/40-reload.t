@@ -12,7 +12,7 @@ use Test::More;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Peer;
-use Sniport::Test qw(certificate deadline poll under_valgrind);
+use Sniport::Test qw(certificate deadline poll status under_valgrind);
 use Sniport::Tunnel qw(arrivals_more arrivals_start arrivals_stop broken_peers
 	finish name_of tunnel_open works);
 use Sniport::Upstream;
@@ -29,20 +29,11 @@ sub rule {
 		$title // 'test', $destination);
 }
 
-# How many files the master has open; undef where that cannot be seen.
-sub files {
-	my ($daemon) = @_;
-
-	opendir(my $dir, '/proc/' . $daemon->pid . '/fd') or return undef;
-	return scalar grep { /^\d/ } readdir $dir;
-}
-
 # The master's memory in KiB, of the kind ("VmRSS", "VmData").
 sub memory {
 	my ($daemon, $kind) = @_;
 
-	open my $file, '<', '/proc/' . $daemon->pid . '/status' or die $!;
-	return +(map { /^$kind:\s*(\d+) kB/ } <$file>)[0];
+	return status($daemon->pid, $kind) =~ s/ kB$//r;
 }
 
 # The audit line of a tunnel, an empty hash where none comes.
@@ -59,7 +50,7 @@ sub line_of {
 # The first is started now and looked at last, since its sockets stay for ten
 # seconds.
 my $shrunk = Sniport::Daemon->new(top => 'workers = 3;', @hosts);
-my $shrunk_files = files($shrunk);
+my $shrunk_files = $shrunk->files;
 subtest 'fewer workers: what waits for those that go is served' => sub {
 	my @old = $shrunk->workers;
 	is(scalar @old, 3, 'three workers');
@@ -350,15 +341,15 @@ subtest 'twenty reloads leave nothing behind' => sub {
 		is(scalar(grep { works($_) && finish($_) } @clients),
 			scalar @clients, scalar(@clients) . ' tunnels outlive it');
 		ok(poll(sub { $daemon->workers == 2 }), 'only two workers are left');
-		my @now = (files($daemon), map { memory($daemon, $_) }
+		my @now = ($daemon->files, map { memory($daemon, $_) }
 			qw(VmRSS VmData));
 		@before = @now, next if !$batch;
 		SKIP: {
 			skip 'SKIPPED LOUDLY: only root may count the files of ' .
 			    'sniport', 1 if !defined $now[0];
 			# A worker is gone before the master has seen it.
-			poll(sub { files($daemon) <= $before[0] });
-			is(files($daemon), $before[0], 'no file is left open');
+			poll(sub { $daemon->files <= $before[0] });
+			is($daemon->files, $before[0], 'no file is left open');
 		}
 		SKIP: {
 			skip 'the memory is valgrind\'s', 2 if under_valgrind();
@@ -377,9 +368,9 @@ subtest 'the sockets of workers that are no more go at last' => sub {
 	SKIP: {
 		skip 'SKIPPED LOUDLY: only root may count the files of sniport', 1
 		    if !defined $shrunk_files;
-		ok(poll(sub { files($shrunk) == $shrunk_files - 8 }),
+		ok(poll(sub { $shrunk->files == $shrunk_files - 8 }),
 			'two listening sockets, control sockets, stores and tables less') or
-			diag(files($shrunk) . " of $shrunk_files");
+			diag($shrunk->files . " of $shrunk_files");
 	}
 	my @clients = map { tunnel_open($shrunk, $upstream) } 1 .. 20;
 	is(scalar(grep { works($_) && finish($_) } @clients), 20,

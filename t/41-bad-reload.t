@@ -14,7 +14,7 @@ use POSIX ();
 
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Test qw(certificate deadline poll run);
+use Sniport::Test qw(certificate deadline poll run timeout);
 use Sniport::Tunnel qw(arrivals_more arrivals_start arrivals_stop finish name_of
 	tunnel_open works);
 use Sniport::Upstream;
@@ -22,14 +22,6 @@ use Sniport::Upstream;
 my $upstream = Sniport::Upstream->new('echo');
 my $name = name_of($upstream);
 my @hosts = (hosts => "127.0.0.1 peer.test\n");
-
-# How many files the master has open; -1 where that cannot be seen.
-sub files {
-	my ($daemon) = @_;
-
-	opendir(my $dir, '/proc/' . $daemon->pid . '/fd') or return -1;
-	return scalar grep { /^\d/ } readdir $dir;
-}
 
 # The number of the first line of the configuration that matches.
 sub line_number {
@@ -51,7 +43,7 @@ sub fails_ok {
 	my ($daemon, $title, %row) = @_;
 	my %before = %{ $daemon->{option} };
 	my @workers = $daemon->workers;
-	my $files = files($daemon);
+	my $files = $daemon->files // -1;
 	my $generation = $daemon->{generation} //= 1;
 
 	subtest $title => sub {
@@ -78,7 +70,7 @@ sub fails_ok {
 			'the service manager is told');
 		ok(poll(sub { "@{[ $daemon->workers ]}" eq "@workers" }),
 			'the workers are the same');
-		ok(poll(sub { files($daemon) == $files }), 'no file is left open');
+		ok(poll(sub { ($daemon->files // -1) == $files }), 'no file is left open');
 		my $new = tunnel_open($daemon, $upstream);
 		ok(works($new) && finish($new), 'new tunnels come about');
 		my $port = $new->local_port;

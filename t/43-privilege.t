@@ -8,9 +8,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Test qw(build poll run slow temporary);
+use Sniport::Test qw(build poll run slow status temporary);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -20,15 +21,6 @@ my $upstream = Sniport::Upstream->new('echo');
 my @hosts = (hosts => "127.0.0.1 peer.test\n");
 # Somebody whom no system has.
 my $UID = 61234;
-
-# A line of /proc/PID/status, its words joined by blanks.
-sub status {
-	my ($pid, $name) = @_;
-
-	open my $file, '<', "/proc/$pid/status" or die "status of $pid: $!";
-	my ($value) = map { /^$name:\s*(.*?)\s*$/ } <$file>;
-	return join ' ', split ' ', $value // 'none';
-}
 
 sub limit {
 	my ($pid, $name) = @_;
@@ -66,8 +58,8 @@ sub works_ok {
 
 	ok(works($client) && finish($client), 'a tunnel comes about');
 	# A scribe that cannot give up its privileges has lines dropped, too.
-	my $line = $daemon->wait_audit(sub { defined $_->{reason} });
-	is($line->{reason}, 'done', 'and its audit line is written');
+	is({ lines_of($daemon, $client->local_port) }->{$client->local_port}{reason},
+		'done', 'and its audit line is written');
 	return;
 }
 

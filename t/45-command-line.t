@@ -9,20 +9,11 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Sniport::Alone; # where no port is taken
-use Sniport::Test qw(certificate run sniport temporary top);
+use Sniport::Test qw(certificate run sniport temporary top write_file);
 
 my $temporary = temporary();
 my $dir = "$temporary";
 my ($chain, $key) = certificate($dir, 'tls');
-
-sub write_file {
-	my ($name, $text) = @_;
-
-	open my $file, '>', "$dir/$name" or die "$name: $!";
-	print $file $text;
-	close $file or die "$name: $!";
-	return "$dir/$name";
-}
 
 # Runs sniport; its status, standard output and standard error.
 sub sniport_run {
@@ -76,7 +67,7 @@ rules = (
 	{ name = "no"; action = "deny"; destinations = [ "*:25" ]; }
 );
 EOT
-my $file = write_file('good.conf', $good);
+my $file = write_file("$dir/good.conf", $good);
 my @config = ('-c', $file);
 
 # Options.
@@ -123,19 +114,19 @@ is((run(qw(sh -c), 'exec "$@" >/dev/full', '-', sniport(), @config, '-T'))[0],
 	1, 'what cannot be printed is an error');
 
 # -t leaves nothing behind that would be in the service's way.
-write_file('logs.conf', $good . qq(log = { error = "$dir/e.log"; access = "$dir/a.log"; };));
+write_file("$dir/logs.conf", $good . qq(log = { error = "$dir/e.log"; access = "$dir/a.log"; };));
 run_ok('-t: logs', [ '-c', "$dir/logs.conf", '-t' ], 0, qr/valid/, $NO_ERROR);
 is_deeply([ glob "$dir/[ae].log" ], [], 'no log file is made');
-write_file('logs.conf', $good . qq(log = { access = "$dir/nothing/a.log"; };));
+write_file("$dir/logs.conf", $good . qq(log = { access = "$dir/nothing/a.log"; };));
 run_ok('-t: no folder for logs', [ '-c', "$dir/logs.conf", '-t' ], 1, $NOTHING,
 	qr/^sniport: \Q$dir\E\/logs\.conf:\d+: log\.access: \Q$dir\E\/nothing\/a\.log cannot be opened: No such file or directory$/m);
 # ... and tells of all that is missing outside of the file.
-write_file('missing.conf', $good =~ s/tls\.pem/none.pem/r =~ s/tls\.key/none.key/r
+write_file("$dir/missing.conf", $good =~ s/tls\.pem/none.pem/r =~ s/tls\.key/none.key/r
 	. qq(dns = { hosts_file = "$dir/none"; };));
 run_ok('-t: missing files', [ '-c', "$dir/missing.conf", '-t' ], 1, $NOTHING,
 	qr/none\.pem: .*\n.*none\.key: .*\n.*dns\.hosts_file: /);
-write_file('missing.conf', $good . qq(\@include "dns.conf"\n));
-write_file('dns.conf', qq(\n\ndns = {\nhosts_file = "$dir/none"; };\n));
+write_file("$dir/missing.conf", $good . qq(\@include "dns.conf"\n));
+write_file("$dir/dns.conf", qq(\n\ndns = {\nhosts_file = "$dir/none"; };\n));
 run_ok('-t: a missing file of an included one',
 	[ '-c', "$dir/missing.conf", '-t' ], 1, $NOTHING,
 	qr/^sniport: \Q$dir\E\/dns\.conf:4: dns\.hosts_file: \Q$dir\E\/none: /m);
@@ -144,7 +135,7 @@ run_ok('-t: a missing file of an included one',
 for (
 	[ 'a small one', $file ],
 	[ 'the sample', top() . '/etc/sniport.conf' ],
-	[ 'one with odd strings', write_file('odd.conf', $good .
+	[ 'one with odd strings', write_file("$dir/odd.conf", $good .
 		q(dns = { servers = [ "192.0.2.53", "[2001:db8::53]:5353" ]; };
 		user = "a\"b\\\\c d";)) ],
 ) {
@@ -154,7 +145,7 @@ for (
 		is($status, 0, 'it is printed') or diag($said);
 		like($first, qr/^\ttunnels = 100000;.*^\taccess = /ms, 'with defaults');
 		my ($again, $second, $err) = sniport_run('-c',
-			write_file('printed.conf', $first), '-T');
+			write_file("$dir/printed.conf", $first), '-T');
 		is($again, 0, 'what was printed is valid') or diag($err);
 		is($second, $first, 'and prints the same');
 	};
@@ -186,7 +177,7 @@ run_ok('-q: an identity is not an address', [ @config, '-q',
 	'www.example.org:443', '-s', 'client.example.com' ], 1,
 	qr/\Athe client's address is unknown: rule "team"/, $NOTHING);
 run_ok('-q: a configuration that cannot be used', [ '-c',
-	write_file('broken.conf', "workers = ;\n"), '-q', 'a.test:1' ], 2, $NOTHING,
+	write_file("$dir/broken.conf", "workers = ;\n"), '-q', 'a.test:1' ], 2, $NOTHING,
 	qr/\Asniport: .*broken\.conf:1: workers: /);
 for (
 	[ [ 'db.example.com' ], 'the server name has no port \(sni_no_port\)' ],
@@ -209,7 +200,7 @@ sub mistake_ok {
 
 	$good =~ $from or die "$title: nothing matches $from";
 	my $line = 1 + (substr($good, 0, $-[0]) =~ tr/\n//) + ($below // 0);
-	my $bad = write_file('bad.conf', $good =~ s/$from/$to/r);
+	my $bad = write_file("$dir/bad.conf", $good =~ s/$from/$to/r);
 	for my $option ([ '-t' ], [], [ '-T' ]) {
 		run_ok("@$option $title", [ '-c', $bad, @$option ], 1, $NOTHING,
 			qr/\Asniport: \Q$bad\E:$line: $says\n\z/);
@@ -291,22 +282,22 @@ mistake_ok('include that is missing', qr/workers = 1;/,
 
 # What is missing altogether, and several mistakes at once.
 for my $section ('listeners', 'tls') {
-	my $bad = write_file('bad.conf', $good =~ s/^$section = .*?^[)}];\n//msr);
+	my $bad = write_file("$dir/bad.conf", $good =~ s/^$section = .*?^[)}];\n//msr);
 	run_ok("no $section", [ '-c', $bad, '-t' ], 1, $NOTHING,
 		qr/\Asniport: \Q$bad\E:\d+: $section\S*: is missing; write .*\n\z/);
 }
-run_ok('an empty file', [ '-c', write_file('bad.conf', ''), '-t' ], 1, $NOTHING,
+run_ok('an empty file', [ '-c', write_file("$dir/bad.conf", ''), '-t' ], 1, $NOTHING,
 	qr/: listeners: is missing; .*\n.*: tls.*: is missing; /);
 {
-	my $bad = write_file('bad.conf', $good =~ s/workers = 1/worker = 1/r =~
+	my $bad = write_file("$dir/bad.conf", $good =~ s/workers = 1/worker = 1/r =~
 	    s/"1h"/"1x"/r =~ s/:5432//r);
 	run_ok('three mistakes', [ '-c', $bad, '-t' ], 1, $NOTHING,
 		qr/\A(?:sniport: \Q$bad\E:\d+: .*\n){3}\z/);
 }
 # In a file that is included, its own name and line are told.
 {
-	my $part = write_file('part.conf', "# one\n# two\nidel = \"1h\";\n");
-	my $bad = write_file('bad.conf', $good =~
+	my $part = write_file("$dir/part.conf", "# one\n# two\nidel = \"1h\";\n");
+	my $bad = write_file("$dir/bad.conf", $good =~
 	    s/idle = "1h";/\@include "part.conf"/r);
 	run_ok('an included file', [ '-c', $bad, '-t' ], 1, $NOTHING,
 		qr/\Asniport: \Q$part\E:3: timeouts\.idel: .*\bidle\b.*\n\z/);

@@ -13,7 +13,7 @@ use Time::HiRes ();
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Dialled qw(asked dial echoes ended_ok line_of listen_on);
-use Sniport::Test qw(deadline poll slow temporary);
+use Sniport::Test qw(deadline poll slow temporary write_file);
 use Sniport::Tunnel qw(is_open);
 
 my @HOSTS = map { "127.0.0.$_" } 2 .. 4;
@@ -337,21 +337,12 @@ $daemon->stop_ok;
 
 # No search list, nor what else the environment may say.
 my $dir = temporary();
-sub file {
-	my ($name, $text) = @_;
-
-	open my $file, '>', "$dir/$name" or die "$name: $!";
-	print $file $text;
-	close $file or die "$name: $!";
-	return "$dir/$name";
-}
-
 my @short = (reason => 'dns_not_found', tried => undef);
 $dns->zone({ map { ("$_.test" => $good) } qw(short.corp short.search real) });
 $dns->clear;
 $daemon = Sniport::Daemon->new(dns('negative_ttl = "0";'), environment => {
 	LOCALDOMAIN => 'corp.test search.test', RES_OPTIONS => 'ndots:5',
-	HOSTALIASES => file('aliases', "short real.test\n") });
+	HOSTALIASES => write_file("$dir/aliases", "short real.test\n") });
 ended_ok($daemon, "short:$port", 'no search list', @short);
 ended_ok($daemon, "short.corp:$port", 'nor part of one', @short);
 $dns->all('SERVFAIL');
@@ -369,7 +360,7 @@ SKIP: {
 	my @own = map { Sniport::DNS->new(host => "127.0.0.5$_", port => 53,
 		zone => { "own$_.test" => $good, 'short.corp.test' => $good })
 	} 0, 1;
-	my $use = sub { return file('resolv.conf', "search corp.test\n" .
+	my $use = sub { return write_file("$dir/resolv.conf", "search corp.test\n" .
 		"options ndots:4\nnameserver " . $own[ $_[0] ]->host . "\n") };
 	bind_file($use->(0), '/etc/resolv.conf');
 	$daemon = Sniport::Daemon->new(dns('/* servers: those of resolv.conf */'));

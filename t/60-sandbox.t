@@ -17,7 +17,7 @@ use Sniport::Client;
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Dialled qw(ended_ok line_of);
-use Sniport::Test qw(build deadline poll readable run slow temporary);
+use Sniport::Test qw(build deadline poll readable run slow status temporary);
 use Sniport::Tunnel qw(finish name_of tunnel_open works);
 use Sniport::Upstream;
 
@@ -64,13 +64,6 @@ sub serves {
 	return works($client) && finish($client);
 }
 
-sub status {
-	my ($pid) = @_;
-
-	open my $file, '<', "/proc/$pid/status" or return {};
-	return { map { /^(\w+):\s*(.*)/ ? ($1 => $2) : () } <$file> };
-}
-
 # A file appears whole, in the place of another, as those who manage
 # resolv.conf do it.
 sub replace {
@@ -104,8 +97,8 @@ sub states_ok {
 	my ($title) = @_;
 
 	for my $pid ($daemon->workers) {
-		my $status = status($pid);
-		is_deeply([ @$status{qw(Seccomp NoNewPrivs CapPrm CapEff)} ],
+		is_deeply([ map { status($pid, $_) }
+			qw(Seccomp NoNewPrivs CapPrm CapEff) ],
 			[ 2, 1, ('0' x 16) x 2 ],
 			"$title: a worker is filtered and has no privileges");
 	}
@@ -142,7 +135,7 @@ sub buffers_ok {
 }
 buffers_ok('start');
 # A container has a filter of its own.
-my ($master, $one) = map { status($_)->{Seccomp_filters} // 0 } $daemon->pid,
+my ($master, $one) = map { status($_, 'Seccomp_filters') || 0 } $daemon->pid,
     $daemon->workers;
 isnt($one, $master, 'the master is not') if $one;
 ok(serves($daemon), 'a tunnel');
@@ -237,7 +230,7 @@ for my $word (@forbidden) {
 	ok(serves($corrupted), "$word: another worker serves");
 	my ($second) = $corrupted->workers;
 	isnt($second, $first, "$word: in place of it");
-	is(status($second)->{Seccomp}, 2, "$word: filtered as well");
+	is(status($second, 'Seccomp'), 2, "$word: filtered as well");
 	$corrupted->stop_ok(name => "$word: sniport stops");
 }
 
@@ -277,7 +270,7 @@ for my $word (qw(password program process)) {
 bid_later($daemon, 'wait');
 ok($daemon->wait_log(qr/^violate wait: begins/m), 'a call that waits');
 kill 'STOP', $worker;
-ok(poll(sub { status($worker)->{State} =~ /^T/ }), 'is stopped');
+ok(poll(sub { status($worker, 'State') =~ /^T/ }), 'is stopped');
 kill 'CONT', $worker;
 ok($daemon->wait_log(qr/^violate wait: done/m), 'and goes on');
 $client->reset;

@@ -16,7 +16,7 @@ use Test::More;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Network;
-use Sniport::Test qw(poll);
+use Sniport::Test qw(poll status);
 use Sniport::Tunnel qw(finish);
 use Sniport::Upstream;
 
@@ -226,10 +226,11 @@ sub fails_ok {
 sub capabilities {
 	my $who = $_[0] // $daemon;
 
-	poll(sub { $who->workers == 1 }) or die 'the old worker is there';
-	my ($pid) = $who->workers;
-	open my $file, '<', "/proc/$pid/status" or die $!;
-	return join ' ', map { /^Cap(?:Inh|Prm|Eff|Amb):\s*0*(\w+)/ } <$file>;
+	my @workers;
+	poll(sub { (@workers = $who->workers) == 1 })
+	    or die 'the old worker is there';
+	return join ' ', map { status($workers[0], "Cap$_") =~ /^0*(\w+)/ }
+	    qw(Inh Prm Eff Amb);
 }
 
 # As routed, by device, by source address.

@@ -13,6 +13,7 @@ use IO::Socket::INET;
 use Socket qw(IPPROTO_TCP SOL_SOCKET SO_LINGER TCP_CORK TCP_NODELAY);
 use Test::More;
 
+use Sniport::Audit qw(fields_ok);
 use Sniport::Authority;
 use Sniport::Client;
 use Sniport::Daemon;
@@ -114,16 +115,6 @@ sub line_of {
 		    ($_->{proxy} // '') =~ /:$local$/ });
 }
 
-# Does the audit line have these fields? undef: it must not have it.
-sub line_ok {
-	my ($line, $title, %want) = @_;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is_deeply({ map { ($_ => $line->{$_}) } keys %want }, \%want,
-		"$title: audit line") or diag(explain($line));
-	return;
-}
-
 #
 # To an upstream
 #
@@ -154,7 +145,7 @@ sub headed_ok {
 		{ error => undef, rest => sha256_hex($bytes), header => \%want,
 		end => 'fin' }, "$title: header and bytes")
 	    or diag(explain($report));
-	line_ok($line, $title, reason => 'done',
+	fields_ok($line, $title, reason => 'done',
 		rule => "out$want{version}", bytes_from_client => length $bytes,
 		egress_line => "line$want{version}",
 		egress => $report->{peer}, proxy => undef);
@@ -316,7 +307,7 @@ sub behind_ok {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is_deeply([ $echo, $client->wait_end ], [ 'ping', 'close_notify' ],
 		"$title: a tunnel");
-	line_ok(line_of($client), $title, client => $local, proxy => $local,
+	fields_ok(line_of($client), $title, client => $local, proxy => $local,
 		reason => 'done', bytes_from_client => 4, %want);
 	return;
 }
@@ -391,12 +382,12 @@ for (
 $from = from([ '198.51.100.66', 0, '192.0.2.1', 443 ]);
 my $client = behind(v2($from));
 is($client->ended, 'alert access_denied', 'a client that is denied');
-line_ok(line_of($client), 'denied', reason => 'rule_deny', rule => 'banned',
+fields_ok(line_of($client), 'denied', reason => 'rule_deny', rule => 'banned',
 	client => client_of($from), proxy => '127.0.0.2:' . $client->local_port);
 $from = from([ '203.0.113.1', 0, '192.0.2.1', 443 ]);
 $client = behind(v1(@$from));
 is($client->ended, 'alert access_denied', 'a client without a rule');
-line_ok(line_of($client), 'no rule', reason => 'no_rule',
+fields_ok(line_of($client), 'no rule', reason => 'no_rule',
 	client => client_of($from), client_address => '203.0.113.1');
 
 # In and out: the upstream hears of the client, not of the load balancer.
@@ -448,7 +439,7 @@ sub bad_ok {
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is($end, 'reset', "$title: a reset") unless $option->{gone};
-	line_ok($line, $title, reason => 'proxy_header', proxy => undef,
+	fields_ok($line, $title, reason => 'proxy_header', proxy => undef,
 		client => ($option->{source} // '127.0.0.2') . ":$local",
 		detail => 'Protocol error', decision => undef,
 		server_name => undef, closed_first => 'sniport', %want);
@@ -505,9 +496,9 @@ for (
 }
 $from = from(\@four);
 my ($end, $line) = sent(v2($from), fin => 1);
-line_ok($line, 'a header and no hello', client => client_of($from), @left);
+fields_ok($line, 'a header and no hello', client => client_of($from), @left);
 ($end, $line) = sent(substr(v2($from), 0, 20), gone => 1);
-line_ok($line, 'a reset', @left, proxy => undef);
+fields_ok($line, 'a reset', @left, proxy => undef);
 
 # Who is not trusted.
 for (['127.0.0.1'], [ '127.0.0.4' ], [ '127.0.0.2', 'plain' ]) {
@@ -515,7 +506,7 @@ for (['127.0.0.1'], [ '127.0.0.4' ], [ '127.0.0.2', 'plain' ]) {
 	for my $bytes (v1(@four), v2(\@four), v2(undef, command => 0)) {
 		my ($end, $line, $local) = sent($bytes . $hello,
 			source => $source, port => $daemon->port($name));
-		line_ok($line, "$source, " . ($name // 'listener'),
+		fields_ok($line, "$source, " . ($name // 'listener'),
 			reason => 'not_tls', client => "$source:$local",
 			proxy => undef, decision => undef);
 	}
@@ -538,7 +529,7 @@ bad_ok('a part of v1', substr(v1(@four), 0, 20), {}, @late);
 bad_ok('a part of v2', substr(v2(\@four, @long), 0, 1000), {}, @late);
 $from = from(\@four);
 ($end, $line) = sent(v2($from));
-line_ok($line, 'no hello', reason => 'client_hello_timeout',
+fields_ok($line, 'no hello', reason => 'client_hello_timeout',
 	client => client_of($from));
 my $slow = IO::Socket::INET->new(LocalAddr => '127.0.0.2', PeerAddr =>
 	'127.0.0.1', PeerPort => $daemon->port) or die "connect: $@";
@@ -549,7 +540,7 @@ for my $byte (split //, v2(\@four, @long)) {
 	last if readable($slow, deadline(0.02)) || !left($deadline);
 }
 $line = line_of($local);
-line_ok($line, 'byte by byte', reason => 'proxy_header', @late);
+fields_ok($line, 'byte by byte', reason => 'proxy_header', @late);
 ok($line->{total_ms} >= 250 && $line->{total_ms} < 500 * timeout(), 'in time')
     or diag($line->{total_ms});
 $daemon->stop_ok;
@@ -615,13 +606,13 @@ END
 		    or diag($client->ended);
 		my $line = $daemon->wait_audit(sub {
 			$_->{client} eq "127.0.0.9:$local" });
-		line_ok($line, "haproxy $name", reason => 'done',
+		fields_ok($line, "haproxy $name", reason => 'done',
 			rule => 'outside', bytes_from_client => length $big);
 		like($line->{proxy}, qr/^127\.0\.0\.2:\d+$/,
 			"haproxy $name: audit line: proxy");
 	}
 	my $line = $daemon->wait_audit(sub { $_->{client} =~ /^127\.0\.0\.3:/ });
-	line_ok($line, "haproxy's health check", @left, proxy => $line->{client});
+	fields_ok($line, "haproxy's health check", @left, proxy => $line->{client});
 
 	# What sniport writes, as haproxy reads it.
 	$port{web} = $socket{web}->sockport;

@@ -11,11 +11,11 @@ use IO::Socket::IP;
 use Test::More;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::DNS;
-use Sniport::Refused qw(lines_of);
-use Sniport::Test qw(deadline poll run slow under_valgrind);
+use Sniport::Test qw(deadline poll slow status under_valgrind);
 use Sniport::Tunnel qw(finish is_open name_of tunnel_open works);
 use Sniport::Upstream;
 
@@ -93,8 +93,8 @@ sub behind_proxy {
 
 # How many MiB of address space the largest of these processes has.
 sub largest {
-	my @sizes = map { (run('cat', "/proc/$_/status"))[1] =~
-		/^VmSize:\s*(\d+) kB/m ? $1 / 1024 : die } @_;
+	my @sizes = map { status($_, 'VmSize') =~ /^(\d+) kB/ ? $1 / 1024 : die }
+	    @_;
 
 	return (sort { $b <=> $a } @sizes)[0];
 }

@@ -12,7 +12,7 @@ use Test::More;
 
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Test qw(deadline poll readable run slow usage);
+use Sniport::Test qw(deadline poll readable run slow status usage);
 use Sniport::Tunnel qw(finish is_open works);
 use Sniport::Upstream;
 
@@ -34,14 +34,15 @@ my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
 	timeouts => 'client_hello = "60s"; handshake = "60s";');
 my ($worker) = $daemon->workers;
 
+# The first number of that line of the worker's status.
 sub status_of {
-	my ($match) = @_;
+	my ($name) = @_;
 
-	return (run('cat', "/proc/$worker/status"))[1] =~ $match ? $1 : die;
+	return status($worker, $name) =~ /^(\d+)/ ? $1 : die;
 }
 
 # A container's root may not do it, but the worker's user itself may.
-my ($uid, $gid) = (status_of(qr/^Uid:\t(\d+)/m), status_of(qr/^Gid:\t(\d+)/m));
+my ($uid, $gid) = (status_of('Uid'), status_of('Gid'));
 sub limit {
 	my ($bytes) = @_;
 
@@ -52,7 +53,7 @@ sub limit {
 }
 
 # Leaves it so many bytes more than it has.
-sub leave { return limit(1024 * status_of(qr/^VmSize:\s*(\d+)/m) + $_[0]); }
+sub leave { return limit(1024 * status_of('VmSize') + $_[0]); }
 
 # The lines of those that were refused for want of memory.
 sub refused { return grep { $_->{reason} eq 'no_memory' } $daemon->audit; }

@@ -14,7 +14,7 @@ use POSIX qw(strftime);
 
 use Sniport::Authority;
 use Sniport::Daemon;
-use Sniport::Test qw(poll run temporary top);
+use Sniport::Test qw(poll run status temporary top);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -25,9 +25,7 @@ my @hosts = (hosts => "127.0.0.1 peer.test\n");
 sub who {
 	my ($pid) = @_;
 
-	open my $file, '<', "/proc/$pid/status" or die "status of $pid: $!";
-	return join ' ', map { /^[UG]id:\s+(\d+)\s+(\d+)/ ? ($1, $2) : () }
-	    <$file>;
+	return join ' ', map { (split ' ', status($pid, $_))[0, 1] } qw(Uid Gid);
 }
 
 # Runs -t on a configuration that has these settings; what it says.

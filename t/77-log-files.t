@@ -13,7 +13,7 @@ use JSON::PP ();
 
 use Sniport::Daemon;
 use Sniport::Hello;
-use Sniport::Test qw(build group_gone poll run sanitized temporary
+use Sniport::Test qw(build group_gone poll run sanitized status temporary
 	under_valgrind);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
@@ -255,22 +255,15 @@ subtest 'a worker that is killed takes no line with it' => sub {
 subtest 'they are few, and not privileged' => sub {
 	plan skip_all => 'SKIPPED LOUDLY: only root has privileges to drop' if $>;
 	my $daemon = Sniport::Daemon->new(@hosts, log => 'access = "/dev/null";');
-	my $status = sub {
-		my ($pid, $name) = @_;
-
-		open my $file, '<', "/proc/$pid/status" or die $!;
-		my ($value) = map { /^$name:\s*(.*?)\s*$/ } <$file>;
-		return join ' ', split ' ', $value;
-	};
 	my @writers = $daemon->writers;
 	is(scalar(@writers), 2, 'one for each log');
 	my $nobody = (getpwnam 'nobody')[2];
 	for my $pid (@writers) {
-		is($status->($pid, 'Uid'), join(' ', ($nobody) x 4), 'user');
-		is($status->($pid, "Cap$_"), '0' x 16, "no capabilities ($_)")
+		is(status($pid, 'Uid'), join(' ', ($nobody) x 4), 'user');
+		is(status($pid, "Cap$_"), '0' x 16, "no capabilities ($_)")
 		    for qw(Eff Prm Inh Amb);
-		is($status->($pid, 'NoNewPrivs'), 1, 'no new privileges');
-		is($status->($pid, 'Seccomp'), 2, 'no system calls but its own')
+		is(status($pid, 'NoNewPrivs'), 1, 'no new privileges');
+		is(status($pid, 'Seccomp'), 2, 'no system calls but its own')
 		    unless sanitized() || under_valgrind();
 		my @files = map { readlink } glob "/proc/$pid/fd/*";
 		# Valgrind has some beside them.

@@ -15,7 +15,7 @@ use Test::More;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Down qw(audited down served waiting);
-use Sniport::Test qw(build poll slow temporary under_valgrind);
+use Sniport::Test qw(build poll slow temporary under_valgrind write_file);
 use Sniport::Tunnel qw(name_of works);
 use Sniport::Upstream;
 
@@ -240,23 +240,30 @@ if (!slow()) {
 	};
 
 	my $dir = temporary();
-	open my $file, '>', "$dir/spoil" or die "$dir/spoil: $!";
-	close $file or die "$dir/spoil: $!";
+	write_file("$dir/spoil", '');
 
-	# Whoever closes such a connection last waits for ten minutes.
-	subtest 'a worker has the close of a connection wait' => sub {
-		my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 3;',
-			timeouts => $patient,
-			environment => { LD_PRELOAD => build() . '/preload/spoil.so',
-				SPOIL => "$dir/spoil" });
-		my @idle;
+	# Has the other workers get such connections; returns their process ids,
+	# and the clients, which must stay.
+	my $spoil = sub {
+		my ($daemon) = @_;
+		my (@idle, @spoilt);
+
 		down($daemon, 0, 4, sub {
 			@idle = idle($daemon, 4);
 			return waiting($daemon, 60, $name);
 		});
-		my @spoilt;
 		poll(sub { (@spoilt = $daemon->log =~ /^spoil (\d+): done/mg) == 2 });
-		is(scalar(@spoilt), 2, 'two do') or diag($daemon->log);
+		return (\@spoilt, @idle);
+	};
+	my @spoils = (@hosts, top => 'workers = 3;', timeouts => $patient,
+		environment => { LD_PRELOAD => build() . '/preload/spoil.so',
+			SPOIL => "$dir/spoil" });
+
+	# Whoever closes such a connection last waits for ten minutes.
+	subtest 'a worker has the close of a connection wait' => sub {
+		my $daemon = Sniport::Daemon->new(@spoils);
+		my ($spoilt, @idle) = $spoil->($daemon);
+		is(scalar(@$spoilt), 2, 'two do') or diag($daemon->log);
 		$daemon->signal('HUP');
 		ok($daemon->wait_log(qr/ reload: done in /), 'the master answers');
 		close $_ for @idle;
@@ -264,21 +271,12 @@ if (!slow()) {
 	};
 
 	subtest 'it does so, and dies' => sub {
-		my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 3;',
-			timeouts => $patient,
-			environment => { LD_PRELOAD => build() . '/preload/spoil.so',
-				SPOIL => "$dir/spoil" });
-		my @idle;
-		down($daemon, 0, 4, sub {
-			@idle = idle($daemon, 4);
-			return waiting($daemon, 60, $name);
-		});
-		my @spoilt;
-		poll(sub { (@spoilt = $daemon->log =~ /^spoil (\d+): done/mg) == 2 });
+		my $daemon = Sniport::Daemon->new(@spoils);
+		my ($spoilt, @idle) = $spoil->($daemon);
 		unlink "$dir/spoil";
-		kill 'KILL', @spoilt;
+		kill 'KILL', @$spoilt;
 		ok($daemon->wait_log(qr/worker \d\[$_\] of generation 1: died/),
-			"the master sees that $_ is dead") for @spoilt;
+			"the master sees that $_ is dead") for @$spoilt;
 		is(served(waiting($daemon, 20, $name)), 20, 'others serve');
 		$daemon->signal('HUP');
 		ok($daemon->wait_log(qr/ reload: done in /), 'the master answers');

@@ -11,7 +11,7 @@ package Sniport::Authority;
 use strict;
 use warnings;
 
-use Sniport::Test qw(certificate run);
+use Sniport::Test qw(certificate run slurp write_file);
 
 sub openssl {
 	my (@arguments) = @_;
@@ -19,23 +19,6 @@ sub openssl {
 
 	die "openssl @arguments: $text" if $status;
 	return;
-}
-
-sub put {
-	my ($name, $text) = @_;
-
-	open my $file, '>', $name or die "$name: $!";
-	print $file $text;
-	close $file or die "$name: $!";
-	return;
-}
-
-sub get {
-	my ($name) = @_;
-
-	open my $file, '<', $name or die "$name: $!";
-	local $/;
-	return <$file>;
 }
 
 my @AUTHORITY = ('basicConstraints=critical,CA:TRUE',
@@ -71,7 +54,7 @@ sub sign_authority {
 	my $issuer = $option{issuer} // $self;
 	my $base = "$self->{dir}/$self->{name}";
 
-	put("$base.ext", join "\n", @AUTHORITY, 'subjectKeyIdentifier=hash',
+	write_file("$base.ext", join "\n", @AUTHORITY, 'subjectKeyIdentifier=hash',
 		$issuer == $self ? () : 'authorityKeyIdentifier=keyid',
 		@{ $option{extensions} // [] }, '');
 	openssl('ca', '-batch', '-notext', '-config', $issuer->config,
@@ -95,9 +78,9 @@ sub make_index {
 	my ($self, $key_id) = @_;
 	my ($dir, $name) = @$self{qw(dir name)};
 
-	put("$dir/$name.index", '');
-	put("$dir/$name.serial", "1000\n");
-	put("$dir/$name.cnf", <<"END");
+	write_file("$dir/$name.index", '');
+	write_file("$dir/$name.serial", "1000\n");
+	write_file("$dir/$name.cnf", <<"END");
 [ca]
 default_ca = ca_default
 [ca_default]
@@ -140,8 +123,8 @@ sub issue {
 		'-out', "$base.csr");
 	openssl('ca', '-batch', '-notext', '-config', $self->config,
 		dates(%option), '-in', "$base.csr", '-out', "$base.pem");
-	put("$base.pem", join '', get("$base.pem"),
-		map { get($_->file) } @{ $option{chain} // [] });
+	write_file("$base.pem", join '', slurp("$base.pem"),
+		map { slurp($_->file) } @{ $option{chain} // [] });
 	return ("$base.pem", "$base.key");
 }
 

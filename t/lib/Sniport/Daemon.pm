@@ -268,6 +268,14 @@ sub workers {
 	return grep { comm($_) !~ /^sniport-(?:log|scribe)$/ } @pids;
 }
 
+# How many files the master has open; undef where that cannot be seen.
+sub files {
+	my ($self) = @_;
+
+	opendir(my $dir, "/proc/$self->{pid}/fd") or return undef;
+	return scalar grep { /^\d/ } readdir $dir;
+}
+
 sub comm {
 	my ($pid) = @_;
 

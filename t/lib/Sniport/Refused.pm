@@ -22,9 +22,10 @@ use warnings;
 use Exporter qw(import);
 use Test::More ();
 
+use Sniport::Audit qw(lines_of);
 use Sniport::Hello ();
 
-our @EXPORT_OK = qw(escaped lines_of refused_ok);
+our @EXPORT_OK = qw(escaped refused_ok);
 
 # What a line must not have unless the row says so: nothing was decided,
 # resolved, dialled or agreed upon.
@@ -39,22 +40,6 @@ sub escaped {
 
 	return substr($bytes, 0, 255) =~
 	    s/([^\x20-\x5b\x5d-\x7e])/sprintf '\\x%02x', ord $1/egr;
-}
-
-# The audit lines of connections by their local ports, once all are there.
-sub lines_of {
-	my ($daemon, @ports) = @_;
-	my (%lines, %want);
-
-	@want{@ports} = ();
-
-	while (%want) {
-		my $line = $daemon->wait_audit(
-			sub { exists $want{ $_->{client_port} } });
-		delete $want{ $line->{client_port} };
-		$lines{ $line->{client_port} } = $line;
-	}
-	return %lines;
 }
 
 # Returns the audit lines, in the order of the rows.

@@ -14,9 +14,11 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 our @EXPORT_OK = qw(
 	build certificate deadline group_gone group_kill group_start left poll
-	readable run sanitized slow slurp sniport temporary timeout top
-	under_valgrind usage writable
+	readable run sanitized slow slurp sniport status temporary timeout top
+	under_valgrind unsent usage writable write_file
 );
+
+my $SIOCOUTQ = 0x5411; # tcp(7)
 
 my $top = abs_path(dirname(__FILE__) . '/../../..');
 my $owner = $$;
@@ -32,6 +34,16 @@ sub slurp {
 	open my $file, '<', $name or die "$name: $!";
 	local $/;
 	return scalar <$file>;
+}
+
+# Makes the file, with this text alone; returns its name.
+sub write_file {
+	my ($name, $text) = @_;
+
+	open my $file, '>:raw', $name or die "$name: $!";
+	print $file $text;
+	close $file or die "$name: $!";
+	return $name;
 }
 
 # The build tree that is under test.
@@ -136,6 +148,24 @@ sub run {
 	close $out;
 	my $status = $? & 127 ? 128 + ($? & 127) : $? >> 8;
 	return ($status, $text);
+}
+
+# What a line of /proc/PID/status says, its words joined by blanks; '' where
+# there is no such line, or no such process any more.
+sub status {
+	my ($pid, $name) = @_;
+
+	open my $file, '<', "/proc/$pid/status" or return '';
+	my ($value) = map { /^$name:\s*(.*)/ } <$file>;
+	return join ' ', split ' ', $value // '';
+}
+
+# How many bytes that were sent has the peer's kernel not acknowledged?
+sub unsent {
+	my ($socket) = @_;
+
+	ioctl $socket, $SIOCOUTQ, my $left = pack 'i', 0 or die "ioctl: $!";
+	return unpack 'i', $left;
 }
 
 # What a process uses: memory and its highest value so far (bytes), CPU time

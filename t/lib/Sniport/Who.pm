@@ -15,6 +15,7 @@ use warnings;
 
 use Test::More;
 
+use Sniport::Audit qw(fields_ok);
 use Sniport::Client;
 
 sub new {
@@ -49,10 +50,8 @@ sub line {
 
 sub line_ok {
 	my ($self, $title, $client, %want) = @_;
-	my $line = $self->line($client);
 
-	is_deeply({ map { $_ => $line->{$_} } keys %want }, \%want,
-		"$title: audit line") or diag(explain($line));
+	fields_ok($self->line($client), $title, %want);
 	return;
 }
 
@@ -65,7 +64,8 @@ sub served_ok {
 	    or diag($client->ended);
 	$client->end;
 	$client->wait_end;
-	$self->line_ok($title, $client, reason => 'done', %want);
+	$self->line_ok($title, $client, reason => 'done', decision => 'allow',
+		%want);
 	return;
 }
 
