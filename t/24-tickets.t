@@ -24,7 +24,7 @@ my $SIZE = 100_000;
 my $dns = Sniport::DNS->new;
 my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
 	dns => 'servers = [ "' . $dns->server . '" ]; family = "ipv4";
-		timeout = "100ms"; tries = 10; cache_size = 0;');
+		timeout = "500ms"; tries = 10; cache_size = 0;');
 
 sub client {
 	my ($upstream, %option) = @_;

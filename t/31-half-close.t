@@ -23,7 +23,7 @@ my $dns = Sniport::DNS->new;
 my $daemon = Sniport::Daemon->new(
 	hosts => "127.0.0.1 peer.test example.com\n",
 	dns => 'servers = [ "' . $dns->server . '" ]; family = "ipv4";
-		timeout = "100ms"; tries = 5; cache_size = 0;');
+		timeout = "500ms"; tries = 10; cache_size = 0;');
 my ($worker) = $daemon->workers;
 
 sub client {

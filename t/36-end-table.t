@@ -215,7 +215,7 @@ cut_ok('a worker is killed', '', sub {
 	my ($daemon) = @_;
 	my ($worker) = $daemon->workers;
 	kill 'KILL', $worker;
-	poll(sub { ($daemon->workers)[0] // $worker != $worker });
+	poll(sub { my ($new) = $daemon->workers; $new && $new != $worker });
 }, sub { $_[0]->stop_ok });
 cut_ok('the drain deadline', 'drain = "100ms";', sub {
 	my ($daemon) = @_;

@@ -242,9 +242,7 @@ subtest 'more workers' => sub {
 };
 
 subtest 'limits and timeouts' => sub {
-	$daemon->reload(top => 'workers = 1;', limits => 'tunnels = 3;',
-		timeouts => sprintf 'client_hello = "%s";',
-			under_valgrind() ? '3s' : '50ms');
+	$daemon->reload(top => 'workers = 1;', limits => 'tunnels = 3;');
 	my @clients = map { tunnel_open($daemon, $upstream) } 1 .. 3;
 	is(scalar(grep { works($_) } @clients), 3, 'as many as may be');
 	my $extra = tunnel_open($daemon, $upstream);
@@ -257,6 +255,7 @@ subtest 'limits and timeouts' => sub {
 		'and newer, old tunnels being counted');
 	ok(!tunnel_open($daemon, $upstream)->established, 'no more');
 	finish($_) for @clients;
+	$daemon->reload(timeouts => 'client_hello = "50ms";');
 	my $silent = Sniport::Client->open(port => $daemon->port);
 	is(line_of($daemon, $silent)->{reason}, 'client_hello_timeout',
 		'time-outs are new');

@@ -358,7 +358,7 @@ SKIP: {
 
 SKIP: {
 	skip 'SKIPPED LOUDLY: there is no compiler', 1 if $cc != 0;
-	my $status = $stuck->wait_notify(qr/^READY=1$/m, deadline(20)) // '';
+	my $status = $stuck->wait_notify(qr/^READY=1$/m, deadline(3 * timeout())) // '';
 	my $says = qr/worker 1\[\d+\]: start: died before all were ready: it was not ready within 10 s$/m;
 	like($status, qr/^STATUS=Reload failed, generation 1 goes on: $says/m,
 		'a worker that does not become ready: the service manager is told');

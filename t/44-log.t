@@ -449,8 +449,9 @@ subtest 'log.level' => sub {
 		tunnel_open($daemon, $upstream,
 			name => name_of($closed))->wait_end;
 		$daemon->reload;
-		poll(sub { $daemon->workers == 1 });
-		my ($old) = $daemon->workers;
+		my @workers;
+		poll(sub { (@workers = $daemon->workers) == 1 });
+		my $old = $workers[0];
 		kill 'KILL', $old;
 		$daemon->wait_log(qr/ error master.*: worker 0\[$old\].*died/);
 		$daemon->stop_ok;

@@ -129,8 +129,9 @@ sub buffers_ok {
 		"$title: the master has their buffers");
 	is_deeply([ map { buffers($_) } @writers ], [ (1) x @writers ],
 		"$title: a writer has its own");
-	is_deeply([ map { buffers($_) } $daemon->workers ],
-		[ (0) x $daemon->workers ], "$title: a worker has none");
+	my @workers = $daemon->workers;
+	is_deeply([ map { buffers($_) } @workers ], [ (0) x @workers ],
+		"$title: a worker has none");
 	return;
 }
 buffers_ok('start');

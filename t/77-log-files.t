@@ -74,12 +74,12 @@ sub unstoppable_ok {
 	my $tunnel = tunnel_open($daemon, $upstream);
 	ok(works($tunnel, 100_000), 'tunnels come about and go on');
 	my ($pid) = $daemon->workers;
-	# Several watchdogs' time.
+	# Three watchdogs' time at least.
 	for (1 .. 30) {
 		my $next = tunnel_open($daemon, $upstream);
 		works($next) && finish($next) or last;
 		$n++;
-		select undef, undef, undef, 0.1;
+		select undef, undef, undef, 0.3;
 	}
 	is($n, 530, 'for longer than the watchdog would wait');
 	is_deeply([ $daemon->workers ], [ $pid ], 'the worker is the same');
@@ -89,7 +89,7 @@ sub unstoppable_ok {
 
 # The watchdog of the service manager is fed meanwhile, too.
 my @watch = (timeouts => sprintf 'watchdog = "%ds"; drain = "8s";',
-	under_valgrind() ? 20 : 1);
+	under_valgrind() ? 20 : 3);
 
 subtest 'a disk that hangs' => sub {
 	plan skip_all => 'SKIPPED LOUDLY: an instrumented program takes no library'

@@ -67,8 +67,7 @@ list_maps(void)
 
 /* Each returns how often it came through, or -1 with errno. */
 
-/* All counts of a tally high, and not such that one more is none; all other
- * memory full of ones. */
+/* All counts high, and not such that one more is none. */
 static int
 lie(void)
 {
@@ -81,7 +80,7 @@ lie(void)
 			continue;
 		n++;
 		if (maps[i].size != sizeof(*t)) {
-			memset(maps[i].at, 0xff, maps[i].size);
+			memset(maps[i].at, 0x7f, maps[i].size);
 			continue;
 		}
 		t = (struct tally *)maps[i].at;
@@ -92,7 +91,7 @@ lie(void)
 }
 
 static int
-wipe(void)
+fill(int byte)
 {
 	size_t i;
 	int n = 0;
@@ -100,10 +99,22 @@ wipe(void)
 	for (i = 0; i < nmaps; i++) {
 		if (!maps[i].writable || maps[i].table)
 			continue;
-		memset(maps[i].at, 0, maps[i].size);
+		memset(maps[i].at, byte, maps[i].size);
 		n++;
 	}
 	return (n);
+}
+
+static int
+ones(void)
+{
+	return (fill(0xff));
+}
+
+static int
+wipe(void)
+{
+	return (fill(0));
 }
 
 /* What can be written after all, is. */
@@ -239,6 +250,7 @@ static const struct {
 	int (*call)(void);
 } table[] = {
 	{ "lie", lie },
+	{ "ones", ones },
 	{ "wipe", wipe },
 	{ "protect", protect },
 	{ "descriptors", descriptors },
@@ -265,7 +277,8 @@ attack(const char *word, size_t len)
 		dprintf(STDERR_FILENO, "maps %s[%d] begins\n", table[i].word,
 		    (int)getpid());
 		n = table[i].call();
-		if (table[i].call == lie || table[i].call == wipe)
+		if (table[i].call == lie || table[i].call == ones ||
+		    table[i].call == wipe)
 			again = table[i].call;
 		if (n < 0)
 			dprintf(STDERR_FILENO, "maps %s: %s\n", table[i].word,

@@ -91,6 +91,20 @@ sub new {
 sub dir { return "$_[0]{dir}"; }
 sub pid { return $_[0]{pid}; }
 
+# A socket that holds a free port, of those that the kernel gives to nobody who
+# does not ask for it.
+sub hold_port {
+	my ($low) = Sniport::Test::slurp('/proc/sys/net/ipv4/ip_local_port_range') =~ /(\d+)/;
+
+	for (1 .. 100) {
+		my $port = $low > 12_000 ? 10_000 + int rand($low - 10_000) : 0;
+		my $socket = IO::Socket::INET->new(Proto => 'tcp',
+			LocalAddr => '127.0.0.1', LocalPort => $port);
+		return $socket if $socket;
+	}
+	die "bind: $!";
+}
+
 # A free port for a listener. It is held until sniport is to take it, so that
 # nobody else is given it meanwhile.
 sub port {
@@ -98,9 +112,7 @@ sub port {
 
 	$name //= '';
 	if (!$self->{ports}{$name}) {
-		my $socket = IO::Socket::INET->new(Proto => 'tcp',
-			LocalAddr => '127.0.0.1', LocalPort => 0)
-		    or die "bind: $!";
+		my $socket = hold_port();
 		$self->{ports}{$name} = $socket->sockport;
 		push @{ $self->{held} }, $socket;
 	}
@@ -258,14 +270,40 @@ sub reload {
 	return $text =~ /^STATUS=(.*)$/m ? $1 : '';
 }
 
-# The process ids of the workers, of all generations.
+# The processes that the master has forked, with the names that they gave
+# themselves, but not those that have ended and wait for it.
+sub children {
+	my ($self) = @_;
+	my (%children, $young);
+
+	# One that was just forked may not have its name yet.
+	poll(sub {
+		$young = 0;
+		%children = ();
+		open my $file, '<', "/proc/$self->{pid}/task/$self->{pid}/children"
+		    or return 1;
+		%children = map { ($_ => [ comm_and_age($_) ]) }
+		    split ' ', <$file> // '';
+		for my $pid (keys %children) {
+			my ($comm, $age) = @{ $children{$pid} };
+			delete $children{$pid} if !defined $comm;
+			$young = 1 if defined $comm && $age < 0.05;
+		}
+		return !$young;
+	}, deadline(1));
+	return map { ($_ => $children{$_}[0]) } keys %children;
+}
+
+# The process ids of the workers, of all generations. Whoever looks at them, or
+# kills them, must allow for one that ends meanwhile.
 sub workers {
 	my ($self) = @_;
+	my %children = $self->children;
 
-	open my $file, '<', "/proc/$self->{pid}/task/$self->{pid}/children"
-	    or return ();
-	my @pids = sort { $a <=> $b } split ' ', <$file> // '';
-	return grep { comm($_) !~ /^sniport-(?:log|scribe)$/ } @pids;
+	my @workers = grep { $children{$_} !~ /^sniport-(?:log|scribe)$/ }
+	    keys %children;
+	@workers = sort { $a <=> $b } @workers;
+	return @workers;
 }
 
 # How many files the master has open; undef where that cannot be seen.
@@ -276,21 +314,29 @@ sub files {
 	return scalar grep { /^\d/ } readdir $dir;
 }
 
-sub comm {
+# The name of a process and for how many seconds it has been there; nothing
+# where it has ended.
+sub comm_and_age {
 	my ($pid) = @_;
 
-	open my $file, '<', "/proc/$pid/comm" or return '';
-	chomp(my $name = <$file> // '');
-	return $name;
+	open my $stat, '<', "/proc/$pid/stat" or return ();
+	open my $uptime, '<', '/proc/uptime' or return ();
+	my ($comm, $state, @field) = (<$stat> // '') =~ /\((.*)\) (\S) (.*)/s
+	    or return ();
+	return () if $state =~ /[ZX]/;
+	# The 22nd of proc(5), in ticks.
+	my $begun = (split ' ', $field[0])[18] / POSIX::sysconf(
+		POSIX::_SC_CLK_TCK());
+	return ($comm, (split ' ', <$uptime>)[0] - $begun);
 }
 
 # The process ids of those that write log files.
 sub writers {
 	my ($self) = @_;
 
-	open my $file, '<', "/proc/$self->{pid}/task/$self->{pid}/children"
-	    or return ();
-	return grep { comm($_) eq 'sniport-log' } split ' ', <$file> // '';
+	my %children = $self->children;
+
+	return grep { $children{$_} eq 'sniport-log' } keys %children;
 }
 
 # The process id of the worker of that number that became ready last, as the
@@ -451,7 +497,7 @@ sub complaints {
 	# What valgrind has to say of itself begins with "--".
 	push @found, "valgrind's report" if $self->valgrind =~ /^==/m;
 	push @found, 'a process that is left' unless
-	    poll(sub { group_gone($self->{pid}) }, deadline(1));
+	    poll(sub { group_gone($self->{pid}) });
 	return @found;
 }
 

@@ -11,7 +11,7 @@ use warnings;
 use Exporter qw(import);
 
 use Sniport::Client ();
-use Sniport::Test qw(poll);
+use Sniport::Test qw(deadline left poll timeout);
 use Sniport::Tunnel qw(finish works);
 
 our @EXPORT_OK = qw(audited down ready served servers waiting);
@@ -61,8 +61,9 @@ sub down {
 	my ($daemon, $number, $seconds, $before) = @_;
 	my $half = $seconds / 2;
 	my $last = 0;
+	my $deadline = deadline(6 * timeout());
 
-	for (;;) {
+	while (left($deadline) > 0) {
 		my $pid;
 		poll(sub { ($pid = $daemon->worker($number)) && $pid != $last })
 		    or die $daemon->log;
@@ -76,6 +77,7 @@ sub down {
 		return @result if $is_last;
 		$last = $pid;
 	}
+	die "its replacement is not put off for $seconds s:\n" . $daemon->log;
 }
 
 1;
