@@ -54,10 +54,21 @@ try_as_owner(const struct conf_listener *l, const char **step)
 	return (error == 0 ? 0 : -EADDRINUSE);
 }
 
+/* Only root can tell whether it is the running service that has it. */
+static const char *
+doubt(int error)
+{
+	if (error != -EADDRINUSE || geteuid() == 0)
+		return ("");
+	return ("; where that is the running service, check as its user or as "
+		"root");
+}
+
 /* Those that the running service has can be had once more. */
 static void
 check_listeners(const struct conf *conf, struct findings *f)
 {
+	char advice[SOCKET_ADVICE_SIZE];
 	const struct conf_listener *l;
 	const char *step;
 	int error;
@@ -68,8 +79,11 @@ check_listeners(const struct conf *conf, struct findings *f)
 			error = try_as_owner(l, &step);
 		if (error != 0)
 			findings_add_at(f, LOG_LEVEL_ERROR, conf, &l->address,
-			    "%s: %s: %s%s", l->address, step, strerror(-error),
-			    socket_advice(&l->addr, step, error));
+			    "%s: %s: %s%s%s", l->address, step,
+			    strerror(-error),
+			    socket_advice(
+				&l->addr, l->dual_stack, error, advice),
+			    doubt(error));
 	}
 }
 

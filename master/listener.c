@@ -147,6 +147,7 @@ int
 listener_prepare(struct listener_set *set, const struct conf *conf,
     size_t nworkers, struct findings *f)
 {
+	char advice[SOCKET_ADVICE_SIZE];
 	struct listener_at at;
 	struct group *g;
 	const char *step;
@@ -171,7 +172,7 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 		findings_add_at(f, LOG_LEVEL_ERROR, conf,
 		    &conf->listeners[i].address, "%s: %s: %s%s",
 		    conf->listeners[i].address, step, strerror(-error),
-		    socket_advice(&conf->listeners[i].addr, step, error));
+		    socket_advice(&at.addr, at.dual_stack, error, advice));
 		first = first != 0 ? first : error;
 	}
 	if (first != 0)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -141,13 +142,46 @@ socket_try(const struct addr *addr, bool dual_stack, const char **step)
 	return (0);
 }
 
-const char *
-socket_advice(const struct addr *addr, const char *step, int error)
+static bool
+is_any(const struct addr *addr)
 {
-	if (error == -EACCES && strcmp(step, "bind") == 0 && addr->port < 1024)
+	static const uint8_t any[sizeof(addr->ip)];
+
+	return (memcmp(addr->ip, any, sizeof(any)) == 0);
+}
+
+/* Sockets that only connect have a port, too, so not only listeners count. */
+static const char *
+advise_in_use(
+    const struct addr *addr, bool dual_stack, char buf[SOCKET_ADVICE_SIZE])
+{
+	snprintf(buf, SOCKET_ADVICE_SIZE,
+	    "; another process, such as another sniport, has %s: as root, ss "
+	    "-tanp \"sport = :%u\" shows which",
+	    dual_stack || is_any(addr) ? "this port on some address"
+				       : "it, or this port on all addresses",
+	    addr->port);
+	return (buf);
+}
+
+const char *
+socket_advice(const struct addr *addr, bool dual_stack, int error,
+    char buf[SOCKET_ADVICE_SIZE])
+{
+	bool ipv6 = addr->family == AF_INET6;
+
+	if (error == -EADDRINUSE)
+		return (advise_in_use(addr, dual_stack, buf));
+	if (error == -EACCES && addr->port < 1024)
 		return ("; a port below 1024 needs CAP_NET_BIND_SERVICE");
-	if (error == -EADDRNOTAVAIL && strcmp(step, "bind") == 0)
-		return ("; this host does not have this address");
+	if (error == -EADDRNOTAVAIL && ipv6)
+		return ("; this host does not have this address, or not yet, "
+			"or IPv6 is disabled on its interface");
+	if (error == -EADDRNOTAVAIL)
+		return ("; this host does not have this address, or not yet");
+	if (error == -EAFNOSUPPORT && ipv6)
+		return ("; this host has no IPv6: listen on an IPv4 address, "
+			"such as 0.0.0.0");
 	return ("");
 }
 

@@ -29,8 +29,11 @@ int socket_probe(const struct addr *, bool dual_stack);
  */
 int socket_try(const struct addr *, bool dual_stack, const char **step);
 
-/* What to do about it, to be appended to an error of the two; static, or "". */
-const char *socket_advice(const struct addr *, const char *step, int error);
+/* What to do about it, to be appended to an error of these: buf, or static; ""
+ * where there is no advice. */
+#define SOCKET_ADVICE_SIZE 192
+const char *socket_advice(const struct addr *, bool dual_stack, int error,
+    char buf[SOCKET_ADVICE_SIZE]);
 
 /* Does it (still) listen? */
 bool socket_listens(int fd);

@@ -283,7 +283,7 @@ for ([ 'a port that is taken', 0 ], [ 'a port that another would share', 1 ]) {
 		ReusePort => $share) or die $!;
 	my $at = '127.0.0.1:' . $taken->sockport;
 	fails_ok($daemon, $title, at => qr/"\Q$at\E"/, says =>
-		"LINE: listeners\\.address: \Q$at\E: bind: Address already in use",
+		"LINE: listeners\\.address: \Q$at\E: bind: Address already in use; another process, .*",
 		change => {
 		listeners => qq($free, { address = "127.0.0.1:%PORT_b%"; },
 			{ default_port = 443;
@@ -292,7 +292,7 @@ for ([ 'a port that is taken', 0 ], [ 'a port that another would share', 1 ]) {
 is(Sniport::Client->open(port => $daemon->port('b'))->ended, 'refused',
 	'what was bound beside it is free again');
 fails_ok($daemon, 'an address of another host', says =>
-	'LINE: listeners\.address: 192\.0\.2\.1:8443: bind: Cannot assign requested address; this host does not have this address',
+	'LINE: listeners\.address: 192\.0\.2\.1:8443: bind: Cannot assign requested address; this host does not have this address, or not yet',
 	at => qr/192\.0\.2\.1/, change => {
 		listeners => qq($free, { address = "192.0.2.1:8443"; }) });
 fails_ok($daemon, 'an unknown user', says =>
