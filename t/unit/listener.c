@@ -535,6 +535,8 @@ in_use(void)
 	struct conf one = conf_of(l, 1), both = conf_of(l, 2);
 	struct listener_set set;
 	struct findings f;
+	static const char said[] =
+	    "configuration: 127.0.0.1:port: bind: Address already in use; ";
 	const char *step;
 	int fd;
 
@@ -545,8 +547,7 @@ in_use(void)
 	findings_init(&f);
 	is_int(listener_prepare(&set, &both, 3, &f), -EADDRINUSE,
 	    "SO_REUSEPORT does not make us share a port with others");
-	is_str(findings_first_error(&f),
-	    "configuration: 127.0.0.1:port: bind: Address already in use",
+	ok(strncmp(findings_first_error(&f), said, strlen(said)) == 0,
 	    "which is said with the address");
 	findings_fini(&f);
 	ok(only_group(&set)->nfds == 2 &&
