@@ -42,23 +42,24 @@ unwritten(const struct writer_state *s, const char **p, size_t *done)
 	return (strnlen(*p, WRITER_BUFFER - *done));
 }
 
-/* Begins with what another has left; a new file gets the whole of a line of
- * which the old one has a part. */
+/* Begins with what another has left, and with the part that is written already
+ * of its first line, since another file has nothing of that. */
 static void
-state_inherit(
-    struct writer_state *s, const struct writer_state *old, bool new_file)
+state_inherit(struct writer_state *s, const struct writer_state *old)
 {
-	size_t done, len;
+	size_t done, len, part = 0;
 	const char *p;
 
 	len = unwritten(old, &p, &done);
-	while (new_file && len > 0 && done > 0 && p[-1] != '\n') {
+	while (len > 0 && part < done && p[-1] != '\n') {
 		p--;
-		done--;
-		len++;
+		part++;
 	}
-	memcpy(s->buffer[0], p, len);
+	memcpy(s->buffer[0], p, part + len);
+	atomic_store(&s->at, part);
 	atomic_store(&s->written, atomic_load(&old->written));
+	s->device = old->device;
+	s->inode = old->inode;
 }
 
 /* Forks one that shares this state. */
@@ -217,7 +218,7 @@ writer_reopen(struct writer *w, const struct run_as *run_as)
 		command(w->status, WRITER_LEAVE);
 	end_child(w->pid, LEAVE_PATIENCE);
 	fd_close(&w->status);
-	state_inherit(state, w->state, true);
+	state_inherit(state, w->state);
 	private_free(w->state, sizeof(*w->state));
 	w->state = state;
 	w->pid = pid;
@@ -255,7 +256,7 @@ writer_tick(struct writer *w, int64_t now)
 	state = private_new(sizeof(*state));
 	if (state == NULL)
 		return (w->start_at);
-	state_inherit(state, w->state, false);
+	state_inherit(state, w->state);
 	if (launch(w, state, &w->pid, &w->status) != 0) {
 		w->pid = 0;
 		w->status = -1;

@@ -252,6 +252,21 @@ prepare(struct run *r, const struct writer *w)
 	return (0);
 }
 
+/* The part of a line that one before us has written is not in our file, if that
+ * is another one, or was emptied. */
+static void
+begin(const struct run *r)
+{
+	struct writer_state *s = r->state;
+	struct stat st = { 0 };
+
+	if (fstat(r->file, &st) != 0 || st.st_dev != s->device ||
+	    st.st_ino != s->inode || (!r->by_line && st.st_size == 0))
+		atomic_store(&s->at, 0);
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
+}
+
 _Noreturn void
 writer_run(const struct writer *w, int status)
 {
@@ -264,7 +279,9 @@ writer_run(const struct writer *w, int status)
 	if (error != 0)
 		_exit(EXIT_FAILURE);
 	if (recv(status, &message, sizeof(message), 0) == sizeof(message) &&
-	    message == WRITER_GO)
+	    message == WRITER_GO) {
+		begin(&r);
 		copy(&r);
+	}
 	_exit(EXIT_SUCCESS);
 }

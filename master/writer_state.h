@@ -19,6 +19,8 @@
 struct writer_state {
 	_Atomic uint64_t at;
 	_Atomic uint64_t written; /* bytes, of all writers so far */
+	/* Of the file that has what is written; 0: of none yet. */
+	uint64_t device, inode;
 	char buffer[2][WRITER_BUFFER];
 };
 
