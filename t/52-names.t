@@ -13,7 +13,7 @@ use Test::More;
 use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Dialled qw(asked dial echoes ended_ok line_of listen_on);
-use Sniport::Test qw(poll);
+use Sniport::Test qw(poll slow);
 
 my $upstream = listen_on('127.0.0.2')->{'127.0.0.2'};
 my $port = $upstream->port;
@@ -84,6 +84,44 @@ subtest 'one client cannot fill the places for questions' => sub {
 	ended_ok($daemon, from('127.0.0.4', 'a.free'), 'another client', @done);
 	$dns->release;
 	is(scalar(grep { echoes($_) eq 'echo' } @waiting), 64, 'all are served');
+	$daemon->stop_ok;
+};
+
+# The answer to the first try is held, and comes while the second one, which
+# nobody answers, is under way: at the same server, or at another one.
+subtest 'an answer that comes late is used' => sub {
+	my $first = Sniport::DNS->new;
+	my $second = Sniport::DNS->new(zone => { '*.test' => 'drop' });
+	my $late = sub {
+		my ($title, $timeout, $servers, $answer, @want) = @_;
+		my $section = sprintf 'timeout = "%s"; tries = 2; ' .
+		    'family = "ipv4"; negative_ttl = "0"; cache_size = 0; ' .
+		    'servers = [ %s ];', $timeout,
+		    join ', ', map { '"' . $_->server . '"' } @$servers;
+		$first->zone({ 'late.test' =>
+			[ { %$answer, delay => 'release' }, 'drop' ] });
+		$_->clear for $first, $second;
+		$daemon->reload(dns => $section);
+		my $client = dial($daemon, name('late'));
+		ok(poll(sub { (map { $_->questions } @$servers) == 2 }),
+			"$title: there is a second try");
+		$first->release;
+		ended_ok($daemon, $client, $title, @want, host => 'late.test');
+	};
+	my $timeout = slow() ? '5s' : '2s';
+	my @none = (tried => undef);
+	$daemon = Sniport::Daemon->new(@patient);
+	$late->('its only server', $timeout, [$first], $good, @done);
+	$late->('the first of two', $timeout, [ $first, $second ], $good, @done);
+	$late->('there is no address', $timeout, [ $first, $second ], { A => [] },
+		reason => 'dns_no_address', @none);
+	my $line = $late->('a failure', $timeout, [$first], { A => 'SERVFAIL' },
+		reason => 'dns_failed', @none);
+	is($line->{detail}, $first->server . ': SERVFAIL', 'is told');
+	$late->('with another id', '300ms', [$first], { A => 'wrong_id' },
+		reason => 'dns_timeout', @none);
+	$late->('to another question', '300ms', [$first], { A => 'wrong_name' },
+		reason => 'dns_timeout', @none);
 	$daemon->stop_ok;
 };
 

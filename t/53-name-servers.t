@@ -68,6 +68,26 @@ subtest 'a first server that is silent is remembered, and tried again' => sub {
 	$daemon->stop_ok;
 };
 
+# Its answers come while the other server is asked, or are too late for that.
+subtest 'a first server that answers late is no better than a silent one' => sub {
+	my $late = Sniport::DNS->new(zone => { '*.test' =>
+		{ %$good, delay => slow() ? 3 : 0.45 } });
+	my $other = Sniport::DNS->new(zone => { '*.test' => 'drop' });
+	$daemon = Sniport::Daemon->new(dns([ $late, $other ]));
+	ended_ok($daemon, name(), "name $_ waits for it", @done) for 1 .. 2;
+	ok($daemon->wait_log(qr/name server \Q@{[ $late->server ]}\E does not answer in time; the others are asked first$/m),
+		'the log says so');
+	$other->zone({ '*.test' => $good });
+	my $before = $late->questions;
+	my @clients = map { dial($daemon, name()) } 1 .. 20;
+	is(scalar(grep { echoes($_) eq 'echo' } @clients), 20,
+		'twenty names after that');
+	cmp_ok($late->questions - $before, '<=', 1,
+		'do not wait for it, but one may put it to the test');
+	unlike($daemon->log, qr/answers again/, 'which it has not passed');
+	$daemon->stop_ok;
+};
+
 subtest 'a first server that is silent to questions of one family' => sub {
 	my $half = Sniport::DNS->new(
 		zone => { '*.test' => { A => 'drop', AAAA => 'NODATA' } });
@@ -75,7 +95,7 @@ subtest 'a first server that is silent to questions of one family' => sub {
 	$daemon = Sniport::Daemon->new(dns([ $half, $other ],
 		family => '"any"'));
 	ended_ok($daemon, name(), "name $_ waits for it", @done) for 1 .. 2;
-	ok($daemon->wait_log(qr/name server \Q@{[ $half->server ]}\E does not answer questions for IPv4 addresses \(A\); these go to the others first$/m),
+	ok($daemon->wait_log(qr/name server \Q@{[ $half->server ]}\E does not answer questions for IPv4 addresses \(A\) in time; these go to the others first$/m),
 		'the log says so');
 	my $before = grep { / A$/ } $half->questions;
 	my @clients = map { dial($daemon, name()) } 1 .. 20;
@@ -104,7 +124,7 @@ subtest 'the log says to which questions a server is silent' => sub {
 		}), $title) or diag($daemon->log);
 	};
 	$daemon = Sniport::Daemon->new(dns([$half], family => '"prefer-ipv4"'));
-	$says->('does not answer questions for IPv6 addresses (AAAA); ' .
+	$says->('does not answer questions for IPv6 addresses (AAAA) in time; ' .
 		'it is asked by new sockets', 'to those of one family');
 	$half->set('*.test' => { %$good, AAAA => 'NODATA' });
 	$says->('answers questions for IPv6 addresses (AAAA) again',
@@ -112,7 +132,7 @@ subtest 'the log says to which questions a server is silent' => sub {
 	$half->all('drop');
 	ended_ok($daemon, name(), 'then it dies', reason => 'dns_timeout',
 		tried => undef);
-	ok($daemon->wait_log(qr/name server \Q$at\E does not answer; it is asked by new sockets$/m),
+	ok($daemon->wait_log(qr/name server \Q$at\E does not answer in time; it is asked by new sockets$/m),
 		'to all');
 	$half->all(undef);
 	$says->('answers again', 'and it is back');

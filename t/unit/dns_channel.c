@@ -311,9 +311,10 @@ static void
 turn_ask(struct test *t)
 {
 	ask(t, 0, "drop.test", AF_INET);
-	usleep((useconds_t)(t->conf.timeout / CLOCK_USEC) + 5000);
-	ares_process_fd(t->askers[0].question.asker->ares, ARES_SOCKET_BAD,
-	    ARES_SOCKET_BAD);
+	/* Longer than c-ares waits for it, too. */
+	usleep((useconds_t)(3 * t->conf.timeout / CLOCK_USEC) + 5000);
+	ares_process_fd(t->askers[0].question.set->servers[0].askers[0]->ares,
+	    ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 static void

@@ -116,7 +116,7 @@ set_drop_idle(struct dns_set *set)
 
 	for (; asker != NULL; asker = next) {
 		next = LIST_NEXT(asker, link);
-		if (asker->questions != 0)
+		if (asker->wanted != 0)
 			continue;
 		LIST_REMOVE(asker, link);
 		set->channel->former--;
@@ -343,7 +343,7 @@ dns_channel_new(struct dns_channel **out, struct loop *loop,
 	timer_init(&ch->places_timer, dns_places_timer);
 	TAILQ_INIT(&ch->streams);
 	dns_clients_init(ch);
-	STAILQ_INIT(&ch->due);
+	TAILQ_INIT(&ch->due);
 	error = begin(ch);
 	if (error != 0) {
 		dns_channel_free(ch);
@@ -362,10 +362,8 @@ dns_channel_free(struct dns_channel *ch)
 	if (ch == NULL)
 		return;
 	loop_undefer(ch->loop, &ch->task);
-	while ((q = STAILQ_FIRST(&ch->due)) != NULL) {
-		STAILQ_REMOVE_HEAD(&ch->due, due);
+	while ((q = TAILQ_FIRST(&ch->due)) != NULL)
 		dns_question_end(q, NULL);
-	}
 	dns_places_abort_all(ch);
 	dns_stream_abort_all(ch);
 	loop_undefer(ch->loop, &ch->places_task);

@@ -51,14 +51,14 @@ struct dns_question {
 	void (*cb)(struct dns_question *, const struct dns_result *);
 
 	/* the channel's own */
-	struct dns_set *set;	/* who are asked */
-	struct dns_client *who; /* whose share it is of */
-	struct dns_asker *asker;
-	struct dns_server *awaited; /* to be asked by TCP */
-	struct dns_stream *stream;  /* by that it is asked; NULL: none */
-	bool in_line;		    /* for a place among the streams */
-	int64_t place_until;	    /* at the most */
-	struct timer timer;	    /* of that */
+	struct dns_set *set;		   /* who are asked */
+	struct dns_client *who;		   /* whose share it is of */
+	LIST_HEAD(, dns_attempt) attempts; /* not answered, the last first */
+	struct dns_server *awaited;	   /* to be asked by TCP */
+	struct dns_stream *stream;	   /* by that it is asked; NULL: none */
+	bool in_line;			   /* for a place among the streams */
+	int64_t place_until;		   /* at the most */
+	struct timer timer;		   /* of that, or of a try by UDP */
 	TAILQ_ENTRY(dns_question) line;
 	const struct dns_course *course;
 	uint8_t order[NAMESERVERS_MAX]; /* of the set's servers */
@@ -68,7 +68,8 @@ struct dns_question {
 	bool no_memory;
 	bool shortage;			    /* something of our own was short */
 	const char *words[NAMESERVERS_MAX]; /* of each, as in order; static */
-	STAILQ_ENTRY(dns_question) due;
+	bool is_due;
+	TAILQ_ENTRY(dns_question) due;
 };
 
 /*

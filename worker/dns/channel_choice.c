@@ -45,7 +45,7 @@ probe(struct dns_server *server, const struct dns_key *key)
 	server->probe_at = loop_now(ch->loop) + ch->terms->again;
 	asker = dns_choice_asker(server, false, &error);
 	if (asker != NULL)
-		dns_asker_probe(asker, key);
+		dns_attempt_probe(asker, key);
 }
 
 void

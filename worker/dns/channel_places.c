@@ -18,10 +18,10 @@ turn_of(const struct dns_channel *ch)
 	return (ch->conf->timeout);
 }
 
-static void
-leave_line(struct dns_channel *ch, struct dns_question *q)
+void
+dns_places_leave(struct dns_question *q)
 {
-	timer_cancel(loop_timers(ch->loop), &q->timer);
+	timer_cancel(loop_timers(q->set->channel->loop), &q->timer);
 	dns_clients_unwait(q);
 }
 
@@ -30,20 +30,20 @@ start(struct dns_channel *ch, struct dns_question *q)
 {
 	int error;
 
-	leave_line(ch, q);
+	dns_places_leave(q);
 	error = dns_stream_ask(q, q->awaited);
 	if (error == 0)
 		return;
 	q->shortage = q->shortage || dns_error_shortage(-error);
-	q->course->failed(q, strerrordesc_np(-error));
+	q->course->failed(q, q->tries, strerrordesc_np(-error));
 }
 
 void
 dns_places_give_up(struct dns_question *q)
 {
-	leave_line(q->set->channel, q);
+	dns_places_leave(q);
 	q->shortage = true;
-	q->course->failed(q, "too many answers are awaited by TCP");
+	q->course->failed(q, q->tries, "too many answers are awaited by TCP");
 }
 
 /* The next one is due when the oldest that may be told to go has had its
@@ -68,7 +68,8 @@ yield(struct dns_question *q)
 {
 	dns_stream_free(q->stream);
 	q->shortage = true;
-	q->course->failed(q, "no answer by TCP before others had their turn");
+	q->course->failed(
+	    q, q->tries, "no answer by TCP before others had their turn");
 }
 
 /* It waits again, for as long as it would have had to the first time. */
@@ -143,9 +144,7 @@ dns_places_abort_all(struct dns_channel *ch)
 {
 	struct dns_question *q;
 
-	while ((q = dns_clients_next(ch)) != NULL) {
-		leave_line(ch, q);
+	while ((q = dns_clients_next(ch)) != NULL)
 		q->course->end(q, NULL);
-	}
 	timer_cancel(loop_timers(ch->loop), &ch->places_timer);
 }

@@ -24,11 +24,18 @@ server_of(const struct dns_question *q, unsigned tries)
 	return (&q->set->servers[q->order[tries % q->set->n]]);
 }
 
-/* What it said first; any word is truer than that it was silent. */
+/* What it said first to a try; any word is truer than that it was silent. */
 static const char **
-word_of(struct dns_question *q)
+word_of(struct dns_question *q, unsigned number)
 {
-	return (&q->words[(q->tries - 1) % q->set->n]);
+	return (&q->words[(number - 1) % q->set->n]);
+}
+
+/* Is this of a try that is over? */
+static bool
+is_late(const struct dns_question *q, unsigned number)
+{
+	return (number != q->tries || q->is_due);
 }
 
 /* Not at once: we may be within c-ares. */
@@ -37,13 +44,35 @@ go_on_later(struct dns_question *q)
 {
 	struct dns_channel *ch = channel_of(q);
 
-	STAILQ_INSERT_TAIL(&ch->due, q, due);
+	timer_cancel(loop_timers(ch->loop), &q->timer);
+	TAILQ_INSERT_TAIL(&ch->due, q, due);
+	q->is_due = true;
+	ch->ndue++;
 	loop_defer(ch->loop, &ch->task);
 }
 
+static void
+leave_due(struct dns_question *q)
+{
+	struct dns_channel *ch = channel_of(q);
+
+	TAILQ_REMOVE(&ch->due, q, due);
+	q->is_due = false;
+	ch->ndue--;
+}
+
+/* A late answer may come wherever the question is. */
 void
 dns_question_end(struct dns_question *q, const struct dns_result *result)
 {
+	if (q->stream != NULL)
+		dns_stream_free(q->stream);
+	if (q->in_line)
+		dns_places_leave(q);
+	if (q->is_due)
+		leave_due(q);
+	timer_cancel(loop_timers(channel_of(q)->loop), &q->timer);
+	dns_attempt_forget_all(q);
 	dns_clients_remove(q);
 	q->set->questions--;
 	q->set->channel->questions--;
@@ -94,34 +123,45 @@ give_up(struct dns_question *q)
 }
 
 static void
-failed(struct dns_question *q, const char *said)
+failed(struct dns_question *q, unsigned number, const char *said)
 {
-	const char **word = word_of(q);
+	const char **word = word_of(q, number);
 
 	q->failed = true;
-	q->until = 0;
 	if (*word == NULL || *word == no_answer)
 		*word = said;
+	if (is_late(q, number))
+		return;
+	q->until = 0;
 	go_on_later(q);
 }
 
-/* A try that c-ares ended early is not over yet. By the clock as c-ares reads
- * it: in a long turn loop_now() is far behind. */
-static bool
+static void
 timed_out(struct dns_question *q)
 {
-	const char **word = word_of(q);
-	bool over = clock_now() >= q->until;
+	const char **word = word_of(q, q->tries);
 
-	go_on_later(q);
-	if (!over) {
-		q->tries--;
-		return (false);
-	}
+	dns_attempt_unheard(q);
 	q->until = 0;
 	if (*word == NULL)
 		*word = no_answer;
-	return (true);
+	go_on_later(q);
+}
+
+/* The server is asked once more where c-ares has no patience until the time is
+ * over. By the clock as c-ares reads it: in a long turn loop_now() is far
+ * behind. */
+static void
+unanswered(struct dns_question *q, unsigned number)
+{
+	if (is_late(q, number))
+		return;
+	if (clock_now() >= q->until) {
+		timed_out(q);
+		return;
+	}
+	q->tries--;
+	go_on_later(q);
 }
 
 static const char *
@@ -152,11 +192,23 @@ dislikes_edns(unsigned rcode)
 }
 
 static void
-ask_without_edns(struct dns_question *q)
+ask_without_edns(struct dns_question *q, unsigned number)
 {
-	dns_server_plain(server_of(q, q->tries - 1));
+	dns_server_plain(server_of(q, number - 1));
+	if (is_late(q, number))
+		return;
 	q->tries--;
 	go_on_later(q);
+}
+
+/* Not where that comes late: whoever is asked now may know more. */
+static void
+ask_by_tcp(struct dns_question *q, unsigned number)
+{
+	if (is_late(q, number))
+		return;
+	timer_cancel(loop_timers(channel_of(q)->loop), &q->timer);
+	dns_places_ask(q, server_of(q, number - 1));
 }
 
 /*
@@ -165,47 +217,63 @@ ask_without_edns(struct dns_question *q)
  * says nothing of the name if that is no better.
  */
 static void
-take_answer(struct dns_question *q, const struct dns_message *m, bool cut,
-    enum dns_way way)
+take_answer(struct dns_question *q, unsigned number,
+    const struct dns_message *m, bool cut, enum dns_way way)
 {
 	if (way == DNS_BY_EDNS && dislikes_edns(m->rcode))
-		ask_without_edns(q);
+		ask_without_edns(q, number);
 	else if (m->rcode != DNS_RCODE_NONE && m->rcode != DNS_RCODE_NXDOMAIN)
-		failed(q, rcode_text(m->rcode));
+		failed(q, number, rcode_text(m->rcode));
 	else if (m->result.naddrs != 0)
 		dns_question_end(q, &m->result);
 	else if (m->truncated && way != DNS_BY_TCP)
-		dns_places_ask(q, server_of(q, q->tries - 1));
+		ask_by_tcp(q, number);
 	else if ((m->truncated || cut) && m->rcode == DNS_RCODE_NONE)
-		failed(q, "truncated answer without an address");
+		failed(q, number, "truncated answer without an address");
 	else
 		dns_question_end(q, &m->result);
 }
 
 static void
-answered(
-    struct dns_question *q, const uint8_t *bytes, size_t len, enum dns_way way)
+answered(struct dns_question *q, unsigned number, const uint8_t *bytes,
+    size_t len, enum dns_way way)
 {
 	bool cut = way == DNS_BY_TCP && len >= DNS_TCP_MAX;
 	struct dns_message m;
 
 	if (dns_message_read(&m, bytes, len, &q->key, cut) != 0)
-		failed(q, "malformed answer");
+		failed(q, number, "malformed answer");
 	else
-		take_answer(q, &m, cut, way);
+		take_answer(q, number, &m, cut, way);
 }
 
 static const struct dns_course course = {
 	.answered = answered,
 	.failed = failed,
-	.timed_out = timed_out,
+	.unanswered = unanswered,
 	.end = dns_question_end,
 };
 
 static void
 timer_cb(struct timer *timer)
 {
-	dns_places_give_up(container_of(timer, struct dns_question, timer));
+	struct dns_question *q =
+	    container_of(timer, struct dns_question, timer);
+
+	if (q->in_line)
+		dns_places_give_up(q);
+	else
+		timed_out(q);
+}
+
+static void
+arm(struct dns_question *q, const struct dns_asker *asker)
+{
+	struct loop *loop = channel_of(q)->loop;
+
+	if (q->until <= loop_now(loop)) /* else it is one more part of a try */
+		q->until = loop_now(loop) + asker->patience;
+	timer_arm(loop_timers(loop), &q->timer, q->until);
 }
 
 /* One more try; the first of each server by its first asker. */
@@ -224,11 +292,13 @@ try(struct dns_question *q)
 	server = server_of(q, q->tries);
 	asker = dns_choice_asker(server, q->tries >= n, &error);
 	q->tries++;
-	if (asker != NULL)
-		dns_asker_ask(asker, q);
-	else {
+	if (asker != NULL) {
+		arm(q, asker);
+		error = dns_attempt_ask(asker, q);
+	}
+	if (error != 0) {
 		q->shortage = q->shortage || dns_error_shortage(-error);
-		failed(q, strerrordesc_np(-error));
+		failed(q, q->tries, strerrordesc_np(-error));
 	}
 }
 
@@ -239,9 +309,9 @@ dns_question_begin(struct dns_question *q)
 	q->until = 0;
 	q->failed = q->no_memory = q->shortage = false;
 	memset(q->words, 0, sizeof(q->words));
-	q->asker = NULL;
+	LIST_INIT(&q->attempts);
 	q->stream = NULL;
-	q->in_line = false;
+	q->in_line = q->is_due = false;
 	timer_init(&q->timer, timer_cb);
 	q->course = &course;
 	dns_clients_add(q);
@@ -254,12 +324,11 @@ void
 dns_question_task(struct loop_task *task)
 {
 	struct dns_channel *ch = container_of(task, struct dns_channel, task);
-	struct dns_question_queue now = STAILQ_HEAD_INITIALIZER(now);
 	struct dns_question *q;
+	size_t n = ch->ndue;
 
-	STAILQ_CONCAT(&now, &ch->due);
-	while ((q = STAILQ_FIRST(&now)) != NULL) {
-		STAILQ_REMOVE_HEAD(&now, due);
+	for (; n > 0 && (q = TAILQ_FIRST(&ch->due)) != NULL; n--) {
+		leave_due(q);
 		try(q);
 	}
 }

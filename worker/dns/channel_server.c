@@ -155,7 +155,7 @@ dns_server_heard(struct dns_server *server, int family)
 
 /* Says what it is silent to, when that is news. */
 static void
-tell_silence(struct dns_server *server, const char *how)
+tell_silence(struct dns_server *server, bool refused)
 {
 	struct dns_channel *ch = channel_of(server);
 	enum dns_silence silence = silence_of(server);
@@ -165,21 +165,22 @@ tell_silence(struct dns_server *server, const char *how)
 	server->told = silence;
 	server->probe_at = loop_now(ch->loop) + ch->terms->again;
 	log_write(ch->log, LOG_LEVEL_WARNING,
-	    "resolver: name server %s %s%s; %s", server->text, how,
-	    questions_text(silence),
+	    "resolver: name server %s %s%s%s; %s", server->text,
+	    refused ? "is not there (Connection refused)" : "does not answer",
+	    questions_text(silence), refused ? "" : " in time",
 	    server->set->n == 1		   ? "it is asked by new sockets"
 	    : silence == DNS_SILENT_TO_ALL ? "the others are asked first"
 					   : "these go to the others first");
 }
 
 static void
-count_against(struct dns_server *server, unsigned n, const char *how)
+count_against(struct dns_server *server, unsigned n, bool refused)
 {
 	server->silent += n;
 	if (silence_of(server) == DNS_NOT_SILENT)
 		return;
 	dns_server_renew(server);
-	tell_silence(server, how);
+	tell_silence(server, refused);
 }
 
 void
@@ -187,15 +188,14 @@ dns_server_unheard(struct dns_server *server, int family)
 {
 	server->silent_to[index_of(family)]++;
 	server->answers[index_of(family)] = false;
-	count_against(server, 1, "does not answer");
+	count_against(server, 1, false);
 }
 
 void
 dns_server_refused(struct dns_server *server)
 {
 	server->answers[0] = server->answers[1] = false;
-	count_against(
-	    server, SILENT_AFTER, "is not there (Connection refused)");
+	count_against(server, SILENT_AFTER, true);
 }
 
 void
@@ -213,7 +213,7 @@ dns_server_plain(struct dns_server *server)
 	    server->text);
 }
 
-/* Late ones fit none as well. */
+/* Those that come when nobody waits for them any more fit none as well. */
 void
 dns_server_stray(struct dns_server *server)
 {

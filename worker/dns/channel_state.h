@@ -1,11 +1,13 @@
 /*
  * The state of the channel, for the files that make it up. Each calls only
  * those above it: channel_server.c (what is known of a server),
- * channel_sockets.c (the sockets of c-ares), channel_asker.c (c-ares, by UDP),
- * channel_clients.c (whose questions they are), channel_stream.c (TCP),
- * channel_places.c (whose turn it is by TCP), channel_choice.c (which server,
- * and by which asker), channel_question.c (the course of a question from server
- * to server), channel.c (the sets of name servers, and whose time it is).
+ * channel_sockets.c (the sockets of c-ares), channel_watch.c (these on the
+ * loop), channel_asker.c (c-ares, by UDP), channel_attempt.c (what it is
+ * asked), channel_clients.c (whose questions they are), channel_stream.c
+ * (TCP), channel_places.c (whose turn it is by TCP), channel_choice.c (which
+ * server, and by which asker), channel_question.c (the course of a question
+ * from server to server), channel.c (the sets of name servers, and whose time
+ * it is).
  */
 #ifndef WORKER_DNS_CHANNEL_STATE_H
 #define WORKER_DNS_CHANNEL_STATE_H
@@ -25,7 +27,7 @@ LIST_HEAD(dns_socket_list, dns_socket);
 LIST_HEAD(dns_set_list, dns_set);
 LIST_HEAD(dns_asker_list, dns_asker);
 TAILQ_HEAD(dns_stream_list, dns_stream);
-STAILQ_HEAD(dns_question_queue, dns_question);
+TAILQ_HEAD(dns_question_queue, dns_question);
 TAILQ_HEAD(dns_line, dns_question);
 LIST_HEAD(dns_client_list, dns_client);
 TAILQ_HEAD(dns_line_list, dns_client);
@@ -76,6 +78,7 @@ struct dns_channel {
 	struct loop_task places_task;
 	struct timer places_timer;
 	struct dns_question_queue due; /* to be asked again, or told */
+	size_t ndue;
 	struct loop_task task;
 	struct dns_file_id file; /* resolv.conf; all 0: there was none */
 	int64_t next_check;	 /* whether it is another one */
@@ -105,11 +108,13 @@ enum dns_way {
 struct dns_asker {
 	struct dns_server *server;
 	ares_channel ares;
-	size_t questions; /* under way, a probe included */
+	size_t awaited; /* answers, those to probes included, by c-ares */
+	size_t wanted;	/* of them */
 	struct timer timer;
-	int64_t timeout; /* of one of its questions, ns */
-	int error;	 /* of the last call on a socket that failed */
-	bool deaf;	 /* its socket could not be watched */
+	int64_t patience; /* with a server, ns; what comes then is late */
+	int64_t timeout;  /* ns, after which c-ares awaits an answer no more */
+	int error;	  /* of the last call on a socket that failed */
+	bool deaf;	  /* its socket could not be watched */
 	/* Of its socket: since when, how many were asked by it, and how many
 	 * answers came that fit none. */
 	int64_t since;
@@ -155,8 +160,9 @@ struct dns_server {
 	enum dns_silence told; /* what the log says of it */
 	bool plain;	       /* it does not like EDNS */
 	int64_t probe_at, renewed_at;
-	int probed;	 /* family that is asked for */
-	unsigned strays; /* within that time */
+	int64_t probe_until; /* what comes then is no better than silence */
+	int probed;	     /* family that is asked for */
+	unsigned strays;     /* within that time */
 	int64_t strays_since;
 	struct log_rate strays_rate;
 	bool probing;
@@ -175,15 +181,15 @@ struct dns_set {
 
 /* What becomes of a question, told to who follows its course. */
 struct dns_course {
-	/* A server answered; by TCP: as much of the answer as is wanted. */
-	void (*answered)(
-	    struct dns_question *, const uint8_t *, size_t len, enum dns_way);
-	/* The server that it was put to failed in these words, which are
-	 * static. May be called from within c-ares. */
-	void (*failed)(struct dns_question *, const char *said);
-	/* It did not answer. False: it still has time, and is asked once
-	 * more. */
-	bool (*timed_out)(struct dns_question *);
+	/* The server that this try was put to answered, maybe when another try
+	 * is under way; by TCP: as much of the answer as is wanted. */
+	void (*answered)(struct dns_question *, unsigned number,
+	    const uint8_t *, size_t len, enum dns_way);
+	/* It failed in these words, which are static. May be called from within
+	 * c-ares. */
+	void (*failed)(struct dns_question *, unsigned number, const char *);
+	/* c-ares awaits its answer no more. */
+	void (*unanswered)(struct dns_question *, unsigned number);
 	/* The last of it; NULL: the channel is being freed. */
 	void (*end)(struct dns_question *, const struct dns_result *);
 };
@@ -193,6 +199,8 @@ struct dns_course {
 void dns_places_ask(struct dns_question *, struct dns_server *);
 /* It has waited for too long. */
 void dns_places_give_up(struct dns_question *);
+/* It waits no more. */
+void dns_places_leave(struct dns_question *);
 /* Ends all that wait. */
 void dns_places_abort_all(struct dns_channel *);
 /* What the channel's task and timer for it do. */
@@ -237,17 +245,31 @@ void dns_server_retire(struct dns_server *, struct dns_asker **);
 /* An answer came that fits no question. */
 void dns_server_stray(struct dns_server *);
 
+/* channel_attempt.c */
+/* Asks the question for the try that is under way. 0 or -ENOMEM. */
+int dns_attempt_ask(struct dns_asker *, struct dns_question *);
+/* Asks merely whether the server answers at all. */
+void dns_attempt_probe(struct dns_asker *, const struct dns_key *);
+/* That try has no answer in time. */
+void dns_attempt_unheard(struct dns_question *);
+/* The question is over, and no answer to it wanted. */
+void dns_attempt_forget_all(struct dns_question *);
+
 /* channel_asker.c */
 int dns_asker_new(struct dns_asker **, struct dns_server *, bool again);
 /* Ends its questions. Not to be called from within c-ares. */
 void dns_asker_free(struct dns_asker *);
-/* Asks the question, which is its own then; or merely whether the server
- * answers at all. */
-void dns_asker_ask(struct dns_asker *, struct dns_question *);
-void dns_asker_probe(struct dns_asker *, const struct dns_key *);
 /* Has it been asked by one source port for long, or often? Who guesses at
  * questions has the more time the longer that is open (RFC 5452). */
 bool dns_asker_worn(const struct dns_asker *);
+
+/* channel_watch.c; the argument is the asker */
+/* c-ares wants to know of these; neither: it closes the socket now. */
+void dns_watch_cb(void *, ares_socket_t, int readable, int writable);
+/* c-ares wants to be called within that time, or earlier; and is called. */
+void dns_watch_arm(struct dns_asker *, int64_t within);
+void dns_watch_timer(struct timer *);
+void dns_watch_drop_all(struct dns_asker *);
 
 /* channel_sockets.c; the argument is the asker. */
 extern const struct ares_socket_functions dns_socket_functions;

@@ -78,7 +78,7 @@ stream_failed(struct dns_stream *s, const char *said)
 	struct dns_question *q = s->question;
 
 	dns_stream_free(s);
-	q->course->failed(q, said);
+	q->course->failed(q, q->tries, said);
 }
 
 static void
@@ -174,7 +174,7 @@ stream_done(struct dns_stream *s)
 		return;
 	}
 	dns_stream_free(s); /* its memory stays until the end of the turn */
-	q->course->answered(q, message, len, DNS_BY_TCP);
+	q->course->answered(q, q->tries, message, len, DNS_BY_TCP);
 }
 
 static void
