@@ -86,7 +86,7 @@ for my $listener ('', 'both') {
 # Extension twice: illegal_parameter.
 refused_ok($daemon, map { [
 	title => "server_name extension twice: $_->[0]", sent => 'alert 2 47',
-	reason => 'tls_handshake', line => { detail => 'bad extension' },
+	reason => 'tls_handshake', line => { detail => 'the hello has an extension twice' },
 	bytes => records(hello(@{ $_->[1] })),
 ] } [ 'same name', [ after => [ [ 0, $list ] ] ] ],
 	[ 'other name', [ before => [ [ 0,
@@ -112,7 +112,7 @@ refused_ok($daemon, map { [
 refused_ok($daemon, map { [
 	title => 'version: SSLv2 hello', sent => 'alert 2 70',
 	reason => 'tls_version', bytes => Sniport::Hello::sslv2_hello(),
-	port => $daemon->port($_), line => { detail => 'unsupported protocol' },
+	port => $daemon->port($_), line => { detail => 'a hello of SSL 2' },
 ] } '', 'both');
 
 # What is not TLS at all gets no answer.
@@ -241,6 +241,18 @@ for my $alpn ([ 'h2', 'http/1.1' ], [ 'istio' ],
 	ok(!(grep { $_ == 16 } @{ selected($answer) }), 'nothing is selected');
 }
 
+# What breaks the records of a handshake that is under way has nothing to do with
+# the versions that were offered.
+for ([ 'plain text', "GET / HTTP/1.0\r\n\r\n" ],
+	[ 'a record of version 2', "\x16\x02\x00\0\5hello" ]) {
+	my $answer = Sniport::Hello::exchange($daemon->port, records(hello()));
+	my $local = $answer->{socket}->sockport;
+	Sniport::Hello::exchange($daemon->port, $_->[1],
+		socket => $answer->{socket});
+	is({ lines_of($daemon, $local) }->{$local}{reason}, 'tls_handshake',
+		"$_->[0] in the midst of a handshake");
+}
+
 # HelloRetryRequest: nothing of the name may change.
 sub retried {
 	my ($first, $second, %option) = @_;
@@ -259,6 +271,10 @@ sub retried {
 	%again = (retried([ name => $name ], [ name => $name ], size => 1));
 	accepted_ok('the same name again, in records of one byte',
 		$again{bytes}, @{ $again{exchange} });
+	%again = (retried([ name => $name, padding(30_000) ],
+		[ name => $name, padding(30_000) ]));
+	accepted_ok('each as big as one may be', $again{bytes},
+		@{ $again{exchange} });
 	%again = retried([], []);
 	accepted_ok('no name both times', $again{bytes}, @{ $again{exchange} },
 		port => $daemon->port('both'), line => {
@@ -306,10 +322,10 @@ refused_ok($daemon, [
 	reason => 'tls_handshake', sent => 'retry, change_cipher_spec, alert 2 47',
 	line => \%TARGET, ignore => \@DIALLED,
 ], [
-	title => 'after a HelloRetryRequest: both hellos together are too big',
+	title => 'after a HelloRetryRequest: the second hello is too big',
 	name => $name, end => 'reset', reason => 'client_hello_too_big',
 	retried([ name => $name, padding(17_000) ],
-		[ name => $name, padding(17_000) ]),
+		[ name => $name, padding(33_000) ]),
 	sent => 'retry, change_cipher_spec', line => \%TARGET, ignore => \@DIALLED,
 ]);
 

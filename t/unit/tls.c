@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -124,12 +125,9 @@ struct pair {
 };
 
 static void
-open_pair(struct pair *p, struct tls_context *context)
+begin_pair(struct pair *p, struct tls_context *context,
+    struct tls_handshake **handshake)
 {
-	struct tls_handshake *handshake;
-	enum io_outcome ret = IO_TURN;
-	int done = 0, i;
-
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fds) != 0)
 		abort();
 	p->ctx = SSL_CTX_new(TLS_client_method());
@@ -138,8 +136,18 @@ open_pair(struct pair *p, struct tls_context *context)
 	/* OpenSSL 3.5 heeds it only here. */
 	SSL_set_block_padding(p->client, p->padding);
 	SSL_set_tlsext_host_name(p->client, "a.test:1");
-	if (tls_handshake_new(&handshake, context, p->fds[0], NULL) != 0)
+	if (tls_handshake_new(handshake, context, p->fds[0], NULL) != 0)
 		abort();
+}
+
+static void
+open_pair(struct pair *p, struct tls_context *context)
+{
+	struct tls_handshake *handshake;
+	enum io_outcome ret = IO_TURN;
+	int done = 0, i;
+
+	begin_pair(p, context, &handshake);
 	for (i = 0; i < 10 && (done != 1 || ret != IO_DONE); i++) {
 		if (done != 1)
 			done = SSL_connect(p->client);
@@ -276,6 +284,48 @@ test_ticket(struct tls_context *context, struct buffers *buffers)
 	close_pair(&p);
 }
 
+/* A client that sends its Finished and data in one flight: what came along is
+ * kept, no more is taken, and nothing is lost. */
+static void
+test_flight(struct tls_context *context, struct buffers *buffers, size_t len)
+{
+	static uint8_t sent[4 * CHUNK], data[2 * CHUNK], got[4 * CHUNK];
+	struct tls_handshake *handshake;
+	size_t done = 0, i;
+	struct pair p = { 0 };
+	struct io io;
+	int left;
+
+	for (i = 0; i < len; i++)
+		sent[i] = (uint8_t)(i * 7 >> 3);
+	begin_pair(&p, context, &handshake);
+	SSL_connect(p.client);
+	is_int(tls_handshake_run(handshake, false).outcome, IO_WAIT_READ,
+	    "the server has answered");
+	is_int(SSL_connect(p.client), 1, "the client's handshake is done");
+	is_int(SSL_write(p.client, sent, (int)len), (int64_t)len,
+	    "and it sends at once");
+	is_int(tls_handshake_run(handshake, false).outcome, IO_DONE,
+	    "so is the server's");
+	ok(ioctl(p.fds[0], FIONREAD, &left) == 0 &&
+		(len < 1024 ? left == 0 : left > (int)len - 16384),
+	    "a piece was taken, and the rest is where it was: %d", left);
+	is_int(buffers->nlent, 0, "no block is held for it");
+	p.tls = tls_handshake_take(handshake);
+	for (i = 0; i < 100 && done < len; i++) {
+		io = tls_receive(p.tls, data, buffers->size, false);
+		memcpy(got + done, data, io.n);
+		done += io.n;
+		if (io.n == 0 && io.outcome != IO_TURN)
+			break;
+	}
+	is_int((int64_t)done, (int64_t)len, "all of it comes");
+	ok(memcmp(sent, got, len) == 0, "as it was");
+	is_int(tls_receive(p.tls, data, buffers->size, false).outcome,
+	    IO_WAIT_READ, "and nothing else");
+	close_pair(&p);
+}
+
 static void
 test_cost(struct tls_context *context, struct buffers *buffers)
 {
@@ -317,6 +367,8 @@ main(void)
 	test_stuck(context, &buffers, SSL_ERROR_WANT_WRITE);
 	test_answers(context, &buffers);
 	test_ticket(context, &buffers);
+	test_flight(context, &buffers, 100);
+	test_flight(context, &buffers, 2 * CHUNK);
 	test_cost(context, &buffers);
 	/* AES-CBC with SHA-384 in fragments of 512 bytes takes the most. */
 	for (i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++)

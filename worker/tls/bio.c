@@ -13,74 +13,69 @@
 /* Type, version and length of the body (RFC 8446 section 5.1). */
 #define RECORD_HEADER 5
 
-/* Receives, and keeps in mind what became of it. > 0, or 0: see flags. */
+/* Fills an empty block, first with what came along with the handshake; keeps
+ * in mind what became of it. > 0, or 0: see flags. */
 static size_t
 receive(struct tls_stream *tls, uint8_t *buf, size_t size)
 {
-	ssize_t n = fd_recv(tls->fd, buf, size);
+	size_t kept = tls->kept_len;
+	ssize_t n;
 
-	if (n == 0) {
+	if (tls->kept != NULL) {
+		memcpy(buf, tls->kept, kept);
+		free(tls->kept);
+		tls->kept = NULL;
+		tls->drained = tls->empty = false;
+		return (kept);
+	}
+	n = fd_recv(tls->fd, buf, size);
+	tls_received(tls, n, n == (ssize_t)size);
+	return (n > 0 ? (size_t)n : 0);
+}
+
+void
+tls_received(struct tls_stream *tls, ssize_t n, bool full)
+{
+	if (n == 0)
 		tls->eof = true;
-		return (0);
-	}
-	if (n < 0) {
-		if (n == -EAGAIN)
-			tls->drained = tls->empty = true;
-		else
-			tls->io_error = fd_connection_error((int)-n);
-		return (0);
-	}
-	tls->drained = (size_t)n < size;
-	tls->empty = false;
-	return ((size_t)n);
-}
-
-/* Is what the client sends now no hello? A second one can only follow a
- * HelloRetryRequest of TLS 1.3, and then our Finished is not yet out. */
-static bool
-behind_hello(const struct tls_stream *tls)
-{
-	return (tls->handshake->hello.seen &&
-		(SSL_version(tls->ssl) != TLS1_3_VERSION ||
-		    tls_sent_finished(tls)));
-}
-
-static enum reason
-watch(struct tls_stream *tls, const uint8_t *buf, size_t n)
-{
-	struct hello *h = &tls->handshake->hello;
-	enum reason reason;
-
-	if (!h->behind && behind_hello(tls)) {
-		h->behind = true;
-		h->max = h->watch.seen + tls->context->bounds.rest;
-	}
-	reason = client_hello_feed(&h->watch, buf, n, h->max);
-	if (reason == REASON_CLIENT_HELLO_TOO_BIG && h->behind)
-		reason = REASON_HANDSHAKE_TOO_BIG;
-	return (reason);
+	else if (n > 0)
+		tls->drained = !full;
+	else if (n == -EAGAIN)
+		tls->drained = tls->empty = true;
+	else
+		tls->io_error = fd_connection_error((int)-n);
+	if (n > 0)
+		tls->empty = false;
 }
 
 /*
- * While the handshake goes on OpenSSL gets just what it asks for (a record's
- * header, then its body), so that what follows the handshake stays in the
- * kernel until the upstream is there to take it.
+ * While the handshake goes on OpenSSL gets of what has come just what it asks
+ * for (a record's header, then its body), so that what follows the handshake
+ * stays behind.
  */
 static int
 read_handshake(struct tls_stream *tls, BIO *bio, char *buf, int size)
 {
-	size_t n;
+	struct hello *h = &tls->handshake->hello;
+	struct intake *in = &tls->handshake->in;
+	size_t n = in->may - in->start;
 
 	/* A record takes two. */
 	tls->work++;
-	n = receive(tls, (uint8_t *)buf, (size_t)size);
+	if (n > (size_t)size)
+		n = (size_t)size;
 	if (n == 0) {
-		if (tls->io_error == 0 && !tls->eof)
-			BIO_set_retry_read(bio);
+		BIO_set_retry_read(bio);
 		return (-1);
 	}
-	tls->handshake->failure = watch(tls, (uint8_t *)buf, n);
-	return (tls->handshake->failure == REASON_NONE ? (int)n : -1);
+	if (n > h->max - h->fed) {
+		tls->handshake->failure = REASON_HANDSHAKE_TOO_BIG;
+		return (-1);
+	}
+	memcpy(buf, in->bytes + in->start, n);
+	in->start += n;
+	h->fed += n;
+	return ((int)n);
 }
 
 /* Follows where records begin and end in what OpenSSL takes. */

@@ -30,8 +30,6 @@ handshake_reason(const struct tls_stream *tls, unsigned long e)
 	case SSL_R_UNSUPPORTED_PROTOCOL:
 	case SSL_R_UNKNOWN_PROTOCOL:
 	case SSL_R_VERSION_TOO_LOW:
-	case SSL_R_WRONG_SSL_VERSION:
-	case SSL_R_WRONG_VERSION_NUMBER:
 		return (REASON_TLS_VERSION);
 	case SSL_R_CERTIFICATE_VERIFY_FAILED:
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:

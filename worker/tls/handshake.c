@@ -9,6 +9,10 @@
 #include "common/base/fd.h"
 #include "worker/tls/state.h"
 
+/* The library has its turn so often in one call: for two hellos, and for some
+ * records that may stand between them. */
+#define STEPS_MAX 8
+
 int
 tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
     const struct tls_bounds *bounds, struct buffers *buffers,
@@ -23,11 +27,12 @@ tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
 		.buffers = buffers,
 		.hello = hello };
 	c->bio = tls_bio_new();
-	if (c->bio == NULL) {
+	c->message = malloc(bounds->hello);
+	if (c->bio == NULL || c->message == NULL ||
+	    intake_room_init(&c->room, bounds->hello) != 0) {
 		tls_context_free(c);
 		return (-ENOMEM);
 	}
-	SSL_CTX_set_client_hello_cb(ctx, tls_hello_read, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, tls_verify, NULL);
 	if (SSL_CTX_get_verify_mode(ctx) != SSL_VERIFY_NONE)
 		SSL_CTX_set_msg_callback(ctx, tls_judge);
@@ -53,6 +58,8 @@ tls_context_free(struct tls_context *c)
 	if (c == NULL)
 		return;
 	BIO_meth_free(c->bio);
+	intake_room_fini(&c->room);
+	free(c->message);
 	free(c);
 }
 
@@ -65,7 +72,10 @@ tls_handshake_new(
 	if (hs == NULL)
 		return (-ENOMEM);
 	hs->arg = arg;
-	hs->hello.max = context->bounds.hello;
+	hs->silent = true;
+	hs->hello = (struct hello){ .max = context->bounds.hello,
+		.minor = TLS1_2_VERSION & UINT8_MAX,
+		.awaited = true };
 	if (tls_stream_new(&hs->stream, hs, context, fd) != 0) {
 		tls_handshake_free(hs);
 		return (-ENOMEM);
@@ -81,6 +91,7 @@ tls_handshake_free(struct tls_handshake *hs)
 		return;
 	tls_stream_free(hs->stream);
 	tls_identity_free(&hs->identity);
+	intake_free(&hs->in);
 	free(hs->note);
 	free(hs->name);
 	free(hs);
@@ -92,6 +103,9 @@ tls_handshake_take(struct tls_handshake *hs)
 	struct tls_stream *stream = hs->stream;
 
 	stream->handshake = NULL;
+	stream->kept = hs->in.kept;
+	stream->kept_len = intake_len(&hs->in);
+	hs->in.kept = NULL;
 	hs->stream = NULL;
 	tls_handshake_free(hs);
 	return (stream);
@@ -119,40 +133,105 @@ keep_ticket(struct tls_stream *tls)
 	buffer_return(tls->context->buffers, &tls->out);
 }
 
-/* 0; -EAGAIN; -EPIPE: the client ended its stream; other -errno. */
+/* Lets the library go on with what it may have, and sends what it answers. 0;
+ * -EAGAIN; other -errno. */
 static int
-advance(struct tls_stream *tls)
+run_library(struct tls_stream *tls)
 {
+	struct tls_handshake *hs = tls->handshake;
 	size_t sealed = tls->out.end;
 	int ret, error, flushed;
 
+	if (tls->ssl == NULL && tls_stream_begin(tls) != 0)
+		return (-ENOMEM);
+	if (hs->hello.behind)
+		hs->in.may = hs->in.end;
 	tls_forget_errors(tls);
-	tls->work = 0;
 	ret = SSL_accept(tls->ssl);
 	/* Who was refused stays so, whatever the library made of it. */
-	error = ret == 1 && !tls->handshake->refused ? 0 : tls_result(tls, ret);
+	error = ret == 1 && !hs->refused ? 0 : tls_result(tls, ret);
 	if (error == -EPROTO && tls_sent_finished(tls))
 		tls->out.end = sealed; /* no alert, as after the handshake */
 	else
-		tls->handshake->alerted = error == -EPROTO;
+		hs->alerted = error == -EPROTO;
 	if (error == 0)
 		keep_ticket(tls);
+	else if (error == -EAGAIN)
+		tls_hello_next(tls);
 	/* The alert, if any, is on its way before the caller hears of it. */
 	flushed = tls_flush_out(tls);
-	if (error == -EPROTO && tls->handshake->failure == REASON_NONE &&
-	    tls->eof)
-		error = -EPIPE;
 	if (error != 0 && error != -EAGAIN)
 		return (error);
 	return (flushed != 0 && flushed != -EAGAIN ? flushed : error);
+}
+
+/* Goes as far as what has come allows. 0; -EAGAIN; other -errno. */
+static int
+use_intake(struct tls_stream *tls)
+{
+	struct tls_handshake *hs = tls->handshake;
+	int error = 0, i;
+
+	for (i = 0; i < STEPS_MAX; i++) {
+		if (hs->hello.awaited && (error = tls_hello_take(tls)) != 0)
+			return (error);
+		error = run_library(tls);
+		if (error != -EAGAIN || tls_unsent(tls) || tls_sated(tls))
+			return (error);
+		if (intake_len(&hs->in) == 0 ||
+		    (hs->hello.behind && hs->in.may == hs->in.end))
+			return (error);
+	}
+	/* Not two hellos, but what may stand between them: others first. */
+	tls->work = TLS_WORK_MAX;
+	return (-EAGAIN);
+}
+
+static void
+receive(struct tls_stream *tls)
+{
+	struct tls_handshake *hs = tls->handshake;
+	bool full;
+	ssize_t n =
+	    intake_receive(&hs->in, &tls->context->room, tls->fd, &full);
+
+	tls_received(tls, n, full);
+	if (n > 0)
+		hs->silent = false;
+}
+
+/* One receive at most, and only where what came before does not do. 0; -EAGAIN;
+ * -EPIPE: the client ended its stream; other -errno. */
+static int
+advance(struct tls_stream *tls)
+{
+	int error = -EAGAIN;
+
+	tls->work = 0;
+	/* What an earlier call saw of the socket holds no more. */
+	tls->drained = tls->empty = false;
+	intake_open(&tls->handshake->in, &tls->context->room);
+	if (tls->ssl != NULL || intake_len(&tls->handshake->in) > 0)
+		error = use_intake(tls);
+	if (error != -EAGAIN || tls_unsent(tls) || tls_sated(tls))
+		return (error);
+	receive(tls);
+	if (tls->io_error != 0)
+		return (tls->io_error);
+	if (tls->eof)
+		return (-EPIPE);
+	return (tls->empty ? -EAGAIN : use_intake(tls));
 }
 
 struct io
 tls_handshake_run(struct tls_handshake *hs, bool behind)
 {
 	struct tls_stream *tls = hs->stream;
-	int error = advance(tls);
+	int error = advance(tls), kept = intake_close(&hs->in);
 	struct io io;
+
+	if (kept != 0 && (error == 0 || error == -EAGAIN))
+		error = kept;
 
 	switch (error) {
 	case 0:
@@ -190,7 +269,7 @@ tls_handshake_failure(const struct tls_handshake *hs)
 bool
 tls_handshake_silent(const struct tls_handshake *hs)
 {
-	return (hs->hello.watch.seen == 0);
+	return (hs->silent);
 }
 
 bool

@@ -41,7 +41,7 @@ typedef enum tls_alert tls_hello_cb(
 
 /* Bytes of a client before its handshake ends. */
 struct tls_bounds {
-	uint64_t hello; /* its hello, or both after a HelloRetryRequest */
+	uint64_t hello; /* its hello; another after a HelloRetryRequest */
 	uint64_t rest;	/* behind that */
 };
 

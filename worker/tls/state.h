@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 #include "worker/tls/client_hello.h"
-#include "worker/tls/identity.h"
 #include "worker/tls/handshake.h"
+#include "worker/tls/identity.h"
+#include "worker/tls/intake.h"
 #include "worker/tls/stream.h"
 
 struct tls_context {
@@ -20,22 +21,28 @@ struct tls_context {
 	BIO_METHOD *bio;
 	struct buffers *buffers;
 	tls_hello_cb *hello;
+	struct intake_room room;
+	uint8_t *message;  /* room for a hello that came in pieces */
 	uint64_t failures; /* alloc_failures() before the call */
 };
 
 /* What has come of the hellos. */
 struct hello {
-	struct client_hello_watch watch;
-	uint64_t max; /* bytes of the stream */
-	bool seen;    /* the callback has run once */
-	bool behind;  /* all hellos were read */
+	struct client_hello_scan scan;
+	uint64_t fed;  /* bytes of the stream that the library took */
+	uint64_t max;  /* how many it may take, to the end of what is awaited */
+	uint8_t minor; /* version of our records */
+	bool awaited;  /* what comes next must be a hello */
+	bool behind;   /* ... and cannot be one any more */
 };
 
 /* What is known of a session until its handshake is done. */
 struct tls_handshake {
 	struct tls_stream *stream;
 	void *arg; /* of the context's hello callback */
+	struct intake in;
 	struct hello hello;
+	bool silent; /* no byte has come */
 	uint8_t *name;
 	size_t name_len;
 	bool has_name;
@@ -50,10 +57,12 @@ struct tls_handshake {
 };
 
 struct tls_stream {
-	SSL *ssl;
+	SSL *ssl; /* NULL until there is a hello that may go on */
 	struct tls_context *context;
 	struct tls_handshake *handshake; /* NULL: it is done */
 	int fd;
+	uint8_t *kept; /* ciphertext that came with the end of the handshake */
+	size_t kept_len;
 	struct buffer in;  /* ciphertext; lent beyond tls_receive() only where
 			    * that had enough before all of it was opened */
 	struct buffer out; /* ciphertext to be sent */
@@ -143,10 +152,12 @@ tls_unsent(const struct tls_stream *tls)
 }
 
 /* stream.c */
-/* A new session on the socket, of a handshake that is to begin. 0 or
- * -ENOMEM. */
+/* On the socket, for a handshake that is to begin. 0 or -ENOMEM. */
 int tls_stream_new(
     struct tls_stream **, struct tls_handshake *, struct tls_context *, int fd);
+
+/* Gives it its session. 0 or -ENOMEM. */
+int tls_stream_begin(struct tls_stream *);
 
 /* Sends what is sealed. 0: nothing is left; -EAGAIN; -errno. */
 int tls_flush_out(struct tls_stream *);
@@ -168,12 +179,26 @@ void tls_forget_errors(struct tls_stream *);
  * -EAGAIN; -EPROTO with its text; -ENOMEM; other -errno of the socket. */
 int tls_result(struct tls_stream *, int ret);
 
-/* bio.c: a BIO between OpenSSL and the blocks of the worker. Its data is
- * the session. NULL: no memory. */
+/* bio.c: takes note of what a receive of the socket brought: fd_recv()'s
+ * answer, and whether that was all that it asked for. */
+void tls_received(struct tls_stream *, ssize_t n, bool full);
+
+/* A BIO between OpenSSL and the blocks of the worker. Its data is the
+ * session. NULL: no memory. */
 BIO_METHOD *tls_bio_new(void);
 
-/* hello.c: for SSL_CTX_set_client_hello_cb(). */
-int tls_hello_read(SSL *, int *alert, void *);
+/*
+ * hello.c: goes on with the hello that is awaited. 0: the library may have the
+ * bytes to in.may; -EAGAIN: more must come first; -EPROTO: it was refused, and
+ * the client was told so where it may be.
+ */
+int tls_hello_take(struct tls_stream *);
+
+/* The library has had its turn: is another hello awaited? */
+void tls_hello_next(struct tls_stream *);
+
+/* There is none to come: what does is the rest of the handshake. */
+void tls_hello_behind(struct tls_stream *);
 
 /* verify.c: for SSL_CTX_set_msg_callback(). */
 void tls_judge(

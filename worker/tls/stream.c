@@ -33,19 +33,25 @@ tls_stream_new(struct tls_stream **out, struct tls_handshake *handshake,
     struct tls_context *context, int fd)
 {
 	struct tls_stream *tls = calloc(1, sizeof(*tls));
-	BIO *bio;
 
 	if (tls == NULL)
 		return (-ENOMEM);
 	*tls = (struct tls_stream){
 		.context = context, .handshake = handshake, .fd = fd
 	};
-	tls->ssl = SSL_new(context->ctx);
-	bio = BIO_new(context->bio);
+	*out = tls;
+	return (0);
+}
+
+int
+tls_stream_begin(struct tls_stream *tls)
+{
+	BIO *bio = BIO_new(tls->context->bio);
+
+	tls->ssl = SSL_new(tls->context->ctx);
 	if (tls->ssl == NULL || bio == NULL ||
 	    SSL_set_app_data(tls->ssl, tls) != 1) {
 		BIO_free(bio);
-		tls_stream_free(tls);
 		ERR_clear_error();
 		return (-ENOMEM);
 	}
@@ -56,7 +62,6 @@ tls_stream_new(struct tls_stream **out, struct tls_handshake *handshake,
 	/* Our BIO takes a whole chunk, so one write need not be cut into
 	 * several, each with buffers of its own. */
 	SSL_clear_mode(tls->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);
-	*out = tls;
 	return (0);
 }
 
@@ -69,6 +74,7 @@ tls_stream_free(struct tls_stream *tls)
 	buffer_return(tls->context->buffers, &tls->in);
 	buffer_return(tls->context->buffers, &tls->out);
 	free(tls->ticket);
+	free(tls->kept);
 	free(tls->error);
 	free(tls);
 }
@@ -307,8 +313,9 @@ tls_drained(const struct tls_stream *tls, bool more)
 {
 	/* What was found behind the data is still to be told. */
 	return ((more ? tls->empty : tls->drained) && tls->in.data == NULL &&
-		tls->broken == 0 &&
-		(SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
+		tls->kept == NULL && tls->broken == 0 &&
+		(tls->ssl == NULL ||
+		    (SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) == 0));
 }
 
 struct io

@@ -53,7 +53,7 @@ sub new {
 	return $self;
 }
 
-# Connects TCP alone; start_tls and handshake follow.
+# Connects TCP alone; start_tls or begin, and handshake follow.
 sub open {
 	my ($class, %option) = @_;
 	my $self = bless { option => {%option}, in => '', sessions => [] }, $class;
@@ -121,6 +121,22 @@ sub start_tls {
 	Net::SSLeay::set_tlsext_host_name($ssl, $option->{name})
 	    if defined $option->{name};
 	Net::SSLeay::set_session($ssl, $option->{session}) if $option->{session};
+	return;
+}
+
+# Sends the ClientHello, whatever the answer, and leaves the rest to
+# handshake().
+sub begin {
+	my ($self) = @_;
+
+	$self->start_tls;
+	my ($in, $out) = map { Net::SSLeay::BIO_new(Net::SSLeay::BIO_s_mem()) }
+	    1 .. 2;
+	Net::SSLeay::set_bio($self->{ssl}, $in, $out);
+	Net::SSLeay::connect($self->{ssl});
+	local $SIG{PIPE} = 'IGNORE';
+	syswrite $self->{socket}, Net::SSLeay::BIO_read($out);
+	Net::SSLeay::set_fd($self->{ssl}, fileno $self->{socket});
 	return;
 }
 
