@@ -10,22 +10,9 @@
 
 #include "common/log/audit.h"
 #include "common/log/sink.h"
+#include "t/fuzz/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
-
-static unsigned
-take(struct input *in)
-{
-	if (in->left == 0)
-		return (0);
-	in->left--;
-	return (*in->p++);
-}
 
 /* A string of at most max bytes, cut out of the input. */
 static const uint8_t *

@@ -13,6 +13,7 @@
 
 #include "common/control.h"
 #include "common/reason.h"
+#include "t/unit/send_raw.h"
 
 #define FDS 5
 
@@ -27,33 +28,6 @@ lowest_fd(void)
 		abort();
 	close(fd);
 	return (fd);
-}
-
-static void
-send_raw(int fd, const uint8_t *data, size_t len, size_t nfds)
-{
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)data,
-		.iov_len = len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int) * FDS)];
-	struct cmsghdr *cmsg;
-	int fds[FDS];
-	size_t i;
-
-	memset(space, 0, sizeof(space));
-	for (i = 0; i < FDS; i++)
-		fds[i] = fd;
-	if (nfds > 0) {
-		mh.msg_control = space;
-		mh.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
-		cmsg = CMSG_FIRSTHDR(&mh);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
-		memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * nfds);
-	}
-	if (sendmsg(fd, &mh, MSG_NOSIGNAL) != (ssize_t)len)
-		abort();
 }
 
 /* What was accepted must come back as the same bytes. */

@@ -9,15 +9,11 @@
 #include <string.h>
 
 #include "common/net/guard.h"
+#include "t/fuzz/input.h"
 
 #define MANY 4
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
 
 struct world {
 	struct addr listeners[MANY];
@@ -25,15 +21,6 @@ struct world {
 	size_t nown, nlisteners, nnetworks;
 	struct guard *guard;
 };
-
-static unsigned
-take(struct input *in)
-{
-	if (in->left == 0)
-		return (0);
-	in->left--;
-	return (*in->p++);
-}
 
 /* Addresses that have much in common are made often: few bytes are taken. */
 static struct addr

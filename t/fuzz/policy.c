@@ -8,24 +8,18 @@
 
 #include "common/policy/policy.h"
 #include "common/policy/shadow.h"
+#include "t/fuzz/input.h"
 
 #define RULES_MAX   24
 #define CLIENTS_MAX 20
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
-
+/* One of so many. */
 static unsigned
-take(struct input *in, unsigned n)
+choose(struct input *in, unsigned n)
 {
-	if (in->left == 0)
-		return (0);
-	in->left--;
-	return (*in->p++ % n);
+	return (take(in) % n);
 }
 
 static uint16_t
@@ -33,18 +27,18 @@ take_port(struct input *in)
 {
 	static const uint16_t ports[] = { 1, 2, 3, 4, 443, 65534, 65535 };
 
-	return (ports[take(in, 7)]);
+	return (ports[choose(in, 7)]);
 }
 
 static uint16_t
 take_name(struct input *in, char name[HOSTNAME_SIZE])
 {
 	static const char *const labels[] = { "a", "b", "ab", "b-a" };
-	unsigned n = 1 + take(in, 5);
+	unsigned n = 1 + choose(in, 5);
 
 	name[0] = '\0';
 	while (n-- > 0) {
-		strcat(name, labels[take(in, 4)]);
+		strcat(name, labels[choose(in, 4)]);
 		if (n > 0)
 			strcat(name, ".");
 	}
@@ -55,15 +49,15 @@ static struct addr
 take_addr(struct input *in)
 {
 	static const uint8_t nat64[4] = { 0x00, 0x64, 0xff, 0x9b };
-	unsigned kind = take(in, 3);
+	unsigned kind = choose(in, 3);
 	struct addr a;
 
 	memset(&a, 0, sizeof(a));
 	a.family = kind > 0 ? AF_INET6 : AF_INET;
-	a.ip[kind < 2 ? 0 : 12] = (uint8_t)take(in, 256);
+	a.ip[kind < 2 ? 0 : 12] = (uint8_t)choose(in, 256);
 	if (kind == 2)
 		memcpy(a.ip, nat64, sizeof(nat64));
-	a.ip[a.family == AF_INET ? 3 : 15] = (uint8_t)take(in, 256);
+	a.ip[a.family == AF_INET ? 3 : 15] = (uint8_t)choose(in, 256);
 	return (a);
 }
 
@@ -76,7 +70,7 @@ take_block(struct input *in)
 
 	memset(&c, 0, sizeof(c));
 	c.family = a.family;
-	c.bits = (uint16_t)take(in, width + 1);
+	c.bits = (uint16_t)choose(in, width + 1);
 	for (i = 0; i < c.bits; i++)
 		c.ip[i / 8] |= a.ip[i / 8] & (0x80 >> i % 8);
 	return (c);
@@ -89,12 +83,12 @@ take_identity(struct input *in)
 	static const char *const texts[] = { "spiffe://a/b/a/b-a//b/a",
 		"spiffe://b/a/a/a", "a.b.ab.b-a", "A.ab.a.b.", "*.a.b",
 		"spiffe://a/*/b" };
-	const char *text = texts[take(in, 6)];
+	const char *text = texts[choose(in, 6)];
 
 	return ((struct identity){
-	    .kind = take(in, 2) ? IDENTITY_SPIFFE : IDENTITY_DNS,
+	    .kind = choose(in, 2) ? IDENTITY_SPIFFE : IDENTITY_DNS,
 	    .text = text,
-	    .len = take(in, (unsigned)strlen(text) + 1) });
+	    .len = choose(in, (unsigned)strlen(text) + 1) });
 }
 
 static void
@@ -107,12 +101,12 @@ take_client(struct input *in, struct rule_client *c)
 	size_t len;
 
 	c->kind = RULE_CLIENT_NETWORK;
-	if (take(in, 2)) {
+	if (choose(in, 2)) {
 		c->network = take_block(in);
 		return;
 	}
-	text = texts[take(in, 5)];
-	len = take(in, (unsigned)strlen(text) + 1);
+	text = texts[choose(in, 5)];
+	len = choose(in, (unsigned)strlen(text) + 1);
 	if (identity_pattern_parse(&p, text, len, &why) != 0 &&
 	    identity_pattern_parse(&p, text, strlen(text), &why) != 0)
 		abort();
@@ -130,7 +124,7 @@ take_rule(struct input *in, struct rule *r)
 	size_t i;
 
 	r->ndestinations = 1;
-	d->kind = take(in, 4);
+	d->kind = choose(in, 4);
 	if (d->kind == RULE_DESTINATION_NETWORK)
 		d->network = take_block(in);
 	else if (d->kind != RULE_DESTINATION_ANY)
@@ -139,7 +133,7 @@ take_rule(struct input *in, struct rule *r)
 	d->port_high = take_port(in);
 	if (d->port_high < d->port_low)
 		d->port_high = d->port_low;
-	r->nclients = take(in, 4);
+	r->nclients = choose(in, 4);
 	if (r->nclients == 3)
 		r->nclients = CLIENTS_MAX;
 	for (i = 0; i < r->nclients; i++)
@@ -221,13 +215,13 @@ ask(struct input *in, const struct policy *p, const struct rule *rules,
 {
 	struct addr client = take_addr(in);
 	struct identity identities[3];
-	struct policy_answer got, want = { NULL, false };
+	struct policy_answer got, want = { 0 };
 	struct target t;
 	const struct policy_question q = { .target = &t,
 		.client = &client,
 		.identities = identities,
-		.nidentities = take(in, 4),
-		.identities_known = take(in, 4) > 0 };
+		.nidentities = choose(in, 4),
+		.identities_known = choose(in, 4) > 0 };
 	size_t i;
 
 	for (i = 0; i < q.nidentities; i++)
@@ -235,7 +229,7 @@ ask(struct input *in, const struct policy *p, const struct rule *rules,
 
 	memset(&t, 0, sizeof(t));
 	t.port = take_port(in);
-	if (take(in, 2))
+	if (choose(in, 2))
 		t.addr = take_addr(in);
 	t.host_len = take_name(in, t.host);
 	for (i = 0; i < n && want.rule == NULL; i++) {
@@ -262,7 +256,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rule rules[RULES_MAX];
 	struct input in = { data, size };
 	struct policy *p = NULL;
-	size_t i, j, n = take(&in, RULES_MAX + 1), work = 100000;
+	size_t i, j, n = choose(&in, RULES_MAX + 1), work = 100000;
 	bool never[RULES_MAX];
 	const struct rule *by;
 

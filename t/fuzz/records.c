@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "t/unit/server_ctx.h"
 #include "worker/loop/buffer.h"
 #include "worker/tls/handshake.h"
 #include "worker/tls/stream.h"
@@ -52,24 +53,10 @@ int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const struct tls_bounds bounds = { 16384, 16384 };
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
+	SSL_CTX *ctx = server_ctx();
 
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 1000000);
-	X509_set_pubkey(cert, key);
-	assert(X509_sign(cert, key, EVP_sha256()) > 0);
-	assert(SSL_CTX_use_certificate(ctx, cert) == 1);
-	assert(SSL_CTX_use_PrivateKey(ctx, key) == 1);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_mode(ctx,
-	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 1);
-	X509_free(cert);
-	EVP_PKEY_free(key);
 	buffers_init(&buffers, CHUNK, tls_slack(CHUNK));
 	assert(
 	    tls_context_new(&context, ctx, &bounds, &buffers, hello_cb) == 0);

@@ -3,26 +3,14 @@
 
 #include <stdlib.h>
 
+#include "t/unit/addresses.h"
 #include "t/unit/tap.h"
-
-static struct cidr
-block(const char *text)
-{
-	struct cidr c;
-
-	if (cidr_parse(&c, text, strlen(text)) != 0)
-		abort();
-	return (c);
-}
 
 static bool
 has(const struct addr_range *r, size_t n, const char *text)
 {
-	struct addr a;
+	struct addr a = address_of(text, 443);
 
-	if (addr_parse_ip(&a, text, strlen(text)) != 0)
-		abort();
-	a.port = 443;
 	return (addr_ranges_contain(r, n, &a));
 }
 
@@ -37,7 +25,7 @@ main(void)
 	size_t i, n;
 
 	for (i = 0; i < 7; i++) {
-		c = block(blocks[i]);
+		c = block_of(blocks[i]);
 		r[i] = addr_range_of(&c);
 	}
 	n = addr_ranges_merge(r, 7);

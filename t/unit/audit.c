@@ -13,21 +13,12 @@
 #include "common/log/audit.h"
 #include "common/log/sink.h"
 #include "t/unit/sink_path.h"
+#include "t/unit/addresses.h"
 #include "t/unit/tap.h"
 
 #define CLIENT "198.51.100.4:40000"
 
 static char line[SINK_LINE_MAX + 1];
-
-static struct addr
-address(const char *text)
-{
-	struct addr a;
-
-	if (addr_parse(&a, text, strlen(text), 0) != 0)
-		abort();
-	return (a);
-}
 
 static struct target
 target(const char *text)
@@ -92,7 +83,7 @@ fresh(void)
 	r.f.worker = 3;
 	r.f.generation = 2;
 	r.f.wall = INT64_C(1767323045678) * CLOCK_MSEC;
-	r.f.client = address(CLIENT);
+	r.f.client = address_of(CLIENT, 0);
 	r.f.listener = r.f.rule = r.f.egress_line = 0;
 	r.f.reason = REASON_CLIENT_HELLO_TIMEOUT;
 	r.f.total_ns = 10 * CLOCK_SEC;
@@ -156,7 +147,7 @@ whole(struct record *r, const char *target, const struct facts_try *tried,
 	put_text(r, FACTS_DETAIL, "some text");
 	put_tried(r, tried, n);
 	r->f.upstream = tried[2].addr;
-	r->f.egress = address("203.0.113.7:50000");
+	r->f.egress = address_of("203.0.113.7:50000", 0);
 	r->f.tls_version = 0x0304;
 	put_text(r, FACTS_CIPHER, "TLS_AES_128_GCM_SHA256");
 	r->f.resumed = 0;
@@ -208,9 +199,9 @@ static void
 test_whole(void)
 {
 	const struct facts_try tried[] = {
-		{ address("192.0.2.1:5432"), REASON_CONNECT_REFUSED },
-		{ address("192.0.2.2:5432"), REASON_NONE },
-		{ address("[2001:db8::3]:5432"), REASON_NONE },
+		{ address_of("192.0.2.1:5432", 0), REASON_CONNECT_REFUSED },
+		{ address_of("192.0.2.2:5432", 0), REASON_NONE },
+		{ address_of("[2001:db8::3]:5432", 0), REASON_NONE },
 	};
 	struct record r;
 
@@ -254,7 +245,7 @@ test_identity(void)
 	r.rule = "web";
 	r.f.would_deny = REASON_NO_RULE;
 	put_text(&r, FACTS_IDENTITY, "spiffe://cluster.local/ns/a/sa/b");
-	r.f.proxy = address("[2001:db8::9]:4711");
+	r.f.proxy = address_of("[2001:db8::9]:4711", 0);
 	r.line = "line-a";
 	format(&r, AUDIT_JSON);
 	ok(strstr(line, "\"decision\":\"report\",\"rule\":\"web\","
@@ -343,10 +334,11 @@ test_longest(void)
 		name[i] = '.';
 	snprintf(text, sizeof(text), "%.249s:65535", name);
 	for (i = 0; i < FACTS_TRIED_MAX; i++)
-		tried[i] = (struct facts_try){ address(LONG_IP),
+		tried[i] = (struct facts_try){ address_of(LONG_IP, 0),
 			REASON_CONNECT_UNREACHABLE };
 	whole(&r, text, tried, FACTS_TRIED_MAX);
-	r.f.client = r.f.upstream = r.f.egress = r.f.proxy = address(LONG_IP);
+	r.f.client = r.f.upstream = r.f.egress = r.f.proxy =
+	    address_of(LONG_IP, 0);
 	memset(id, 'x', sizeof(id) - 1);
 	put_text(&r, FACTS_IDENTITY, id);
 	r.f.would_deny = REASON_RULE_DENY;
@@ -384,7 +376,7 @@ test_cut(void)
 	memset(words, 0x80, sizeof(words));
 	words[sizeof(words) - 1] = '\0';
 	for (i = 0; i < FACTS_TRIED_MAX + 5; i++)
-		tried[i] = (struct facts_try){ address(LONG_IP),
+		tried[i] = (struct facts_try){ address_of(LONG_IP, 0),
 			REASON_CONNECT_UNREACHABLE };
 	whole(&r, "db.example.com:5432", tried, FACTS_TRIED_MAX + 5);
 	put(&r, FACTS_SERVER_NAME, raw, sizeof(raw));

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/control.h"
 #include "common/reason.h"
+#include "t/unit/send_raw.h"
 #include "t/unit/tap.h"
 
 /* The lowest free number tells whether a descriptor was left open. */
@@ -22,33 +23,6 @@ lowest_fd(void)
 
 	close(fd);
 	return (fd);
-}
-
-/* What a hostile worker could send: any bytes with any descriptors. */
-static void
-send_raw(int fd, const void *data, size_t len, size_t nfds)
-{
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int) * 16)];
-	struct cmsghdr *cmsg;
-	size_t i;
-
-	memset(space, 0, sizeof(space));
-	if (nfds > 0) {
-		mh.msg_control = space;
-		mh.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
-		cmsg = CMSG_FIRSTHDR(&mh);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
-		/* Descriptor 0, so many times. */
-		for (i = 0; i < nfds; i++)
-			memset(
-			    CMSG_DATA(cmsg) + i * sizeof(int), 0, sizeof(int));
-	}
-	if (sendmsg(fd, &mh, 0) != (ssize_t)len)
-		abort();
 }
 
 static void

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "t/unit/addresses.h"
 #include "t/unit/tap.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
@@ -78,25 +79,7 @@ static const struct block blocks[] = {
 static struct addr
 address(const char *text)
 {
-	struct addr a;
-
-	if (addr_parse(&a, text, strlen(text), 9999) != 0) {
-		printf("Bail out! bad address in the test: %s\n", text);
-		exit(1);
-	}
-	return (a);
-}
-
-static struct cidr
-network(const char *text)
-{
-	struct cidr c;
-
-	if (cidr_parse(&c, text, strlen(text)) != 0) {
-		printf("Bail out! bad network in the test: %s\n", text);
-		exit(1);
-	}
-	return (c);
+	return (address_of(text, 9999));
 }
 
 static struct guard *
@@ -180,7 +163,7 @@ name_of(const struct addr *addr)
 
 	addr_unwrap(&a);
 	for (i = 0; i < LEN(table); i++) {
-		c = network(table[i].prefix);
+		c = block_of(table[i].prefix);
 		if (cidr_contains(&c, &a))
 			return (table[i].name);
 	}
@@ -215,7 +198,7 @@ test_table(const struct guard *g)
 	size_t i;
 
 	for (i = 0; i < LEN(table); i++) {
-		c = network(table[i].prefix);
+		c = block_of(table[i].prefix);
 		first = (struct addr){ .family = c.family };
 		memcpy(first.ip, c.ip, sizeof(first.ip));
 		last = first;
@@ -312,9 +295,9 @@ check(const struct guard *g, const char *text, const struct cidr *networks,
 static void
 test_networks(const struct guard *g)
 {
-	struct cidr nets[] = { network("10.20.0.0/16"), network("fd00::/64"),
-		network("127.0.0.1/32") };
-	struct cidr nat64[] = { network("64:ff9b::10.21.0.0/112") };
+	struct cidr nets[] = { block_of("10.20.0.0/16"), block_of("fd00::/64"),
+		block_of("127.0.0.1/32") };
+	struct cidr nat64[] = { block_of("64:ff9b::10.21.0.0/112") };
 
 	check(g, "10.20.0.0", nets, 3, REASON_NONE, "first of a network");
 	check(g, "10.20.255.255", nets, 3, REASON_NONE, "last of a network");
@@ -338,11 +321,11 @@ test_networks(const struct guard *g)
 static void
 test_listeners(void)
 {
-	struct cidr own[] = { network("198.51.200.7"),
-		network("2606:4700::7") };
+	struct cidr own[] = { block_of("198.51.200.7"),
+		block_of("2606:4700::7") };
 	struct addr lis[] = { address("0.0.0.0:8443"), address("[::]:9443"),
 		address("151.101.1.1:7443") };
-	struct cidr all[] = { network("0.0.0.0/0"), network("::/0") };
+	struct cidr all[] = { block_of("0.0.0.0/0"), block_of("::/0") };
 	struct guard *g = guard_of(own, 2, lis, 3);
 	const enum reason loop = REASON_OWN_LISTENER;
 
@@ -384,11 +367,12 @@ check_own(const struct guard *g, const char *text, const struct cidr *networks,
 static void
 test_own(void)
 {
-	struct cidr own[] = { network("198.51.200.7"), network("2606:4700::7"),
-		network("151.101.0.0/24"), network("151.101.0.255") };
+	struct cidr own[] = { block_of("198.51.200.7"),
+		block_of("2606:4700::7"), block_of("151.101.0.0/24"),
+		block_of("151.101.0.255") };
 	struct addr lis[] = { address("151.101.1.1:7443") };
-	struct cidr some[] = { network("151.101.0.0/25"),
-		network("2606:4700::/32"), network("0.0.0.0/32") };
+	struct cidr some[] = { block_of("151.101.0.0/25"),
+		block_of("2606:4700::/32"), block_of("0.0.0.0/32") };
 	struct guard *g = guard_of(own, 4, lis, 1);
 	struct addr a = address("198.51.200.7:443");
 	const char *why = NULL;
@@ -425,7 +409,7 @@ test_own(void)
 static void
 closes(const struct guard *g, const char *text, bool want)
 {
-	struct cidr c = network(text);
+	struct cidr c = block_of(text);
 
 	ok(guard_closes(g, &c) == want, "%s: %s", text,
 	    want ? "there is something to open" : "nothing to open");
@@ -434,7 +418,7 @@ closes(const struct guard *g, const char *text, bool want)
 static void
 test_closes(void)
 {
-	struct cidr own[] = { network("8.8.8.7"), network("2606:4700::/64") };
+	struct cidr own[] = { block_of("8.8.8.7"), block_of("2606:4700::/64") };
 	struct guard *g = guard_of(own, 2, NULL, 0);
 
 	closes(g, "10.0.0.0/8", true);
@@ -486,7 +470,7 @@ test_leads(void)
 static void
 test_copies(void)
 {
-	struct cidr own = network("198.51.200.7");
+	struct cidr own = block_of("198.51.200.7");
 	struct addr lis = address("198.51.200.7:8443");
 	struct guard *g = guard_of(&own, 1, &lis, 1);
 
@@ -503,7 +487,7 @@ test_copies(void)
 static void
 test_no_address(const struct guard *g)
 {
-	struct cidr all = network("0.0.0.0/0");
+	struct cidr all = block_of("0.0.0.0/0");
 	struct addr none = { 0 };
 	const char *why = NULL;
 

@@ -7,6 +7,7 @@
 
 #include "common/policy/policy.h"
 #include "common/policy/shadow.h"
+#include "t/unit/addresses.h"
 #include "t/unit/tap.h"
 
 #define RULES_MAX   48
@@ -113,27 +114,6 @@ naive_decide(const struct rules *rs, const struct policy_question *q)
 	return (answer);
 }
 
-static struct addr
-address(const char *text, uint16_t port)
-{
-	struct addr a;
-
-	if (addr_parse_ip(&a, text, strlen(text)) != 0)
-		abort();
-	a.port = port;
-	return (a);
-}
-
-static struct cidr
-block(const char *text)
-{
-	struct cidr c;
-
-	if (cidr_parse(&c, text, strlen(text)) != 0)
-		abort();
-	return (c);
-}
-
 /* One more client of the rule, as text has it. */
 static void
 add_client(struct rule *r, const char *text)
@@ -166,7 +146,7 @@ addr_target(const char *ip, uint16_t port)
 {
 	struct target t = name_target(ip, port);
 
-	t.addr = address(ip, port);
+	t.addr = address_of(ip, port);
 	return (t);
 }
 
@@ -194,7 +174,7 @@ add_dest(struct rule *r, enum rule_destination_kind kind, const char *text,
 	d->port_low = low;
 	d->port_high = high;
 	if (kind == RULE_DESTINATION_NETWORK) {
-		d->network = block(text);
+		d->network = block_of(text);
 	} else if (kind != RULE_DESTINATION_ANY) {
 		snprintf(d->name, sizeof(d->name), "%s", text);
 		d->name_len = (uint16_t)strlen(text);
@@ -237,7 +217,7 @@ static int
 decide(const struct rules *rs, const struct policy *p, struct target t,
     const char *client)
 {
-	struct addr a = address(client, 1234);
+	struct addr a = address_of(client, 1234);
 	const struct policy_question q = {
 		.target = &t, .client = &a, .identities_known = true
 	};
@@ -252,7 +232,7 @@ test_empty(void)
 	struct policy *p = NULL;
 	struct target t = name_target("example.com", 443);
 	struct target u = addr_target("192.0.2.1", 443);
-	struct addr a = address("192.0.2.2", 1);
+	struct addr a = address_of("192.0.2.2", 1);
 	struct policy_question q = { .target = &t, .client = &a };
 
 	is_int(policy_new(&p, NULL, 0), 0, "no rules at all compile");
@@ -406,7 +386,7 @@ small_address(unsigned i)
 	if (i % 16 >= 14) {
 		memset(a.ip, 0xff, i % 2 ? 16 : 4);
 	} else if (i % 16 == 13) {
-		a = address("64:ff9b::10.0.0.2", 0);
+		a = address_of("64:ff9b::10.0.0.2", 0);
 	} else {
 		a.ip[0] = 10;
 		a.ip[i % 2 ? 15 : 3] = (uint8_t)(i / 2);
@@ -709,7 +689,7 @@ decide_named(const struct rules *rs, const struct policy *p, const char *host,
     struct identity id)
 {
 	const struct target t = name_target(host, 443);
-	const struct addr a = address("10.0.0.1", 1234);
+	const struct addr a = address_of("10.0.0.1", 1234);
 	const struct policy_question q = { .target = &t,
 		.client = &a,
 		.identities = &id,
@@ -766,7 +746,7 @@ test_identity_order(void)
 {
 	static struct rules rs;
 	const struct target t = name_target("a.test", 443);
-	const struct addr a = address("10.0.0.1", 1);
+	const struct addr a = address_of("10.0.0.1", 1);
 	const struct identity names[] = {
 		{ IDENTITY_SPIFFE, "spiffe://cluster.local/ns/other", 31 },
 		{ IDENTITY_DNS, "client.example.com", 18 },

@@ -16,21 +16,11 @@
 #include <unistd.h>
 
 #include "common/log/sink.h"
+#include "t/unit/scratch.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
 #define LINE_INFO 6
-
-static char dir[] = "/tmp/sink-XXXXXX";
-
-static const char *
-in_dir(const char *name)
-{
-	static char path[64];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return (path);
-}
 
 /* Writes line number i, padded to len bytes. */
 static int
@@ -92,7 +82,7 @@ test_may_block(void)
 	int fd[2], file;
 
 	is_int(sink_open(&s, "/tmp/log"), -EINVAL, "a path is not for it");
-	file = open(in_dir("log"), O_RDWR | O_CREAT, 0600);
+	file = open(scratch_path("log"), O_RDWR | O_CREAT, 0600);
 	if (pipe2(fd, O_CLOEXEC) != 0 || file < 0 || open_stderr(&s, file) != 0)
 		return;
 	ok(sink_may_block(s), "a file's disk may hang");
@@ -405,7 +395,7 @@ syslog_bind(void)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/dev-log", dir);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/dev-log", scratch_dir);
 	unlink(sun.sun_path);
 	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0)
 		return (-1);
@@ -439,7 +429,7 @@ test_syslog(void)
 	const char *text;
 	int fd;
 
-	snprintf(target, sizeof(target), "syslog:%s", in_dir("dev-log"));
+	snprintf(target, sizeof(target), "syslog:%s", scratch_path("dev-log"));
 	is_int(sink_open(&s, target), -ENOENT, "no daemon");
 	fd = syslog_bind();
 	if (!ok(sink_open(&s, target) == 0, "opens"))
@@ -544,12 +534,8 @@ test_foreign(void)
 int
 main(void)
 {
-	static const char *const names[] = { "log", "dev-log" };
-	size_t i;
-
 	signal(SIGPIPE, SIG_IGN);
-	if (mkdtemp(dir) == NULL)
-		return (1);
+	scratch_open();
 	test_may_block();
 	test_publish();
 	test_full();
@@ -562,8 +548,6 @@ main(void)
 	test_syslog();
 	test_fork();
 	test_foreign();
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(in_dir(names[i]));
-	rmdir(dir);
+	scratch_close();
 	return (done_testing());
 }

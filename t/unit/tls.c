@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "t/unit/server_ctx.h"
 #include "t/unit/tap.h"
 #include "worker/loop/buffer.h"
 #include "worker/tls/handshake.h"
@@ -92,28 +93,6 @@ static enum tls_alert
 hello_cb(void *arg, const uint8_t *name, size_t len, enum reason *reason)
 {
 	return (TLS_ALERT_NONE);
-}
-
-static SSL_CTX *
-server_ctx(void)
-{
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 1000000);
-	X509_set_pubkey(cert, key);
-	X509_sign(cert, key, EVP_sha256());
-	SSL_CTX_use_certificate(ctx, cert);
-	SSL_CTX_use_PrivateKey(ctx, key);
-	SSL_CTX_set_mode(ctx,
-	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	return (ctx);
 }
 
 struct pair {

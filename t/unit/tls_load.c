@@ -14,24 +14,11 @@
 
 #include "common/conf/conf.h"
 #include "master/findings.h"
+#include "t/unit/scratch.h"
 #include "t/unit/tap.h"
 
 #define YEAR (365 * 24 * 60 * 60)
 #define DAY  (24 * 60 * 60)
-
-static char dir[] = "/tmp/sniport-tls-XXXXXX";
-
-/* A path in the directory; four may be in use at once. */
-static char *
-path(const char *name)
-{
-	static char text[4][64];
-	static unsigned turn;
-
-	turn = (turn + 1) % 4;
-	snprintf(text[turn], sizeof(text[turn]), "%s/%s", dir, name);
-	return (text[turn]);
-}
 
 static EVP_PKEY *
 write_key(const char *name, const char *type, const EVP_CIPHER *cipher)
@@ -40,14 +27,14 @@ write_key(const char *name, const char *type, const EVP_CIPHER *cipher)
 			    ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048)
 			    : EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 	unsigned char pass[] = "secret";
-	FILE *f = fopen(path(name), "w");
+	FILE *f = fopen(scratch_path(name), "w");
 
 	if (key == NULL || f == NULL ||
 	    PEM_write_PrivateKey(f, key, cipher, cipher != NULL ? pass : NULL,
 		cipher != NULL ? 6 : 0, NULL, NULL) != 1)
 		abort();
 	fclose(f);
-	chmod(path(name), 0600);
+	chmod(scratch_path(name), 0600);
 	return (key);
 }
 
@@ -63,7 +50,7 @@ static void
 write_cert(const char *name, const char *cn, const char *issuer, EVP_PKEY *key,
     EVP_PKEY *issuer_key, long from, long to)
 {
-	FILE *f = fopen(path(name), "a");
+	FILE *f = fopen(scratch_path(name), "a");
 	X509 *cert = X509_new();
 
 	if (f == NULL || cert == NULL)
@@ -85,7 +72,7 @@ write_cert(const char *name, const char *cn, const char *issuer, EVP_PKEY *key,
 static void
 write_text(const char *name, const char *text)
 {
-	FILE *f = fopen(path(name), "w");
+	FILE *f = fopen(scratch_path(name), "w");
 
 	if (f == NULL)
 		abort();
@@ -143,7 +130,8 @@ conf_of(const char *const files[4], const char *ciphers, const char *groups)
 	    ciphers, groups);
 	for (i = 0; i < 4 && files[i] != NULL; i += 2)
 		fprintf(f, "%s{\nchain = \"%s\";\nkey = \"%s\"; }",
-		    i > 0 ? ", " : "", path(files[i]), path(files[i + 1]));
+		    i > 0 ? ", " : "", scratch_path(files[i]),
+		    scratch_path(files[i + 1]));
 	fprintf(f, "); };\n");
 	fclose(f);
 	if (conf_parse(&conf, text, "test.conf", &errors) != 0)
@@ -162,11 +150,11 @@ say(const struct findings *f)
 	if (first == NULL)
 		return;
 	text = first->text;
-	at = strstr(text, dir);
+	at = strstr(text, scratch_dir);
 	snprintf(said, sizeof(said), "%s%.*s%s",
 	    first->level == LOG_LEVEL_ERROR ? "" : "warning: ",
 	    at != NULL ? (int)(at - text) : 0, text,
-	    at != NULL ? at + strlen(dir) + 1 : text);
+	    at != NULL ? at + strlen(scratch_dir) + 1 : text);
 }
 
 static SSL_CTX *
@@ -275,24 +263,10 @@ settings(void)
 	    "where and why");
 }
 
-static void
-remove_files(void)
-{
-	static const char *const names[] = { "ec.key", "ec2.key", "rsa.key",
-		"locked.key", "ec.pem", "ec2.pem", "rsa.pem", "locked.pem",
-		"chain.pem", "order.pem", "expired.pem", "early.pem",
-		"soon.pem", "empty.pem", "broken.pem" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(path(names[i]));
-	rmdir(dir);
-}
-
 int
 main(void)
 {
-	if (mkdtemp(dir) == NULL)
-		abort();
+	scratch_open();
 	make_files();
 	taken("ec.pem", "ec.key", NULL, NULL, "");
 	taken("chain.pem", "ec.key", NULL, NULL, "");
@@ -339,12 +313,12 @@ main(void)
 	refused("absent.pem", "ec.key", NULL, NULL,
 	    "test.conf:4: tls.certificates.chain: absent.pem: cannot be "
 	    "read: No such file or directory");
-	chmod(path("ec.key"), 0644);
+	chmod(scratch_path("ec.key"), 0644);
 	taken("ec.pem", "ec.key", NULL, NULL,
 	    "warning: test.conf:5: tls.certificates.key: ec.key: its mode "
 	    "0644 lets every user read it; take that away with chmod "
 	    "o-rw");
 	settings();
-	remove_files();
+	scratch_close();
 	return (done_testing());
 }

@@ -19,6 +19,7 @@
 #include "common/conf/conf.h"
 #include "master/findings.h"
 #include "master/tls_load.h"
+#include "t/unit/scratch.h"
 #include "t/unit/tap.h"
 #include "worker/tls/ticket.h"
 #include "worker/tls/handshake.h"
@@ -27,7 +28,6 @@
 #define DAY   (24 * 60 * 60)
 #define VALID (100 * DAY)
 
-static char dir[] = "/tmp/sniport-resume-XXXXXX";
 static struct buffers buffers;
 
 /* An authority, or a client. */
@@ -39,17 +39,6 @@ struct party {
 
 static struct party mesh, other, below, server;
 static struct party client; /* issued by below */
-
-static const char *
-path(const char *name)
-{
-	static char text[8][96];
-	static unsigned turn;
-
-	turn = (turn + 1) % 8;
-	snprintf(text[turn], sizeof(text[turn]), "%s/%s", dir, name);
-	return (text[turn]);
-}
 
 static void
 set_name(X509_NAME *n, const char *cn)
@@ -110,7 +99,7 @@ decertify(struct party *p)
 static void
 write_cert(const char *name, const struct party *p)
 {
-	FILE *f = fopen(path(name), "a");
+	FILE *f = fopen(scratch_path(name), "a");
 
 	if (f == NULL || PEM_write_X509(f, p->cert) != 1)
 		abort();
@@ -122,7 +111,7 @@ write_cert(const char *name, const struct party *p)
 static void
 write_crl(const char *name, const struct party *p, long until, int revoked)
 {
-	FILE *f = fopen(path(name), "a");
+	FILE *f = fopen(scratch_path(name), "a");
 	X509_CRL *crl = X509_CRL_new();
 	X509_REVOKED *entry = X509_REVOKED_new();
 	ASN1_INTEGER *serial = ASN1_INTEGER_new();
@@ -170,9 +159,9 @@ load(const struct setup *s, size_t *warnings)
 		"listeners = ( { address = \":8443\"; } ); tls = {"
 		" certificates = ( { chain = \"%s\"; key = \"%s\"; } );"
 		" client_auth = \"%s\"; client_ca = \"%s\"; %s%s%s };",
-		path("server.pem"), path("server.key"), s->auth, path(s->ca),
-		s->crl != NULL ? "crl = \"" : "",
-		s->crl != NULL ? path(s->crl) : "",
+		scratch_path("server.pem"), scratch_path("server.key"), s->auth,
+		scratch_path(s->ca), s->crl != NULL ? "crl = \"" : "",
+		s->crl != NULL ? scratch_path(s->crl) : "",
 		s->crl != NULL ? "\";" : "") == -1 ||
 	    conf_parse(&conf, text, "test.conf", &errors) != 0)
 		abort();
@@ -479,7 +468,7 @@ notes(void)
 static void
 write_files(void)
 {
-	FILE *f = fopen(path("server.key"), "w");
+	FILE *f = fopen(scratch_path("server.key"), "w");
 
 	certify(&mesh, "mesh", NULL, 10, 0);
 	certify(&other, "other", NULL, 11, 0);
@@ -490,7 +479,7 @@ write_files(void)
 	    PEM_write_PrivateKey(f, server.key, NULL, NULL, 0, NULL, NULL) != 1)
 		abort();
 	fclose(f);
-	chmod(path("server.key"), 0600);
+	chmod(scratch_path("server.key"), 0600);
 	write_cert("server.pem", &server);
 	write_cert("mesh.pem", &mesh);
 	write_cert("other.pem", &other);
@@ -514,25 +503,10 @@ write_files(void)
 	write_crl("endless.crl", &below, 0, 0);
 }
 
-static void
-remove_files(void)
-{
-	static const char *const names[] = { "server.key", "server.pem",
-		"mesh.pem", "other.pem", "both.pem", "good.crl", "renewed.crl",
-		"revoked.crl", "below.crl", "late.crl", "half.crl",
-		"late_and_good.crl", "endless.crl" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(path(names[i]));
-	rmdir(dir);
-}
-
 int
 main(void)
 {
-	if (mkdtemp(dir) == NULL)
-		abort();
+	scratch_open();
 	buffers_init(&buffers, 64 * 1024, tls_slack(64 * 1024));
 	write_files();
 	moves();
@@ -545,6 +519,6 @@ main(void)
 	decertify(&below);
 	decertify(&client);
 	decertify(&server);
-	remove_files();
+	scratch_close();
 	return (done_testing());
 }

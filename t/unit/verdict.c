@@ -8,17 +8,8 @@
 #include <stdlib.h>
 
 #include "common/net/guard.h"
+#include "t/unit/addresses.h"
 #include "t/unit/tap.h"
-
-static struct addr
-address(const char *text)
-{
-	struct addr a;
-
-	if (addr_parse(&a, text, strlen(text), 443) != 0)
-		abort();
-	return (a);
-}
 
 static void
 test_actions(void)
@@ -59,7 +50,7 @@ test_addresses(void)
 	ok(verdict_address(&rule, &name) == NULL, "a name is looked up");
 	ok(verdict_address(&rule, &literal) == &literal.addr,
 	    "an address is dialled");
-	rule.connect_to = address("192.0.2.2:80");
+	rule.connect_to = address_of("192.0.2.2:80", 443);
 	ok(verdict_address(&rule, &name) == &rule.connect_to &&
 		verdict_address(&rule, &literal) == &rule.connect_to,
 	    "but for connect_to");
@@ -81,7 +72,8 @@ test_addresses(void)
 static void
 test_connected(void)
 {
-	struct addr listener = address("0.0.0.0:8443"), a, b, none = { 0 };
+	struct addr listener = address_of("0.0.0.0:8443", 443), a, b,
+		    none = { 0 };
 	struct cidr network;
 	struct rule rule = { .action = RULE_ALLOW, .networks = &network };
 	const char *why = NULL;
@@ -91,19 +83,19 @@ test_connected(void)
 	    cidr_parse(&network, "8.8.8.0/24", 10) != 0)
 		abort();
 #define C() verdict_connected(g, &rule, &a, &b, &why)
-	a = address("8.8.8.8:443");
-	b = address("8.8.4.4:40000");
+	a = address_of("8.8.8.8:443", 443);
+	b = address_of("8.8.4.4:40000", 443);
 	is_int(C(), REASON_NONE, "two addresses");
 	is_int(verdict_connected(g, &rule, &a, &none, &why), REASON_NONE,
 	    "one is unknown");
 	ok(why == NULL, "  and nothing to tell");
-	b = address("8.8.8.8:40000");
+	b = address_of("8.8.8.8:40000", 443);
 	is_int(C(), REASON_GUARD, "one address: this host");
 	is_str(why, "Address of this host", "  and why");
-	a = address("64:ff9b::8.8.8.8");
+	a = address_of("64:ff9b::8.8.8.8", 443);
 	a.port = 443;
 	is_int(C(), REASON_GUARD, "in another spelling");
-	a = address("8.8.8.8:8443");
+	a = address_of("8.8.8.8:8443", 443);
 	is_int(C(), REASON_OWN_LISTENER, "an own listener");
 	a.port = 443;
 	rule.nnetworks = 1;
