@@ -363,6 +363,7 @@ compete(struct shm *master, int slot, _Atomic int *open)
 		atomic_fetch_sub(open, 1);
 		limits_release(&l, &held);
 	}
+	shm_free(s);
 	return (over);
 }
 

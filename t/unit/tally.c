@@ -152,6 +152,7 @@ churn(const struct shm *master, int slot)
 		for (j = 0; j <= i % KEYS; j++)
 			tallies_sub(s, neighbour(i % KEYS), 0);
 	}
+	shm_free(s);
 }
 
 /* -1: there is none. */
