@@ -15,6 +15,7 @@
 #include "master/client_ca_check.h"
 #include "master/findings.h"
 #include "master/pem.h"
+#include "master/revocation.h"
 
 #define FILE_MAX (16 * 1024 * 1024)
 
@@ -141,6 +142,17 @@ digest_crl(EVP_MD_CTX *digest, const X509_CRL *crl)
 				(size_t)ASN1_STRING_length(key)) == 1));
 }
 
+static bool
+add_crl(X509_STORE *store, X509_CRL *crl)
+{
+	X509_CRL *prepared = revocation_prepare(crl);
+	bool good =
+	    prepared != NULL && X509_STORE_add_crl(store, prepared) == 1;
+
+	X509_CRL_free(prepared);
+	return (good);
+}
+
 /*
  * With revocation lists, every certificate of the chain must be on good terms
  * with a list that is valid today: a list that is missing or out of date
@@ -162,8 +174,7 @@ add_all(SSL_CTX *ctx, EVP_MD_CTX *digest, const struct client_ca *ca)
 	for (i = 0; i < sk_X509_CRL_num(ca->crls); i++) {
 		crl = sk_X509_CRL_value(ca->crls, i);
 		if (client_ca_signed(ca, crl) &&
-		    (X509_STORE_add_crl(store, crl) != 1 ||
-			!digest_crl(digest, crl)))
+		    (!add_crl(store, crl) || !digest_crl(digest, crl)))
 			return (false);
 	}
 	return (ca->crls == NULL ||
