@@ -11,6 +11,9 @@
 /* More than OpenSSL keeps. */
 #define ERRORS_MAX 64
 
+/* Room for what we say of an error. */
+#define TEXT_SIZE 160
+
 void
 tls_set_error(struct tls_stream *tls, const char *text)
 {
@@ -18,12 +21,51 @@ tls_set_error(struct tls_stream *tls, const char *text)
 	tls->error = strdup(text); /* NULL reads as "" */
 }
 
+/*
+ * The client's certificate, or its proof that it has the key, was being looked
+ * at when the library met that error: is it the fault of what the client sent
+ * there? Errors of the record layer are not.
+ */
+static bool
+blames_certificate(OSSL_HANDSHAKE_STATE state, unsigned long e)
+{
+	if (state != TLS_ST_SR_CERT && state != TLS_ST_SR_CERT_VRFY)
+		return (false);
+	switch (ERR_GET_LIB(e)) {
+	case ERR_LIB_ASN1:
+	case ERR_LIB_BN:
+	case ERR_LIB_EC:
+	case ERR_LIB_EVP:
+	case ERR_LIB_OBJ:
+	case ERR_LIB_RSA:
+	case ERR_LIB_X509:
+	case ERR_LIB_X509V3:
+		return (true);
+	case ERR_LIB_SSL:
+		break;
+	default:
+		return (false);
+	}
+	switch (ERR_GET_REASON(e)) {
+	case SSL_R_BAD_SIGNATURE:
+	case SSL_R_UNKNOWN_CERTIFICATE_TYPE:
+	case SSL_R_UNKNOWN_DIGEST:
+	case SSL_R_WRONG_CURVE:
+	case SSL_R_WRONG_SIGNATURE_TYPE:
+		return (true);
+	default:
+		return (false);
+	}
+}
+
 /* What an error of OpenSSL in the handshake means; NONE: nothing special. */
 static enum reason
 handshake_reason(const struct tls_stream *tls, unsigned long e)
 {
-	bool in_certificate = SSL_get_state(tls->ssl) == TLS_ST_SR_CERT;
+	OSSL_HANDSHAKE_STATE state = SSL_get_state(tls->ssl);
 
+	if (blames_certificate(state, e))
+		return (REASON_CLIENT_CERTIFICATE);
 	if (ERR_GET_LIB(e) != ERR_LIB_SSL)
 		return (REASON_NONE);
 	switch (ERR_GET_REASON(e)) {
@@ -36,8 +78,8 @@ handshake_reason(const struct tls_stream *tls, unsigned long e)
 		return (REASON_CLIENT_CERTIFICATE);
 	case SSL_R_EXCESSIVE_MESSAGE_SIZE:
 		/* The master has set the bound for a chain to the same. */
-		return (
-		    in_certificate ? REASON_HANDSHAKE_TOO_BIG : REASON_NONE);
+		return (state == TLS_ST_SR_CERT ? REASON_HANDSHAKE_TOO_BIG
+						: REASON_NONE);
 	default:
 		return (REASON_NONE);
 	}
@@ -89,9 +131,11 @@ describe(const struct tls_stream *tls, unsigned long e, char *text, size_t size)
 		snprintf(text, size, "the TLS library gives no cause");
 }
 
-/* The handshake failed with that error: keeps why, and returns its text. */
+/* The handshake failed with that error: keeps why, and returns its text, for
+ * which there is buf. */
 static const char *
-fail(struct tls_stream *tls, unsigned long e, const char *text)
+fail(struct tls_stream *tls, unsigned long e, const char *text,
+    char buf[TEXT_SIZE])
 {
 	long verified = SSL_get_verify_result(tls->ssl);
 	struct tls_handshake *hs = tls->handshake;
@@ -103,7 +147,15 @@ fail(struct tls_stream *tls, unsigned long e, const char *text)
 		return (hs->unverified);
 	if (hs->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
 		return (X509_verify_cert_error_string(verified));
-	return (text);
+	if (hs->failure != REASON_CLIENT_CERTIFICATE || text == NULL ||
+	    ERR_GET_LIB(e) == ERR_LIB_SSL)
+		return (text);
+	snprintf(buf, TEXT_SIZE, "%s: %s",
+	    SSL_get_state(tls->ssl) == TLS_ST_SR_CERT
+		? "a certificate of the chain cannot be decoded"
+		: "the proof that the client has the key fails",
+	    text);
+	return (buf);
 }
 
 /* Takes the earliest error of OpenSSL's queue, which is the cause: -ENOMEM, or
@@ -113,10 +165,10 @@ take_error(struct tls_stream *tls)
 {
 	unsigned long e = ERR_get_error();
 	const char *text = ERR_reason_error_string(e);
-	char described[80];
+	char described[TEXT_SIZE];
 
 	if (tls->handshake != NULL)
-		text = fail(tls, e, text);
+		text = fail(tls, e, text, described);
 	if (take_no_memory(tls, e))
 		return (-ENOMEM);
 	if (text == NULL) {

@@ -55,16 +55,21 @@ sub extension {
 my $ALGORITHM = pack 'H*', '300a06082a8648ce3d040302';
 my $ED25519 = sequence(sequence("\6\3\x2b\x65\x70"), bits('k' x 32));
 
-# Parts: issuer, subject, key, extensions (an array). Nobody has signed it.
+# Parts: version, serial, algorithm, issuer, validity, subject, key, extensions
+# (an array), and sign: what is called with the bytes that are to be signed, and
+# gives the signature. Without it nobody has signed it.
 sub certificate {
 	my (%part) = @_;
-
-	return sequence(sequence(der(0xa0, number(2)), number(1), $ALGORITHM,
-		$part{issuer} // name(1), sequence(der(0x17, '260101000000Z'),
-		der(0x17, '270101000000Z')), $part{subject} // name(1),
+	my $algorithm = $part{algorithm} // $ALGORITHM;
+	my $content = sequence($part{version} // der(0xa0, number(2)),
+		$part{serial} // number(1), $algorithm, $part{issuer} // name(1),
+		$part{validity} // sequence(der(0x17, '260101000000Z'),
+		der(0x17, '460101000000Z')), $part{subject} // name(1),
 		$part{key} // $ED25519, $part{extensions} ?
-		der(0xa3, sequence(@{ $part{extensions} })) : ()),
-	    $ALGORITHM, bits("\x30\0"));
+		der(0xa3, sequence(@{ $part{extensions} })) : ());
+
+	return sequence($content, $algorithm,
+		bits($part{sign} ? $part{sign}->($content) : "\x30\0"));
 }
 
 # A key on a curve with explicit parameters, modulo a prime p = k 2^637 + 1, with
@@ -106,13 +111,19 @@ sub message {
 		map { vector24($_) . $extensions } @certificates));
 }
 
-# A client of that version that has sent these certificates.
+# A client of that version that has sent these certificates. Options are also
+# then (an array of messages that follow) and cut (1: half of the message is all
+# that is sent).
 sub client {
 	my ($class, $certificates, %option) = @_;
+	my $then = delete $option{then} // [];
+	my $cut = delete $option{cut};
 	my $client = Sniport::Client->open(%option,
 		Sniport::Record::suite($option{version}));
 	my $self = bless { client => $client, raw => '' }, $class;
 	my $message = message($option{version}, @$certificates);
+	$message = substr $message, 0, length($message) / 2 if $cut;
+	my @parts = map { unpack '(a16000)*', $_ } $message, @$then;
 
 	if ($option{version} eq '1.2') {
 		my $answer = Sniport::Hello::exchange(undef,
@@ -121,13 +132,12 @@ sub client {
 			socket => $client->socket);
 		$answer->{hello} or die 'no ServerHello';
 		$self->send(join '', map { pack 'C n n/a*', 22, 0x0303, $_ }
-			unpack '(a16000)*', $message);
+			@parts);
 		return $self;
 	}
 	$self->meet_server;
 	my $record = Sniport::Record->for_handshake($client);
-	$self->send(join '', map { $record->handshake($_) }
-		unpack '(a16000)*', $message);
+	$self->send(join '', map { $record->handshake($_) } @parts);
 	return $self;
 }
 
