@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "worker/dns/store.h"
+#include "worker/dns/store_read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,6 +10,7 @@
 #include "common/base/fd.h"
 #include "common/shm/store.h"
 #include "t/unit/tap.h"
+#include "worker/dns/store_read.h"
 
 #define SERVERS 7
 

@@ -9,6 +9,7 @@
 #include "common/base/fd.h"
 #include "common/shm/store.h"
 #include "t/unit/tap.h"
+#include "worker/dns/message.h"
 
 #define S	CLOCK_SEC
 #define SERVERS 7

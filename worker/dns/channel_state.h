@@ -6,8 +6,8 @@
  * asked), channel_clients.c (whose questions they are), channel_stream.c
  * (TCP), channel_places.c (whose turn it is by TCP), channel_choice.c (which
  * server, and by which asker), channel_question.c (the course of a question
- * from server to server), channel.c (the sets of name servers, and whose time
- * it is).
+ * from server to server), channel_set.c (the name servers of one time),
+ * channel_list.c (who these are), channel.c (what all of it is for).
  */
 #ifndef WORKER_DNS_CHANNEL_STATE_H
 #define WORKER_DNS_CHANNEL_STATE_H
@@ -193,6 +193,20 @@ struct dns_course {
 	/* The last of it; NULL: the channel is being freed. */
 	void (*end)(struct dns_question *, const struct dns_result *);
 };
+
+/* channel_list.c */
+/* Finds out whom to ask. 0 or -ENOMEM. */
+int dns_list_begin(struct dns_channel *);
+/* Looks from time to time whether that is somebody else now. */
+void dns_list_follow(struct dns_channel *);
+
+/* channel_set.c */
+/* Whom new questions are put to. 0 or -ENOMEM (as before). */
+int dns_set_new(struct dns_channel *, const struct nameserver *, size_t n);
+/* Ends the questions that are by c-ares. */
+void dns_set_free(struct dns_set *);
+/* Frees former askers that are idle, and former sets. */
+void dns_set_drop_idle(struct dns_channel *);
 
 /* channel_places.c */
 /* Puts the question to the server by TCP, once there is a place for that. */

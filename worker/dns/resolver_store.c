@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "worker/dns/store_read.h"
+
 /* leaving */
 
 struct rewriting {

@@ -1,6 +1,6 @@
 /*
  * What a resolver leaves in its worker's store, and takes from those of others;
- * for resolver.c alone. servers is the number of the name servers that are
+ * for resolver_kept.c alone. servers is the number of the name servers that are
  * asked, see dns_channel_servers().
  */
 #ifndef WORKER_DNS_RESOLVER_STORE_H
