@@ -155,6 +155,7 @@ for my $case ([ 'allocation', $ALLOCATION, 'known' ],
 	[ 'system call', $CALL, 'asked' ]) {
 	my ($what, $kind, $name) = @$case;
 	my (%reasons, $n, $fired, $live, $first);
+	my $again = 0;
 
 	tunnel($name) for 1 .. 3;
 	for ($n = 1; $n < $MOST; $n++) {
@@ -165,6 +166,12 @@ for my $case ([ 'allocation', $ALLOCATION, 'known' ],
 		is($reason, 'no_memory', "no memory for the tunnel itself")
 		    if $kind == $ALLOCATION && $n == 1;
 		$first //= $live;
+		# Not reached for another reason, such as a name server that was
+		# late: once more.
+		if (!$fired && $reason ne 'done' && $again++ < 20) {
+			$n--;
+			next;
+		}
 		last if !$fired;
 	}
 	note(explain(\%reasons));
