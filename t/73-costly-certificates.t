@@ -74,7 +74,7 @@ my @costly = (
 	[ 'as many as fit', [ ($plain) x 300 ], $COUNT ],
 	[ '65 RDNs', [ certificate(subject => name(65)) ], $NAME ],
 	[ '65 extensions', [ certificate(extensions =>
-	    [ (extension('2a0304', '')) x 65 ]) ],
+	    [ map { extension(sprintf('2a03%02x', $_), '') } 1 .. 65 ]) ],
 	    'a certificate has more than 64 extensions' ],
 	[ '5000 names', [ certificate(extensions => [ names(5000) ]) ],
 	    $ELEMENTS ],
@@ -128,7 +128,8 @@ for my $version ('1.2', '1.3') {
 		[ '16 certificates, 50 attributes', [ (certificate(
 		    subject => name(50))) x 16 ] ],
 		[ '64 extensions, 3000 names', [ certificate(extensions =>
-		    [ names(3000), (extension('2a0304', 'x')) x 63 ]) ] ],
+		    [ names(3000), map { extension(sprintf('2a03%02x', $_),
+		    'x') } 1 .. 63 ]) ] ],
 	) {
 		my ($title, $certificates) = @$_;
 		my $client = Sniport::Certificate->client($certificates,

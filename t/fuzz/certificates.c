@@ -94,9 +94,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool tls13 = size > 0 && data[0] % 2 == 1;
 	const uint8_t *at = data + 1 + (tls13 ? 1 : 0) + 3;
 	unsigned n;
+	bool decodable;
 	size_t len;
 
-	if (size == 0 || certificates_judge(data + 1, size - 1, tls13) != NULL)
+	if (size == 0)
+		return (0);
+	(void)certificates_judge(data + 1, size - 1, tls13, &decodable);
+	if (!decodable)
 		return (0);
 	for (n = 0; at < data + size; n++) {
 		len = take_length(&at, 3);

@@ -113,6 +113,8 @@ make(struct text *t, const struct parts *p)
 	wrap(t, 0x30);
 }
 
+static bool decodable; /* what was last judged */
+
 /* A Certificate message with that certificate n times. */
 static const char *
 judge_list(const struct text *one, unsigned n, bool tls13)
@@ -135,7 +137,7 @@ judge_list(const struct text *one, unsigned n, bool tls13)
 	if (copy == NULL)
 		abort();
 	memcpy(copy, message.bytes, message.len);
-	why = certificates_judge(copy, message.len, tls13);
+	why = certificates_judge(copy, message.len, tls13, &decodable);
 	free(copy);
 	return (why);
 }
@@ -297,17 +299,24 @@ names(void)
 	made("a string in pieces", &(struct parts){ .subject = &t }, MALFORMED);
 }
 
-/* Extensions of that id (0: an id that nobody knows) and value. */
+/* Extensions of that id and value; of several, each has one more arc. */
 static void
 extensions(struct text *t, unsigned n, const char *id, const struct text *value)
 {
 	static struct text one;
+	uint8_t arcs[16];
+	unsigned i;
 
-	one.len = 0;
-	der(&one, 0x06, id, strlen(id));
-	der(&one, 0x04, value->bytes, value->len);
-	wrap(&one, 0x30);
-	repeat(t, n, one.bytes, one.len);
+	memcpy(arcs, id, strlen(id));
+	t->len = 0;
+	for (i = 0; i < n; i++) {
+		one.len = 0;
+		arcs[strlen(id)] = (uint8_t)i;
+		der(&one, 0x06, arcs, strlen(id) + (n > 1));
+		der(&one, 0x04, value->bytes, value->len);
+		wrap(&one, 0x30);
+		add(t, one.bytes, one.len);
+	}
 	wrap(t, 0x30);
 	wrap(t, 0xa3);
 }
@@ -361,10 +370,83 @@ extensions_of_all_kinds(void)
 	repeat(&value, 1, "\5\0", 2);
 	for (i = 0; i < 15; i++)
 		wrap(&value, 0x30);
-	extension("16 deep", NAMES, &value, NULL);
+	extension("16 deep", "\x55\x1d\x20", &value, NULL);
 	wrap(&value, 0x30);
 	extension("17 deep", NAMES, &value,
 	    "an extension of a certificate is nested too deeply");
+}
+
+static void
+judge_bytes(const char *what, const char *bytes, size_t len, bool tls13,
+    const char *want)
+{
+	uint8_t *copy = malloc(len > 0 ? len : 1);
+
+	if (copy == NULL)
+		abort();
+	if (len > 0)
+		memcpy(copy, bytes, len);
+	is_str(certificates_judge(copy, len, tls13, &decodable), want, what);
+	free(copy);
+}
+
+#define BYTES(what, bytes, tls13, want) \
+	judge_bytes(what, bytes, sizeof(bytes) - 1, tls13, want)
+
+#define TWICE	   "a certificate of the chain has an extension twice"
+#define NOT_DER	   "a certificate of the chain is not in strict DER"
+#define EXTENSION  "a certificate of the chain has a malformed extension"
+#define SAN(value) "\6\3" NAMES "\4" value
+#define LIST                 \
+	"\x0a\x30\x08\x82\6" \
+	"a.test"
+
+/* To decode them is cheap; to believe them would be a mistake. */
+static void
+doubted(const char *what, const char *list, size_t len, const char *want)
+{
+	static struct text t;
+
+	repeat(&t, 1, list, len);
+	wrap(&t, 0x30);
+	wrap(&t, 0xa3);
+	made(what, &(struct parts){ .extensions = &t }, want);
+	ok(decodable, "... and cheap");
+}
+
+#define DOUBTED(what, list, want) doubted(what, list, sizeof(list) - 1, want)
+
+static void
+extensions_in_strict_der(void)
+{
+	DOUBTED("a name", "\x30\x11" SAN(LIST), NULL);
+	DOUBTED("a critical one", "\x30\x14\6\3" NAMES "\1\1\xff\4" LIST, NULL);
+	DOUBTED("critical by a byte of 1", "\x30\x14\6\3" NAMES "\1\1\1\4" LIST,
+	    NOT_DER);
+	DOUBTED("FALSE, which is the default",
+	    "\x30\x14\6\3" NAMES "\1\1\0\4" LIST, NOT_DER);
+	DOUBTED("two lists of names", "\x30\x11" SAN(LIST) "\x30\x11" SAN(LIST),
+	    TWICE);
+	DOUBTED("the same unknown extension twice",
+	    "\x30\6\6\2\x2a\3\4\0\x30\6\6\2\x2a\3\4\0", TWICE);
+	DOUBTED("an empty value", "\x30\7" SAN("\0"), EXTENSION);
+	DOUBTED("bytes behind the value", "\x30\x0b" SAN("\4\x30\0\5\0"),
+	    EXTENSION);
+	DOUBTED("names that are no list", "\x30\x09" SAN("\2\5\0"), EXTENSION);
+	DOUBTED("a DNS name in pieces",
+	    "\x30\x13" SAN("\x0c\x30\x0a\xa2\x08\x16\2ab\x16\2.c"), NOT_DER);
+	DOUBTED("a URI in pieces",
+	    "\x30\x13" SAN("\x0c\x30\x0a\xa6\x08\4\2ab\4\2.c"), NOT_DER);
+	DOUBTED(
+	    "a name of no type", "\x30\x0c" SAN("\5\x30\3\x89\1a"), EXTENSION);
+	DOUBTED("a BOOLEAN of 1 in a value",
+	    "\x30\x0c\6\3\x55\x1d\x13\4\5\x30\3\1\1\1", NOT_DER);
+	DOUBTED("an OCTET STRING in pieces in a value",
+	    "\x30\x0c\6\3\x55\x1d\x0e\4\5\x24\3\4\1x", NOT_DER);
+	DOUBTED("a primitive SEQUENCE in a value",
+	    "\x30\x09\6\3\x55\x1d\x13\4\2\x10\0", NOT_DER);
+	BYTES("what is not cheap", "\0\0\3\0\0\0", false, MALFORMED);
+	ok(!decodable, "is not decoded");
 }
 
 static void
@@ -390,23 +472,6 @@ distribution_points(void)
 	wrap(&value, 0x30);
 	extension("one without a name", POINTS, &value, NULL);
 }
-
-static void
-judge_bytes(const char *what, const char *bytes, size_t len, bool tls13,
-    const char *want)
-{
-	uint8_t *copy = malloc(len > 0 ? len : 1);
-
-	if (copy == NULL)
-		abort();
-	if (len > 0)
-		memcpy(copy, bytes, len);
-	is_str(certificates_judge(copy, len, tls13), want, what);
-	free(copy);
-}
-
-#define BYTES(what, bytes, tls13, want) \
-	judge_bytes(what, bytes, sizeof(bytes) - 1, tls13, want)
 
 static void
 messages(void)
@@ -460,7 +525,8 @@ entry_extensions(void)
 		add_length(&message, 2, (size_t)n * 4);
 		for (i = 0; i < n; i++)
 			add_length(&message, 4, 0);
-		is_str(certificates_judge(message.bytes, message.len, true),
+		is_str(certificates_judge(
+			   message.bytes, message.len, true, &decodable),
 		    n == 1 ? NULL : ELEMENTS,
 		    n == 1 ? "an extension of an entry" : "5000 of them");
 	}
@@ -549,6 +615,7 @@ main(void)
 	rsa_keys();
 	names();
 	extensions_of_all_kinds();
+	extensions_in_strict_der();
 	distribution_points();
 	messages();
 	entry_extensions();

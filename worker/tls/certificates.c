@@ -3,33 +3,6 @@
 
 #include "worker/tls/judge.h"
 
-/* id-ce-cRLDistributionPoints and id-ce-freshestCRL. */
-static const struct der_oid points[] = {
-	{ 3, "\x55\x1d\x1f" },
-	{ 3, "\x55\x1d\x2e" },
-};
-
-/* id-ce, id-pe and Netscape's: below them is what OpenSSL decodes. */
-static const struct der_oid decoded[] = {
-	{ 2, "\x55\x1d" },
-	{ 7, "\x2b\6\1\5\5\7\1" },
-	{ 8, "\x60\x86\x48\1\x86\xf8\x42\1" },
-};
-
-static bool
-is_decoded(struct der d)
-{
-	struct der arc = d;
-	size_t i;
-
-	for (i = 0; i < DER_COUNT(decoded); i++) {
-		arc.len = decoded[i].len;
-		if (d.len > arc.len && der_is_oid(arc, &decoded[i]))
-			return (true);
-	}
-	return (false);
-}
-
 /* The value is a string of some type, in one piece. */
 static bool
 judge_attribute(struct judge *j, struct der *rdn)
@@ -69,55 +42,21 @@ _Static_assert(CERTIFICATES_MAX == 16 && CERTIFICATES_ATTRIBUTES_MAX == 64 &&
 		   CERTIFICATES_EXTENSIONS_MAX == 64,
     "as the texts say");
 
-/*
- * OpenSSL (3.0, 3.5) copies the issuer's name for each point that is named
- * relatively to it. RFC 5280 section 4.2.1.13 advises against such names.
- */
 static bool
-has_relative_name(struct der value)
+stands_among(struct der id, const struct der *ids, unsigned n)
 {
-	struct der list, point, name;
-	uint8_t tag;
+	unsigned i;
 
-	if (!der_take(&value, &tag, &list))
-		return (false);
-	while (der_take(&list, &tag, &point)) {
-		if (der_take(&point, &tag, &name) &&
-		    tag == (DER_CONTEXT | DER_CONSTRUCTED) &&
-		    der_next_is(&name, (DER_CONTEXT | DER_CONSTRUCTED) + 1))
+	for (i = 0; i < n; i++)
+		if (der_equal(id, ids[i]))
 			return (true);
-	}
 	return (false);
-}
-
-static bool
-judge_extension(struct judge *j, struct der *rest)
-{
-	struct der extension, id, critical, value;
-
-	if (!judge_take(j, rest, DER_SEQUENCE, &extension) ||
-	    !judge_take(j, &extension, DER_OID, &id) ||
-	    (der_next_is(&extension, DER_BOOLEAN) &&
-		!judge_take(j, &extension, DER_BOOLEAN, &critical)) ||
-	    !judge_take(j, &extension, DER_OCTETS, &value) ||
-	    !judge_at_end(j, &extension))
-		return (false);
-	/* Others are of no concern, and not all of them hold DER. */
-	if (!is_decoded(id))
-		return (true);
-	if (!judge_walk(j, value))
-		return (false);
-	if (der_is_among(id, points, DER_COUNT(points)) &&
-	    has_relative_name(value))
-		return (judge_refuse(j, "a certificate's CRL distribution "
-					"points have relative names"));
-	return (true);
 }
 
 static bool
 judge_extensions(struct judge *j, struct der *rest)
 {
-	struct der outer, list;
+	struct der outer, list, ids[CERTIFICATES_EXTENSIONS_MAX];
 	unsigned n;
 
 	if (!judge_take(j, rest, (DER_CONTEXT | DER_CONSTRUCTED) + 3, &outer) ||
@@ -128,8 +67,11 @@ judge_extensions(struct judge *j, struct der *rest)
 		if (n == CERTIFICATES_EXTENSIONS_MAX)
 			return (judge_refuse(
 			    j, "a certificate has more than 64 extensions"));
-		if (!judge_extension(j, &list))
+		if (!judge_extension(j, &list, &ids[n]))
 			return (false);
+		if (stands_among(ids[n], ids, n))
+			judge_distrust(j, "a certificate of the chain has an "
+					  "extension twice");
 	}
 	return (true);
 }
@@ -195,25 +137,35 @@ judge_entry_extensions(struct judge *j, struct der *rest)
 	return (true);
 }
 
-const char *
-certificates_judge(const uint8_t *bytes, size_t len, bool tls13)
+static const char *
+judge_message(struct judge *j, const uint8_t *bytes, size_t len, bool tls13)
 {
-	struct judge j = { NULL, 0 };
 	struct der rest = { bytes, len }, context = { NULL, 0 }, list, one;
 	unsigned n;
 
 	/* The context is that of a request after the handshake. */
-	if ((tls13 && !judge_take_vector(&j, &rest, 1, &context)) ||
-	    !judge_at_end(&j, &context) ||
-	    !judge_take_vector(&j, &rest, 3, &list) || !judge_at_end(&j, &rest))
-		return (j.why);
+	if ((tls13 && !judge_take_vector(j, &rest, 1, &context)) ||
+	    !judge_at_end(j, &context) ||
+	    !judge_take_vector(j, &rest, 3, &list) || !judge_at_end(j, &rest))
+		return (j->why);
 	for (n = 0; list.len > 0; n++) {
 		if (n == CERTIFICATES_MAX)
 			return ("the chain has more than 16 certificates");
-		if (!judge_take_vector(&j, &list, 3, &one) ||
-		    !judge_certificate(&j, one) ||
-		    (tls13 && !judge_entry_extensions(&j, &list)))
-			return (j.why);
+		if (!judge_take_vector(j, &list, 3, &one) ||
+		    !judge_certificate(j, one) ||
+		    (tls13 && !judge_entry_extensions(j, &list)))
+			return (j->why);
 	}
 	return (NULL);
+}
+
+const char *
+certificates_judge(
+    const uint8_t *bytes, size_t len, bool tls13, bool *decodable)
+{
+	struct judge j = { NULL, NULL, 0 };
+	const char *why = judge_message(&j, bytes, len, tls13);
+
+	*decodable = why == NULL;
+	return (why != NULL ? why : j.improper);
 }

@@ -24,10 +24,13 @@
 
 /*
  * Judges the body of a Certificate message, of TLS 1.3 (RFC 8446 section 4.4.2)
- * or earlier (RFC 5246 section 7.4.2). NULL: to decode it is cheap; a list
- * without a certificate is. Else a static text: what is refused. Says nothing
- * about what a certificate is good for. Pure.
+ * or earlier (RFC 5246 section 7.4.2). NULL: to decode it is cheap, and what
+ * is decoded is what stands there; a list without a certificate is so. Else a
+ * static text: what is refused. *decodable: to decode it is cheap, but it must
+ * not be believed, since it is not in strict DER or has two meanings. Says
+ * nothing about what a certificate is good for. Pure.
  */
-const char *certificates_judge(const uint8_t *body, size_t len, bool tls13);
+const char *certificates_judge(
+    const uint8_t *body, size_t len, bool tls13, bool *decodable);
 
 #endif

@@ -71,3 +71,10 @@ der_is_among(struct der d, const struct der_oid *oids, size_t n)
 			return (true);
 	return (false);
 }
+
+bool
+der_equal(struct der a, struct der b)
+{
+	return (
+	    a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0));
+}

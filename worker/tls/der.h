@@ -18,11 +18,17 @@ enum der_tag {
 	DER_BITS = 0x03,
 	DER_OCTETS = 0x04,
 	DER_OID = 0x06,
+	DER_EXTERNAL = 0x28,
+	DER_EMBEDDED = 0x2b,
 	DER_SEQUENCE = 0x30,
 	DER_SET = 0x31,
 	DER_CONTEXT = 0x80,
+	DER_CLASS = 0xc0, /* these bits: its class */
 	DER_CONSTRUCTED = 0x20
 };
+
+/* The one byte of a BOOLEAN that is true. */
+#define DER_TRUE 0xff
 
 /*
  * Takes the next element from the front of *rest. False where there is none, or
@@ -43,5 +49,8 @@ struct der_oid {
 
 bool der_is_oid(struct der, const struct der_oid *);
 bool der_is_among(struct der, const struct der_oid *, size_t n);
+
+/* The same bytes. */
+bool der_equal(struct der, struct der);
 
 #endif

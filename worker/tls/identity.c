@@ -56,10 +56,8 @@ static bool
 is_host(const struct identity *id)
 {
 	char name[HOSTNAME_SIZE];
-	size_t wildcard = id->len > 2 && memcmp(id->text, "*.", 2) == 0 ? 2 : 0;
 
-	return (hostname_canonical(
-		    name, id->text + wildcard, id->len - wildcard) >= 0);
+	return (hostname_canonical(name, id->text, id->len) >= 0);
 }
 
 static bool

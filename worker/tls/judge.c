@@ -15,6 +15,13 @@ judge_refuse(struct judge *j, const char *why)
 	return (false);
 }
 
+void
+judge_distrust(struct judge *j, const char *text)
+{
+	if (j->improper == NULL)
+		j->improper = text;
+}
+
 _Static_assert(CERTIFICATES_ELEMENTS_MAX == 4096, "as the text says");
 
 bool
@@ -50,6 +57,29 @@ judge_at_end(struct judge *j, const struct der *rest)
 	return (rest->len == 0 || judge_refuse(j, JUDGE_MALFORMED));
 }
 
+/* Of the universal types (X.690 sections 8.2, 8.9 to 8.12, 10.2, 11.1). */
+static bool
+is_strict(uint8_t tag, struct der body)
+{
+	switch (tag) {
+	case DER_BOOLEAN:
+		return (body.len == 1 &&
+			(body.at[0] == 0 || body.at[0] == DER_TRUE));
+	case DER_SEQUENCE:
+	case DER_SET:
+	case DER_EXTERNAL:
+	case DER_EMBEDDED:
+		return (true);
+	case DER_SEQUENCE & ~DER_CONSTRUCTED:
+	case DER_SET & ~DER_CONSTRUCTED:
+	case DER_EXTERNAL & ~DER_CONSTRUCTED:
+	case DER_EMBEDDED & ~DER_CONSTRUCTED:
+		return (false);
+	default:
+		return ((tag & DER_CLASS) != 0 || (tag & DER_CONSTRUCTED) == 0);
+	}
+}
+
 static bool
 walk(struct judge *j, struct der in, unsigned depth)
 {
@@ -62,6 +92,8 @@ walk(struct judge *j, struct der in, unsigned depth)
 	while (in.len > 0) {
 		if (!judge_take_any(j, &in, &tag, &body))
 			return (false);
+		if (!is_strict(tag, body))
+			judge_distrust(j, JUDGE_NOT_DER);
 		if ((tag & DER_CONSTRUCTED) != 0 && !walk(j, body, depth + 1))
 			return (false);
 	}

@@ -34,6 +34,7 @@ tls_judge(int sent, int version, int type, const void *bytes, size_t len,
 	uint8_t *message = (uint8_t *)bytes;
 	struct tls_stream *tls;
 	const char *why;
+	bool decodable;
 
 	if (sent != 0 || type != SSL3_RT_HANDSHAKE ||
 	    len < SSL3_HM_HEADER_LENGTH || message[0] != SSL3_MT_CERTIFICATE)
@@ -41,7 +42,7 @@ tls_judge(int sent, int version, int type, const void *bytes, size_t len,
 	message += SSL3_HM_HEADER_LENGTH;
 	len -= SSL3_HM_HEADER_LENGTH;
 	why = certificates_judge(
-	    message, len, SSL_version(ssl) == TLS1_3_VERSION);
+	    message, len, SSL_version(ssl) == TLS1_3_VERSION, &decodable);
 	if (why == NULL)
 		return;
 	tls = SSL_get_app_data(ssl);
@@ -49,7 +50,9 @@ tls_judge(int sent, int version, int type, const void *bytes, size_t len,
 		return;
 	tls->handshake->unverified = why;
 	tls->handshake->refused = true;
-	spoil(message, len);
+	/* Else tls_verify() has a better alert. */
+	if (!decodable)
+		spoil(message, len);
 }
 
 /*
@@ -108,18 +111,62 @@ read_leaf(struct tls_stream *tls, X509 *leaf)
 	return (-EINVAL);
 }
 
+static bool
+is_invalid(X509 *cert)
+{
+	return ((X509_get_extension_flags(cert) & EXFLAG_INVALID) != 0);
+}
+
+/*
+ * What OpenSSL (3.0, 3.5) cannot make sense of is to it the certificate of
+ * nobody's child, with a key of no strength. NULL: it has said why.
+ */
+static const char *
+true_cause(X509_STORE_CTX *store)
+{
+	STACK_OF(X509) *others = X509_STORE_CTX_get0_untrusted(store);
+	X509 *leaf = X509_STORE_CTX_get0_cert(store);
+	int error = X509_STORE_CTX_get_error(store), i;
+	bool invalid = is_invalid(leaf);
+
+	for (i = 0; error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY &&
+		    i < sk_X509_num(others);
+	     i++)
+		invalid |= is_invalid(sk_X509_value(others, i));
+	if (invalid)
+		return ("a certificate of the chain has a malformed "
+			"extension");
+	if (X509_get0_pubkey(leaf) == NULL)
+		return ("the key of the certificate is not valid");
+	return (NULL);
+}
+
+static int
+reject(X509_STORE_CTX *store)
+{
+	X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+	return (-EINVAL);
+}
+
 /* 0, -ENOMEM, or -EINVAL with the error of the store set. */
 static int
 verify(X509_STORE_CTX *store, struct tls_stream *tls)
 {
+	const char **why = &tls->handshake->unverified;
 	int error;
 
+	if (tls->handshake->refused)
+		return (reject(store));
 	X509_STORE_CTX_set_verify_cb(store, forgive_anchor);
-	if (X509_verify_cert(store) != 1 || !anchor_in_force(store))
+	if (X509_verify_cert(store) != 1) {
+		*why = true_cause(store);
+		return (*why != NULL ? reject(store) : -EINVAL);
+	}
+	if (!anchor_in_force(store))
 		return (-EINVAL);
 	error = read_leaf(tls, X509_STORE_CTX_get0_cert(store));
 	if (error == -EINVAL)
-		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+		return (reject(store));
 	if (error == 0)
 		error = tls_resume_note(tls, X509_STORE_CTX_get0_chain(store));
 	return (error);

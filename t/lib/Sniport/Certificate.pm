@@ -12,12 +12,13 @@ package Sniport::Certificate;
 use strict;
 use warnings;
 
+use MIME::Base64 qw(encode_base64);
 use Net::SSLeay ();
 
 use Sniport::Client ();
 use Sniport::Hello ();
 use Sniport::Record ();
-use Sniport::Test qw(deadline readable);
+use Sniport::Test qw(deadline readable slurp write_file);
 
 sub der {
 	my ($tag, @parts) = @_;
@@ -57,9 +58,13 @@ my $ED25519 = sequence(sequence("\6\3\x2b\x65\x70"), bits('k' x 32));
 
 # Parts: version, serial, algorithm, issuer, validity, subject, key, extensions
 # (an array), and sign: what is called with the bytes that are to be signed, and
-# gives the signature. Without it nobody has signed it.
+# gives the signature; or by: the Sniport::Authority that signs it. Without them
+# nobody has signed it.
 sub certificate {
 	my (%part) = @_;
+	my $by = $part{by};
+	@part{qw(issuer sign)} = (subject($by->{name}),
+		sub { signature($by, @_) }) if $by;
 	my $algorithm = $part{algorithm} // $ALGORITHM;
 	my $content = sequence($part{version} // der(0xa0, number(2)),
 		$part{serial} // number(1), $algorithm, $part{issuer} // name(1),
@@ -70,6 +75,41 @@ sub certificate {
 
 	return sequence($content, $algorithm,
 		bits($part{sign} ? $part{sign}->($content) : "\x30\0"));
+}
+
+# The name of an authority.
+sub subject { return sequence(der(0x31, attribute($_[0]))); }
+
+sub signature {
+	my ($authority, $content) = @_;
+	my $base = "$authority->{dir}/$authority->{name}";
+
+	write_file("$base.content", $content);
+	system('openssl', 'dgst', '-sha256', '-sign', "$base.key", '-out',
+		"$base.signature", "$base.content") == 0
+	    or die 'cannot sign';
+	return slurp("$base.signature");
+}
+
+# The public half of the key in a file.
+sub public_key {
+	my ($file) = @_;
+
+	open my $pipe, '-|', qw(openssl pkey -pubout -outform DER -in), $file
+	    or die $!;
+	binmode $pipe;
+	local $/;
+	return <$pipe>;
+}
+
+# Keeps certificates in PEM format, for a client that has their key.
+sub write_pem {
+	my ($file, @certificates) = @_;
+
+	write_file($file, join '', map { "-----BEGIN CERTIFICATE-----\n" .
+		encode_base64($_) . "-----END CERTIFICATE-----\n" }
+		@certificates);
+	return $file;
 }
 
 # A key on a curve with explicit parameters, modulo a prime p = k 2^637 + 1, with
