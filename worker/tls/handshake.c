@@ -102,6 +102,7 @@ tls_handshake_take(struct tls_handshake *hs)
 {
 	struct tls_stream *stream = hs->stream;
 
+	tls_forget_certificates(stream);
 	stream->handshake = NULL;
 	stream->kept = hs->in.kept;
 	stream->kept_len = intake_len(&hs->in);

@@ -207,6 +207,10 @@ void tls_judge(
 /* For SSL_CTX_set_cert_verify_callback(). */
 int tls_verify(X509_STORE_CTX *, void *);
 
+/* forget.c: frees what the session holds of the client's certificates, of which
+ * no more is to be asked. */
+void tls_forget_certificates(struct tls_stream *);
+
 /* resume.c: the client's chain was verified. 0 or -ENOMEM. */
 int tls_resume_note(struct tls_stream *, STACK_OF(X509) *);
 /* For SSL_CTX_set_session_ticket_cb(). */
