@@ -21,7 +21,7 @@ my $good = { A => ['127.0.0.2'] };
 my @done = (reason => 'done', tried => ["127.0.0.2:$port ok"]);
 my $daemon;
 
-# Nothing here ends by a time-out.
+# Nothing here ends by a time-out, but where that is what is seen.
 my @patient = (timeouts => 'connect = "10m"; handshake = "10m";');
 
 sub name { return "$_[0].test:$port"; }
@@ -92,6 +92,7 @@ subtest 'one client cannot fill the places for questions' => sub {
 subtest 'an answer that comes late is used' => sub {
 	my $first = Sniport::DNS->new;
 	my $second = Sniport::DNS->new(zone => { '*.test' => 'drop' });
+	my $asked = 2;
 	my $late = sub {
 		my ($title, $timeout, $servers, $answer, @want) = @_;
 		my $section = sprintf 'timeout = "%s"; tries = 2; ' .
@@ -103,7 +104,7 @@ subtest 'an answer that comes late is used' => sub {
 		$_->clear for $first, $second;
 		$daemon->reload(dns => $section);
 		my $client = dial($daemon, name('late'));
-		ok(poll(sub { (map { $_->questions } @$servers) == 2 }),
+		ok(poll(sub { (map { $_->questions } @$servers) == $asked }),
 			"$title: there is a second try");
 		$first->release;
 		ended_ok($daemon, $client, $title, @want, host => 'late.test');
@@ -122,6 +123,10 @@ subtest 'an answer that comes late is used' => sub {
 		reason => 'dns_timeout', @none);
 	$late->('to another question', '300ms', [$first], { A => 'wrong_name' },
 		reason => 'dns_timeout', @none);
+	$second->all({ A => [], truncate => 1, tcp => 'drop' });
+	$asked = 3;
+	$late->('another server is asked by TCP', $timeout, [ $first, $second ],
+		$good, @done);
 	$daemon->stop_ok;
 };
 

@@ -56,6 +56,28 @@ subtest 'no client takes the places for TCP away from others' => sub {
 	$daemon->stop_ok;
 };
 
+# Its turn is over as well when theirs is, and it is the oldest.
+subtest 'who has one place does not make room for who has many' => sub {
+	my %tcp = (truncate => 1, tcp => 'drop');
+	$dns->clear;
+	$dns->zone({ '*.evil.test' => { A => [], %tcp },
+		'slow.test' => [ { A => [], truncate => 1 },
+		{ %$good, delay => 'release' } ] });
+	$daemon = Sniport::Daemon->new(dns(timeout => slow() ? '"8s"' : '"3s"',
+		tries => 1), limits => 'lookups_per_client = 0;',
+		timeouts => 'connect = "10m";');
+	my $slow = dial($daemon, name('slow'));
+	ok(poll(sub { $dns->questions('tcp') }), 'a slow name is asked by TCP');
+	my @evil = map { dial($daemon, name("n$_.evil"),
+		source => '127.0.0.66') } 1 .. 160;
+	ok(poll(sub { $dns->questions('tcp') >= 1 + 127 + 10 }),
+		'those of a client with many make room for others of its own');
+	$dns->release;
+	ended_ok($daemon, $slow, 'the slow one has its answer', @done);
+	undef @evil;
+	$daemon->stop_ok(signal => 'QUIT');
+};
+
 # The turn of none of theirs is over, and their time is not, while this runs.
 subtest 'nor do eight clients together' => sub {
 	my %tcp = (truncate => 1, tcp => 'drop');
