@@ -88,7 +88,7 @@ test_open(struct test *t)
 	for (i = 0; i < ASKERS; i++)
 		t->askers[i].t = t;
 	t->conf.timeout =
-	    (getenv("SNIPORT_VALGRIND") != NULL ? 40 : 1) * 20 * CLOCK_MSEC;
+	    (getenv("SNIPORT_VALGRIND") != NULL ? 5 : 1) * 200 * CLOCK_MSEC;
 	t->conf.tries = 2;
 	t->terms.resolv_conf = path;
 	t->terms.port = t->sv.port;

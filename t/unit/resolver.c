@@ -104,7 +104,7 @@ test_open(struct test *t)
 	for (i = 0; i < ASKERS; i++)
 		t->askers[i].t = t;
 	t->conf = (struct conf_dns){
-		.timeout = (getenv("SNIPORT_VALGRIND") != NULL ? 40 : 1) * 20 *
+		.timeout = (getenv("SNIPORT_VALGRIND") != NULL ? 5 : 1) * 200 *
 			   CLOCK_MSEC,
 		.tries = 2,
 		.cache_size = 100,
