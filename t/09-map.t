@@ -74,7 +74,7 @@ none('it has each phase of a tunnel', grep {
 	    index(part('A tunnel\'s phases'), $_) == -1 } @c);
 my $fields = part('Who writes a field');
 my %field = map { $_ => 1 } map { /"(\w+)"/g } $code{'common/log/audit.c'} =~
-    /\bput_\w+\(\s*&?o,((?:\s*"\w+",)+)/g;
+    /\b(?:put|record)_\w+\(\s*&?o,((?:\s*"\w+",)+)/g;
 my @fields = keys %field;
 cmp_ok(scalar(@fields), '>', 30, 'the fields of the audit line were read');
 none('it has each field of the audit line',

@@ -8,26 +8,11 @@
 #include <syslog.h>
 
 #include "common/base/clock.h"
-#include "common/base/json.h"
+#include "common/log/record.h"
 #include "common/log/sink.h"
-
-/* Names are the operator's own, and as long as he likes. */
-#define NAME_CUT 255
 
 /* The text of one dialled address: address, blank, reason. */
 #define TRY_SIZE (ADDR_TEXT_SIZE + 40)
-
-/*
- * One of the two formats under construction. A field that has no room left
- * is dropped whole, in both.
- */
-struct audit_out {
-	enum audit_syntax format;
-	struct json json;
-	char *buf; /* TEXT only, from here on */
-	size_t size, len;
-	bool truncated;
-};
 
 /* A line's facts, and the words in them. */
 struct audit_source {
@@ -35,126 +20,6 @@ struct audit_source {
 	const struct tunnel_facts *f;
 	struct piece words[FACTS_WORDS];
 };
-
-/* Room is kept for the newline. */
-static void
-text_raw(struct audit_out *o, const char *s, size_t len)
-{
-	if (o->truncated || len > o->size - 1 - o->len) {
-		o->truncated = true;
-		return;
-	}
-	memcpy(o->buf + o->len, s, len);
-	o->len += len;
-}
-
-/*
- * A value. What separates and marks pairs (blank, '=', '"') is escaped as
- * every unprintable byte is, so that a peer's bytes stay one value.
- */
-static void
-text_escaped(struct audit_out *o, const void *bytes, size_t len)
-{
-	static const char hex[] = "0123456789abcdef";
-	const uint8_t *p = bytes;
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		char esc[4] = { '\\', 'x', hex[p[i] >> 4], hex[p[i] & 15] };
-
-		if (p[i] > 0x20 && p[i] < 0x7f && p[i] != '=' && p[i] != '"' &&
-		    p[i] != '\\')
-			text_raw(o, (const char *)p + i, 1);
-		else
-			text_raw(o, esc, sizeof(esc));
-	}
-}
-
-/* One pair; the next may still fit where this one did not. */
-static void
-text_pair(struct audit_out *o, const char *key, const void *bytes, size_t len)
-{
-	size_t start = o->len;
-	bool before = o->truncated;
-
-	o->truncated = false;
-	text_raw(o, " ", 1);
-	text_raw(o, key, strlen(key));
-	text_raw(o, "=", 1);
-	text_escaped(o, bytes, len);
-	if (o->truncated)
-		o->len = start;
-	o->truncated |= before;
-}
-
-static void
-put_bytes(struct audit_out *o, const char *key, const void *bytes, size_t len)
-{
-	if (o->format == AUDIT_JSON)
-		json_bytes(&o->json, key, bytes, len);
-	else
-		text_pair(o, key, bytes, len);
-}
-
-static void
-put_string(struct audit_out *o, const char *key, const char *s)
-{
-	size_t len;
-
-	if (s == NULL)
-		return;
-	len = strlen(s);
-	put_bytes(o, key, s, len < NAME_CUT ? len : NAME_CUT);
-}
-
-static void
-put_uint(struct audit_out *o, const char *key, uint64_t value)
-{
-	char text[24];
-	int n;
-
-	if (o->format == AUDIT_JSON) {
-		json_uint(&o->json, key, value);
-		return;
-	}
-	n = snprintf(text, sizeof(text), "%" PRIu64, value);
-	text_pair(o, key, text, (size_t)n);
-}
-
-static void
-put_bool(struct audit_out *o, const char *key, bool value)
-{
-	if (o->format == AUDIT_JSON)
-		json_bool(&o->json, key, value);
-	else
-		put_string(o, key, value ? "true" : "false");
-}
-
-static void
-put_msec(struct audit_out *o, const char *key, int64_t ns)
-{
-	char text[32];
-	int n;
-
-	if (ns < 0)
-		return;
-	if (o->format == AUDIT_JSON) {
-		json_msec(&o->json, key, ns);
-		return;
-	}
-	n = snprintf(text, sizeof(text), "%" PRId64 ".%03" PRId64,
-	    ns / CLOCK_MSEC, ns % CLOCK_MSEC / CLOCK_USEC);
-	text_pair(o, key, text, (size_t)n);
-}
-
-static void
-put_addr(struct audit_out *o, const char *key, const struct addr *addr)
-{
-	char text[ADDR_TEXT_SIZE];
-
-	if (addr->family != 0)
-		put_bytes(o, key, text, addr_format(addr, text));
-}
 
 /* "192.0.2.1:443 connect_refused"; the address that was chosen is "ok", one
  * that was still open when that was chosen is "open". */
@@ -175,7 +40,7 @@ try_format(const struct tunnel_facts *f, const struct facts_try *try,
 }
 
 static void
-put_tried(struct audit_out *o, const struct audit_source *s)
+put_tried(struct record *o, const struct audit_source *s)
 {
 	struct facts_try tried[FACTS_TRIED_MAX];
 	size_t i, n = facts_tries(s->line->text, s->f->text_len, tried);
@@ -184,7 +49,7 @@ put_tried(struct audit_out *o, const struct audit_source *s)
 
 	if (n == 0)
 		return;
-	if (o->format == AUDIT_JSON) {
+	if (o->is_json) {
 		json_array_open(&o->json, "tried");
 		for (i = 0; i < n; i++) {
 			try_format(s->f, &tried[i], ' ', text);
@@ -198,24 +63,24 @@ put_tried(struct audit_out *o, const struct audit_source *s)
 			text[len++] = ',';
 		len += try_format(s->f, &tried[i], '/', text + len);
 	}
-	text_pair(o, "tried", text, len);
+	record_pair(o, "tried", text, len);
 }
 
 static void
-put_word(struct audit_out *o, const char *key, struct piece word)
+put_word(struct record *o, const char *key, struct piece word)
 {
 	if (word.s != NULL)
-		put_bytes(o, key, word.s, word.len);
+		record_bytes(o, key, word.s, word.len);
 }
 
 /* A word that may have been cut, and then is told with its length. */
 static void
-put_cut_word(struct audit_out *o, const char *key, const char *length_key,
+put_cut_word(struct record *o, const char *key, const char *length_key,
     struct piece word, uint32_t full)
 {
 	put_word(o, key, word);
 	if (word.s != NULL && full > word.len)
-		put_uint(o, length_key, full);
+		record_uint(o, length_key, full);
 }
 
 static const char *
@@ -248,46 +113,46 @@ decision_name(unsigned decision)
 
 /* How a tunnel ended; bytes are only meant where there was an upstream. */
 static void
-put_end(struct audit_out *o, const struct audit_source *s)
+put_end(struct record *o, const struct audit_source *s)
 {
 	const struct tunnel_facts *f = s->f;
 
 	if (s->line->event != AUDIT_END)
 		return;
 	if (f->upstream.family != 0) {
-		put_uint(o, "bytes_from_client", f->bytes_from_client);
-		put_uint(o, "bytes_from_upstream", f->bytes_from_upstream);
+		record_uint(o, "bytes_from_client", f->bytes_from_client);
+		record_uint(o, "bytes_from_upstream", f->bytes_from_upstream);
 	}
-	put_string(o, "closed_first", side_name(f->closed_first));
+	record_string(o, "closed_first", side_name(f->closed_first));
 	if (f->client_truncated)
-		put_bool(o, "client_truncated", true);
+		record_bool(o, "client_truncated", true);
 }
 
 static void
-put_tunnel(struct audit_out *o, const struct tunnel_facts *f)
+put_tunnel(struct record *o, const struct tunnel_facts *f)
 {
 	char id[FACTS_ID_SIZE];
 
 	facts_format_id(f, id);
-	put_string(o, "tunnel", id);
+	record_string(o, "tunnel", id);
 }
 
 static void
-put_times(struct audit_out *o, const struct tunnel_facts *f)
+put_times(struct record *o, const struct tunnel_facts *f)
 {
-	put_msec(o, "hello_ms", f->hello_ns);
-	put_msec(o, "handshake_ms", f->handshake_ns);
-	put_msec(o, "dns_ms", f->dns_ns);
-	put_msec(o, "connect_ms", f->connect_ns);
+	record_msec(o, "hello_ms", f->hello_ns);
+	record_msec(o, "handshake_ms", f->handshake_ns);
+	record_msec(o, "dns_ms", f->dns_ns);
+	record_msec(o, "connect_ms", f->connect_ns);
 }
 
 static void
-put_handshake(struct audit_out *o, const struct audit_source *s)
+put_handshake(struct record *o, const struct audit_source *s)
 {
-	put_string(o, "tls_version", facts_tls_version(s->f->tls_version));
+	record_string(o, "tls_version", facts_tls_version(s->f->tls_version));
 	put_word(o, "tls_cipher", s->words[FACTS_CIPHER]);
 	if (s->f->resumed >= 0)
-		put_bool(o, "resumed", s->f->resumed > 0);
+		record_bool(o, "resumed", s->f->resumed > 0);
 	put_times(o, s->f);
 }
 
@@ -297,25 +162,26 @@ put_handshake(struct audit_out *o, const struct audit_source *s)
  * given up where a line becomes too long.
  */
 static void
-put_fields(struct audit_out *o, const struct audit_source *s)
+put_fields(struct record *o, const struct audit_source *s)
 {
 	const struct facts_names *names = s->line->names;
 	const struct tunnel_facts *f = s->f;
 
-	put_string(o, "decision", decision_name(f->decision));
-	put_string(o, "rule", facts_name(&names->rules, f->rule));
+	record_string(o, "decision", decision_name(f->decision));
+	record_string(o, "rule", facts_name(&names->rules, f->rule));
 	if (f->would_deny != REASON_NONE)
-		put_string(o, "would_deny", reason_name(f->would_deny));
+		record_string(o, "would_deny", reason_name(f->would_deny));
 	put_cut_word(o, "identity", "identity_length", s->words[FACTS_IDENTITY],
 	    f->identity_len);
 	put_word(o, "detail", s->words[FACTS_DETAIL]);
 	put_end(o, s);
-	put_msec(o, "total_ms", f->total_ns);
+	record_msec(o, "total_ms", f->total_ns);
 	put_tunnel(o, f);
-	put_string(o, "listener", facts_name(&names->listeners, f->listener));
-	put_addr(o, "proxy", &f->proxy);
-	put_addr(o, "egress", &f->egress);
-	put_string(
+	record_string(
+	    o, "listener", facts_name(&names->listeners, f->listener));
+	record_addr(o, "proxy", &f->proxy);
+	record_addr(o, "egress", &f->egress);
+	record_string(
 	    o, "egress_line", facts_name(&names->egress_lines, f->egress_line));
 	put_handshake(o, s);
 	put_cut_word(o, "server_name", "server_name_length",
@@ -325,21 +191,21 @@ put_fields(struct audit_out *o, const struct audit_source *s)
 
 /* Parts of fields above, for programs that would rather not split. */
 static void
-put_parts(struct audit_out *o, const struct audit_source *s)
+put_parts(struct record *o, const struct audit_source *s)
 {
 	const struct tunnel_facts *f = s->f;
 	char text[ADDR_TEXT_SIZE];
 
-	put_uint(o, "worker", f->worker);
-	put_uint(o, "generation", f->generation);
+	record_uint(o, "worker", f->worker);
+	record_uint(o, "generation", f->generation);
 	if (f->client.family != 0) {
 		addr_format_ip(&f->client, text);
-		put_string(o, "client_address", text);
-		put_uint(o, "client_port", f->client.port);
+		record_string(o, "client_address", text);
+		record_uint(o, "client_port", f->client.port);
 	}
 	if (s->words[FACTS_HOST].s != NULL) {
 		put_word(o, "host", s->words[FACTS_HOST]);
-		put_uint(o, "port", f->port);
+		record_uint(o, "port", f->port);
 	}
 }
 
@@ -354,27 +220,26 @@ static size_t
 format_json(
     const struct audit_source *s, char *buf, size_t size, bool cut, bool *fits)
 {
-	struct audit_out o = { .format = AUDIT_JSON };
+	struct record o;
 	const struct tunnel_facts *f = s->f;
 	char stamp[CLOCK_TEXT_SIZE], target[TARGET_TEXT_SIZE];
 
-	json_init(&o.json, buf, size - 1);
+	record_init(&o, true, buf, size);
 	clock_format(stamp, f->wall);
-	put_string(&o, "time", stamp);
-	put_string(&o, "event", event_name(s->line->event));
+	record_string(&o, "time", stamp);
+	record_string(&o, "event", event_name(s->line->event));
 	if (f->reason != REASON_NONE)
-		put_string(&o, "reason", reason_name(f->reason));
-	put_addr(&o, "client", &f->client);
+		record_string(&o, "reason", reason_name(f->reason));
+	record_addr(&o, "client", &f->client);
 	if (s->words[FACTS_HOST].s != NULL)
-		put_bytes(&o, "target", target,
+		record_bytes(&o, "target", target,
 		    facts_format_target(f, s->words[FACTS_HOST], target));
-	put_addr(&o, "upstream", &f->upstream);
+	record_addr(&o, "upstream", &f->upstream);
 	if (cut)
-		put_bool(&o, "cut", true);
+		record_bool(&o, "cut", true);
 	put_fields(&o, s);
 	put_parts(&o, s);
-	*fits = !o.json.truncated;
-	return (json_end(&o.json));
+	return (record_end(&o, fits));
 }
 
 /* "time reason client -> target via upstream", then pairs. */
@@ -382,13 +247,14 @@ static size_t
 format_text(
     const struct audit_source *s, char *buf, size_t size, bool cut, bool *fits)
 {
-	struct audit_out o = { .format = AUDIT_TEXT, .buf = buf, .size = size };
+	struct record o;
 	const struct tunnel_facts *f = s->f;
 	char stamp[CLOCK_TEXT_SIZE], addr[ADDR_TEXT_SIZE] = "-";
 	char target[TARGET_TEXT_SIZE] = "-";
 	const char *what = event_name(s->line->event);
 	size_t len = 1;
 
+	record_init(&o, false, buf, size);
 	clock_format(stamp, f->wall);
 	if (s->line->event == AUDIT_END && f->reason != REASON_NONE)
 		what = reason_name(f->reason);
@@ -396,23 +262,22 @@ format_text(
 		addr_format(&f->client, addr);
 	if (s->words[FACTS_HOST].s != NULL)
 		len = facts_format_target(f, s->words[FACTS_HOST], target);
-	text_escaped(&o, stamp, strlen(stamp));
-	text_raw(&o, " ", 1);
-	text_escaped(&o, what, strlen(what));
-	text_raw(&o, " ", 1);
-	text_escaped(&o, addr, strlen(addr));
-	text_raw(&o, " -> ", 4);
-	text_escaped(&o, target, len);
+	record_escaped(&o, stamp, strlen(stamp));
+	record_text(&o, " ", 1);
+	record_escaped(&o, what, strlen(what));
+	record_text(&o, " ", 1);
+	record_escaped(&o, addr, strlen(addr));
+	record_text(&o, " -> ", 4);
+	record_escaped(&o, target, len);
 	if (f->upstream.family != 0) {
 		addr_format(&f->upstream, addr);
-		text_raw(&o, " via ", 5);
-		text_escaped(&o, addr, strlen(addr));
+		record_text(&o, " via ", 5);
+		record_escaped(&o, addr, strlen(addr));
 	}
 	if (cut)
-		put_bool(&o, "cut", true);
+		record_bool(&o, "cut", true);
 	put_fields(&o, s);
-	*fits = !o.truncated;
-	return (o.len);
+	return (record_end(&o, fits));
 }
 
 size_t
@@ -451,27 +316,26 @@ int
 audit_write_dropped(struct sink *sink, enum audit_syntax format,
     unsigned worker, unsigned generation, uint64_t count)
 {
-	struct audit_out o = { .format = format };
 	char line[SINK_LINE_MAX], stamp[CLOCK_TEXT_SIZE];
+	struct record o;
+	size_t len;
+	bool fits;
 
+	record_init(&o, format == AUDIT_JSON, line, sizeof(line));
 	clock_format(stamp, clock_wall());
 	if (format == AUDIT_JSON) {
-		json_init(&o.json, line, sizeof(line) - 1);
-		put_string(&o, "time", stamp);
-		put_string(&o, "event", "dropped");
+		record_string(&o, "time", stamp);
+		record_string(&o, "event", "dropped");
 	} else {
-		o.buf = line;
-		o.size = sizeof(line);
-		text_raw(&o, stamp, strlen(stamp));
-		text_raw(&o, " dropped", 8);
+		record_text(&o, stamp, strlen(stamp));
+		record_text(&o, " dropped", 8);
 	}
-	put_uint(&o, "count", count);
-	put_uint(&o, "worker", worker);
-	put_uint(&o, "generation", generation);
-	if (format == AUDIT_JSON)
-		o.len = json_end(&o.json);
-	line[o.len++] = '\n';
-	return (sink_write(sink, LOG_WARNING, line, o.len));
+	record_uint(&o, "count", count);
+	record_uint(&o, "worker", worker);
+	record_uint(&o, "generation", generation);
+	len = record_end(&o, &fits);
+	line[len++] = '\n';
+	return (sink_write(sink, LOG_WARNING, line, len));
 }
 
 bool
