@@ -144,6 +144,12 @@ control_recv(
 		*nfds = came;
 		return (1);
 	}
+	/* Where no descriptor is free the kernel closes those that come. */
+	if (n == (ssize_t)sizeof(got) && came == 0 &&
+	    (mh.msg_flags & MSG_CTRUNC) != 0 && is_valid(&got, 1)) {
+		*msg = got;
+		return (-EMFILE);
+	}
 	/* Nothing at all is the end of the stream. */
 	if (n > 0 || came > 0 || (mh.msg_flags & MSG_CTRUNC) != 0)
 		r = -EPROTO;

@@ -55,6 +55,7 @@ int control_send(
 /*
  * Receives one. 1 with *msg and up to CONTROL_FDS_MAX owned descriptors in
  * fds (*nfds of them, close-on-exec); 0: the other side is gone; -EAGAIN;
+ * -EMFILE: it is one, but there was no room for its descriptor, which is gone;
  * -EPROTO: not a message (wrong version, size or type; descriptors are closed).
  */
 int control_recv(

@@ -135,6 +135,15 @@ crew_find(const struct crew_list *crews, pid_t pid)
 	return (NULL);
 }
 
+bool
+crew_takes(const struct seat *seat, int64_t now)
+{
+	const struct child *c = seat->child;
+
+	return (c != NULL && c->state == CHILD_SERVING && c->control_fd != -1 &&
+		c->declined <= now);
+}
+
 const char *
 crew_cause(enum crew_cause cause)
 {

@@ -71,9 +71,11 @@ struct child {
 	enum child_state state;
 	bool told_ready, told_emptied; /* once is enough */
 	int64_t started;
-	int64_t alive;	 /* counts as a sign of life like its heartbeat */
-	int64_t doubted; /* when it was first found to stand still; NEVER */
-	int64_t kill_at; /* when patience ends; NEVER */
+	int64_t alive;	  /* counts as a sign of life like its heartbeat */
+	int64_t doubted;  /* when it was first found to stand still; NEVER */
+	int64_t kill_at;  /* when patience ends; NEVER */
+	int64_t declined; /* it took nothing of what it was handed: nothing
+			   * more is handed to it until then */
 	enum crew_cause killed;
 	struct kept kept;
 	struct hand hand; /* connections that were accepted for it */
@@ -86,6 +88,7 @@ struct seat {
 	struct hand left;    /* connections that its last one did not take */
 	int store; /* of the last one that became ready; -1: there was none */
 	uint64_t numbers; /* of tunnels, that its workers may have given */
+	uint64_t lost;	  /* connections that none of them had */
 	int64_t spawn_at; /* vacant: when to fork; NEVER */
 	struct kept kept; /* vacant: for an heir */
 	struct backoff backoff;
@@ -137,6 +140,9 @@ void crew_forget(struct child *, struct shm *);
 
 /* The child with that process id; NULL: it is no worker's. */
 struct child *crew_find(const struct crew_list *, pid_t);
+
+/* Does somebody serve there who takes what he is handed? */
+bool crew_takes(const struct seat *, int64_t now);
 
 /* Kills a child and logs why. */
 void crew_kill(struct master *, struct child *, enum crew_cause);

@@ -14,10 +14,9 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/boot.h"
-#include "common/log/audit.h"
-#include "common/shm/stats.h"
 #include "master/hand.h"
 #include "master/master.h"
+#include "master/regain.h"
 
 /* So many are accepted before signals and workers are heard again. */
 #define ACCEPT_MAX 64
@@ -55,14 +54,6 @@ complain(struct master *m, const char *what, int error)
 	    strerror(-error));
 }
 
-static bool
-is_serving(const struct seat *seat)
-{
-	const struct child *c = seat->child;
-
-	return (c != NULL && c->state == CHILD_SERVING && c->control_fd != -1);
-}
-
 /* One whose turn it is, and who can be handed something; NULL: nobody. */
 static struct child *
 find_helper(struct master *m, bool (*can)(const struct hand *))
@@ -70,11 +61,12 @@ find_helper(struct master *m, bool (*can)(const struct hand *))
 	const struct crew *crew = m->current;
 	struct fetch *f = &m->fetch;
 	const struct seat *seat;
+	int64_t now = clock_now();
 	size_t i;
 
 	for (i = 0; i < crew->nworkers; i++) {
 		seat = &crew->seats[(f->turn + i) % crew->nworkers];
-		if (!is_serving(seat) || !can(&seat->child->hand))
+		if (!crew_takes(seat, now) || !can(&seat->child->hand))
 			continue;
 		f->turn = (f->turn + i + 1) % crew->nworkers;
 		return (seat->child);
@@ -178,20 +170,27 @@ accept_one(struct master *m, const struct boot_socket *s, int *error)
 		m->fetch.blocked = true;
 		return (false);
 	}
+	*error = hand_open(&helper->hand);
+	if (*error != 0)
+		return (false);
 	c.fd = accept4(
 	    s->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (c.fd == -1) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM)
-			*error = -errno;
+		r = errno;
+		if (helper->hand.n == 0)
+			hand_close(&helper->hand);
+		if (r == EMFILE || r == ENFILE || r == ENOBUFS || r == ENOMEM)
+			*error = -r;
 		/* All else is of a connection that has died. */
-		return (*error == 0 && errno != EAGAIN && errno != EINVAL);
+		return (*error == 0 && r != EAGAIN && r != EINVAL);
 	}
 	if (addr_from_sockaddr(&c.client, (struct sockaddr *)&ss, len) != 0)
 		c.client = (struct addr){ 0 };
 	r = hand_add(&helper->hand, &c);
-	if (r != 0)
+	if (r != 0) {
 		complain(m, "one was reset", r);
+		regain_lose(m, m->current, helper->worker, &c);
+	}
 	return (true);
 }
 
@@ -274,6 +273,7 @@ fetch_tick(struct master *m, int64_t now)
 		TAILQ_FOREACH (c, &crew->children, entry) {
 			due = hand_look(&c->hand, now);
 			next = due < next ? due : next;
+			regain_tick(m, c, now);
 		}
 	}
 	if (m->current == NULL || m->phase != MASTER_RUNNING)
@@ -287,132 +287,4 @@ fetch_tick(struct master *m, int64_t now)
 		}
 	}
 	return (m->fetch.again_at < next ? m->fetch.again_at : next);
-}
-
-/* The listener of the current crew that has that one's address; false: there is
- * none. */
-static bool
-find_listener(
-    const struct master *m, const struct terms *old, uint32_t *listener)
-{
-	const struct terms *terms = m->current->terms;
-	size_t i;
-
-	for (i = 0; i < terms->nlisteners; i++) {
-		if (!listener_same(
-			&terms->listeners[i], &old->listeners[*listener]))
-			continue;
-		*listener = (uint32_t)i;
-		return (true);
-	}
-	return (false);
-}
-
-/* A place for one more that is to be passed on; NULL: there is none. */
-static struct hand *
-find_place(struct crew *crew)
-{
-	size_t i;
-
-	for (i = 0; i < crew->nworkers; i++)
-		if (hand_has_room(&crew->seats[i].left))
-			return (&crew->seats[i].left);
-	return (NULL);
-}
-
-/* Takes a connection to a listener of that generation in any case. False: it
- * was reset, since nobody can serve it. */
-static bool
-pass_on_one(struct master *m, const struct crew *crew, struct hand_connection c)
-{
-	struct hand *place = NULL;
-
-	if (m->phase == MASTER_RUNNING && m->current != NULL &&
-	    (crew == m->current || find_listener(m, crew->terms, &c.listener)))
-		place = find_place(m->current);
-	if (place != NULL)
-		return (hand_add(place, &c) == 0);
-	fd_close(&c.fd);
-	return (false);
-}
-
-/* What was reset has its audit line all the same. */
-static void
-lose(struct master *m, struct crew *crew, unsigned worker,
-    const struct hand_connection *c)
-{
-	struct tunnel_facts facts;
-	const char *listeners[TERMS_LISTENERS_MAX];
-	struct facts_names names = { .listeners = { listeners,
-					 crew->terms->nlisteners,
-					 sizeof(*listeners) } };
-	const struct audit_line line = {
-		.event = AUDIT_END,
-		.facts = &facts,
-		.text = facts.text,
-		.names = &names,
-	};
-	size_t i;
-
-	for (i = 0; i < crew->terms->nlisteners; i++)
-		listeners[i] = crew->terms->listeners[i].name;
-	facts_init(&facts);
-	facts.number = ++crew->seats[worker].numbers;
-	facts.worker = worker;
-	facts.generation = crew->number;
-	facts.client = c->client;
-	facts.listener = c->listener;
-	facts.wall = clock_wall();
-	facts.reason = REASON_WORKER_DIED;
-	facts.total_ns = 0;
-	if (audit_write(
-		logs_sink(crew->audit_log), crew->terms->format, &line) != 0)
-		stats_add_total(m->shm, STAT_AUDIT_DROPPED, 1);
-	stats_add_total(m->shm, STAT_ACCEPTED, 1);
-	stats_add_total_reason(m->shm, REASON_WORKER_DIED, 1);
-}
-
-/* Passes on what the hand holds, of that worker of the generation, to those who
- * serve now; else it is lost. */
-static void
-distribute(struct master *m, struct crew *crew, unsigned worker, struct hand *h)
-{
-	struct hand_connection c;
-	unsigned lost = 0;
-
-	while (hand_take_back(h, &c, crew->terms->lost)) {
-		if (pass_on_one(m, crew, c))
-			continue;
-		lose(m, crew, worker, &c);
-		lost++;
-	}
-	hand_close(h);
-	if (lost > 0)
-		log_write(m->log, LOG_LEVEL_ERROR,
-		    "worker %u of generation %u: %u connection%s that %s "
-		    "accepted for it %s lost",
-		    worker, crew->number, lost, lost == 1 ? "" : "s",
-		    lost == 1 ? "was" : "were", lost == 1 ? "is" : "are");
-	m->fetch.blocked = true;
-}
-
-void
-fetch_inherit(struct master *m, struct child *c)
-{
-	if (!hand_is_free(&c->hand))
-		distribute(m, c->crew, c->worker, &c->hand);
-}
-
-void
-fetch_drop(struct master *m, struct crew *crew)
-{
-	struct hand left;
-	size_t i;
-
-	for (i = 0; i < crew->nworkers; i++) {
-		left = crew->seats[i].left;
-		hand_init(&crew->seats[i].left);
-		if (!hand_is_free(&left))
-			distribute(m, crew, (unsigned)i, &left);
-	}
 }

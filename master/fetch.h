@@ -41,13 +41,4 @@ bool fetch_receive(struct master *, const void *, int64_t now);
  * again. */
 int64_t fetch_tick(struct master *, int64_t now);
 
-/* The child is gone: what it was handed and has not taken is for others, of the
- * current crew if that has the listener too. What nobody can serve is
- * reset, with its audit line. */
-void fetch_inherit(struct master *, struct child *);
-
-/* The crew, or all of sniport, is over: the same for what none of its
- * workers was there to take. */
-void fetch_drop(struct master *, struct crew *);
-
 #endif

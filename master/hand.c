@@ -34,18 +34,26 @@ hand_has_room(const struct hand *h)
 }
 
 int
+hand_open(struct hand *h)
+{
+	int pair[2], error;
+
+	if (!hand_is_free(h))
+		return (0);
+	error = control_pair(pair);
+	if (error == 0)
+		*h = (struct hand){ .in = pair[0], .out = pair[1] };
+	return (error);
+}
+
+int
 hand_add(struct hand *h, const struct hand_connection *c)
 {
 	const struct control_msg msg = { .type = CONTROL_CONNECTION,
 		.listener = c->listener,
 		.client = c->client };
-	int pair[2], fd = c->fd, error = 0;
+	int fd = c->fd, error = hand_open(h);
 
-	if (hand_is_free(h)) {
-		error = control_pair(pair);
-		if (error == 0)
-			*h = (struct hand){ .in = pair[0], .out = pair[1] };
-	}
 	if (error == 0)
 		error = control_send(h->in, &msg, &fd, 1);
 	if (error == 0)
@@ -67,29 +75,35 @@ hand_send(struct hand *h, int control_fd, int64_t now)
 	if (error != 0)
 		return (error);
 	h->sent = true;
-	h->since = now;
+	h->since = h->moved = now;
 	return (0);
 }
 
-/* Messages that were read by MSG_PEEK alone count as unread. */
-static bool
-is_empty(const struct hand *h)
+/* Of messages, as the kernel counts them. */
+static int
+unread(const struct hand *h)
 {
-	int unread = 0;
+	int n = 0;
 
-	return (ioctl(h->in, SIOCOUTQ, &unread) == 0 && unread == 0);
+	return (ioctl(h->in, SIOCOUTQ, &n) == 0 ? n : -1);
 }
 
 int64_t
 hand_look(struct hand *h, int64_t now)
 {
 	int64_t wait;
+	int left;
 
 	if (hand_is_free(h) || !h->sent)
 		return (CLOCK_NEVER);
-	if (is_empty(h)) {
+	left = unread(h);
+	if (left == 0) {
 		hand_close(h);
 		return (CLOCK_NEVER);
+	}
+	if (left != h->unread) {
+		h->unread = left;
+		h->moved = now;
 	}
 	wait = (now - h->since) / 4;
 	if (wait < LOOK_FIRST)
@@ -98,19 +112,37 @@ hand_look(struct hand *h, int64_t now)
 }
 
 bool
+hand_is_stuck(const struct hand *h, int64_t now, int64_t patience)
+{
+	return (!hand_is_free(h) && h->sent && now - h->moved >= patience);
+}
+
+/* Without its connection; the message stays. */
+static bool
+peek(const struct hand *h, struct control_msg *msg)
+{
+	return (recv(h->out, msg, sizeof(*msg), MSG_PEEK | MSG_DONTWAIT) ==
+		sizeof(*msg));
+}
+
+bool
 hand_take_back(struct hand *h, struct hand_connection *c, int64_t silence)
 {
-	int fds[CONTROL_FDS_MAX];
+	int fds[CONTROL_FDS_MAX], r;
 	struct control_msg msg;
 	size_t n;
 
-	if (h->out == -1 || h->n == 0 ||
-	    control_recv(h->out, &msg, fds, &n) != 1)
+	if (h->out == -1 || h->n == 0 || !peek(h, &msg))
 		return (false);
 	h->n--;
-	*c = (struct hand_connection){
-		.fd = fds[0], .listener = msg.listener, .client = msg.client
-	};
+	r = control_recv(h->out, &msg, fds, &n);
+	if (r == 0 || r == -EAGAIN)
+		return (false);
+	*c = (struct hand_connection){ .fd = r == 1 ? fds[0] : -1,
+		.listener = msg.listener,
+		.client = msg.client };
+	if (c->fd == -1)
+		return (true);
 	(void)fd_tunnel_options(c->fd, NULL);
 	(void)fd_keepalive(c->fd, silence);
 	return (true);

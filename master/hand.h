@@ -24,11 +24,13 @@ struct hand {
 	bool sealed;   /* no more can be put in */
 	bool sent;     /* the worker may have it */
 	int64_t since; /* when it was sent */
+	int unread;    /* what the kernel said last */
+	int64_t moved; /* when it said something else */
 };
 
 /* One of them. */
 struct hand_connection {
-	int fd;
+	int fd;		   /* -1: it was reset, for want of descriptors */
 	uint32_t listener; /* of the worker's configuration */
 	struct addr client;
 };
@@ -41,6 +43,9 @@ bool hand_is_free(const struct hand *);
 /* Can one more be added? Not after hand_send(). */
 bool hand_has_room(const struct hand *);
 
+/* So that one can be added. 0, or -errno: there are no descriptors. */
+int hand_open(struct hand *);
+
 /* Takes the connection in any case. 0, or -errno: it was reset. */
 int hand_add(struct hand *, const struct hand_connection *);
 
@@ -52,10 +57,15 @@ int hand_send(struct hand *, int control_fd, int64_t now);
  * CLOCK_NEVER: it is closed, or was not sent. */
 int64_t hand_look(struct hand *, int64_t now);
 
+/* Has the worker taken nothing for so long? */
+bool hand_is_stuck(const struct hand *, int64_t now, int64_t patience);
+
 /*
- * Takes one out that a worker which is dead has not taken, or that was not
- * sent. What the worker may have done to it is undone (silence is for
- * fd_keepalive()). False: there are no more. *c is owned by the caller.
+ * Takes one out that was not sent, or that its worker, dead or alive, has not
+ * taken: each comes out once, here or there, and no worker can look at one
+ * without taking it (sandbox.c). What one that is dead may have done to it is
+ * undone (silence is for fd_keepalive()). False: there are no more. *c is owned
+ * by the caller.
  */
 bool hand_take_back(struct hand *, struct hand_connection *c, int64_t silence);
 

@@ -100,7 +100,7 @@ stop_at_once(struct master *m)
 	forget_reload(m);
 	TAILQ_FOREACH (crew, &m->crews, entry) {
 		order_end(m, crew, REASON_STOPPED, END_PATIENCE);
-		fetch_drop(m, crew);
+		regain_drop(m, crew);
 	}
 	listener_fini(&m->listeners);
 	log_write(m->log, LOG_LEVEL_NOTICE, "stop: at once");
@@ -144,7 +144,7 @@ stop_gently(struct master *m)
 	TAILQ_FOREACH (crew, &m->crews, entry) {
 		order_drain(
 		    m, crew, REASON_DRAIN_DEADLINE, deadline, UINT64_MAX);
-		fetch_drop(m, crew);
+		regain_drop(m, crew);
 	}
 	keep_fill(m, m->current, clock_now());
 	listener_fini(&m->listeners);
@@ -363,6 +363,7 @@ fini(struct master *m)
 	}
 	logs_fini(&m->logs);
 	fetch_fini(m);
+	regain_fini(&m->regain);
 	findings_fini(&m->findings);
 	shm_free(m->shm);
 	notify_close(&m->notify);
@@ -430,6 +431,7 @@ master_run(const char *file)
 	TAILQ_INIT(&m.legacies);
 	listener_init(&m.listeners);
 	fetch_init(&m.fetch);
+	regain_init(&m.regain);
 	findings_init(&m.findings);
 	logs_init(&m.logs, -1, &forget);
 	notify_open(&m.notify);

@@ -15,6 +15,7 @@
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/notify.h"
+#include "master/regain.h"
 
 struct generation;
 struct legacy;
@@ -51,6 +52,7 @@ struct master {
 	bool reap_wanted; /* SIGCHLD came */
 	int64_t limit_at; /* when old generations are counted; NEVER */
 	struct fetch fetch;
+	struct regain regain;
 	int64_t watchdog_at; /* next WATCHDOG=1 */
 	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
 	int64_t stop_until;  /* what the stop may take */

@@ -149,7 +149,7 @@ commit(struct master *m)
 	listener_close_removed(&m->listeners);
 	if (old != NULL) {
 		inherit_drop(old);
-		fetch_drop(m, old);
+		regain_drop(m, old);
 	}
 	fetch_watch(m, now);
 	listener_keepalive(&m->listeners, m->current->terms->lost);

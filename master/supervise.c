@@ -175,7 +175,7 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 	losses_inherit(m, c, !expected && legacy_begin(m, c, now));
 	vacate(m, c, now);
 	hang_up(m, c);
-	fetch_inherit(m, c);
+	regain_inherit(m, c);
 	keep_inherit(m, c, now);
 	crew_forget(c, m->shm);
 	if (!expected) {

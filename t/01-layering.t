@@ -141,7 +141,7 @@ sub reach {
 }
 # Workers can be adopted whose configuration is not there.
 my @SUPERVISION = map { "master/$_.c" } qw(supervise watch crew keep cover fetch
-    hand inherit legacy losses order status backoff scribe scribe_run);
+    hand regain inherit legacy losses order status backoff scribe scribe_run);
 none('who watches over workers sees no configuration', grep {
 	my $seen = reach($_);
 	!exists $text{$_} || $seen->{'common/conf/conf.h'}

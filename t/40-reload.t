@@ -348,7 +348,7 @@ subtest 'twenty reloads leave nothing behind' => sub {
 			    'sniport', 1 if !defined $now[0];
 			# A worker is gone before the master has seen it.
 			poll(sub { $daemon->files <= $before[0] });
-			is($daemon->files, $before[0], 'no file is left open');
+			cmp_ok($daemon->files, '<=', $before[0], 'no file is left open');
 		}
 		SKIP: {
 			skip 'the memory is valgrind\'s', 2 if under_valgrind();

@@ -215,7 +215,7 @@ my @forbidden = qw(execve fork thread ptrace write read-write create truncate
 	protect-code memfd setuid prctl unshare mount bpf io-uring kill kill-thread
 	terminal owner seccomp);
 # To others through what they share: the master, and the other workers.
-push @forbidden, qw(pass pass-many overwrite block block-ioctl lease pipe-size
+push @forbidden, qw(peek pass pass-many overwrite block block-ioctl lease pipe-size
 	duplicate duplicate-to steer steer-ebpf steer-not reuse-port mark device
 	receive-buffer congestion bind listener-option deafen disconnect
 	deafen-stderr interface-down);

@@ -15,7 +15,7 @@ use Test::More;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Down qw(audited down served waiting);
-use Sniport::Test qw(build poll slow temporary under_valgrind write_file);
+use Sniport::Test qw(build poll run slow status temporary under_valgrind write_file);
 use Sniport::Tunnel qw(name_of works);
 use Sniport::Upstream;
 
@@ -163,6 +163,60 @@ for my $what ('a reload', 'a reload with a listener less', 'a stop') {
 	};
 }
 
+# From now on a process has no descriptor to spare; returns what undoes it. Limits
+# may be changed by whoever has all the same ids.
+sub without_descriptors {
+	my ($pid) = @_;
+	my %used = map { m!(\d+)$! ? ($1 => 1) : () } glob "/proc/$pid/fd/*";
+	my ($uid, $gid) = map { (split ' ', status($pid, $_))[0] } qw(Uid Gid);
+	my @as = $> == $uid ? () : ('setpriv', "--reuid=$uid", "--regid=$gid",
+		'--clear-groups');
+	my $limit = sub {
+		my ($status, $text) = run(@as, 'prlimit', "--pid=$pid", @_);
+		die "prlimit: $text" if $status;
+		return $text;
+	};
+	my ($hard) = $limit->(qw(--nofile --output=HARD --noheadings)) =~ /(\w+)/;
+	my $lowest = 0;
+
+	$lowest++ while $used{$lowest};
+	$limit->("--nofile=$lowest:$hard");
+	return sub { $limit->("--nofile=$hard:$hard") };
+}
+
+subtest 'a helper that lives takes nothing, and another could' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 3;',
+		timeouts => 'client_hello = "10m"; handshake = "10m"; watchdog = "4s";');
+	my $pid = $daemon->worker(1);
+	my $undo;
+	my @queued = down($daemon, 0, 8, sub {
+		$undo = without_descriptors($pid);
+		return waiting($daemon, 60, $name);
+	});
+	ok($daemon->wait_log(qr/ warning master\[\d+\]: worker 1\[$pid\]: it took none of \d+ connections? for timeouts\.watchdog: others get (?:it|them)$/m),
+		'what it was handed is taken back');
+	# What came to its own sockets waits for it.
+	$undo->();
+	is(served(@queued), 60, 'all are served');
+	is(scalar(audited($daemon, @queued)), 60, 'each once');
+	is($daemon->worker(1), $pid, 'the worker goes on');
+	$daemon->stop_ok;
+};
+
+subtest 'the master has no descriptors when the helper dies' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
+		timeouts => $patient);
+	my ($pid, @queued) = stuck($daemon);
+	my $undo = without_descriptors($daemon->pid);
+	kill 'KILL', $pid;
+	ok($daemon->wait_log(qr/ worker 1\[$pid\] of generation 1: died/),
+		'it dies');
+	$undo->();
+	is(served(@queued), 40, 'nobody is lost');
+	is(scalar(audited($daemon, @queued)), 40, 'and each is served once');
+	$daemon->stop_ok;
+};
+
 # Not where a sanitizer runs: it comes before anything that is preloaded.
 subtest 'a stop, and there is nobody to take them' => sub {
 	plan skip_all => 'SKIPPED: a sanitizer comes before what is preloaded'
@@ -242,7 +296,8 @@ if (!slow()) {
 	my $dir = temporary();
 	write_file("$dir/spoil", '');
 
-	# Has the other workers get such connections; returns their process ids,
+	# Has the other workers, without their filter, which forbids to peek, get
+	# such connections; returns their process ids,
 	# and the clients, which must stay.
 	my $spoil = sub {
 		my ($daemon) = @_;
@@ -256,8 +311,8 @@ if (!slow()) {
 		return (\@spoilt, @idle);
 	};
 	my @spoils = (@hosts, top => 'workers = 3;', timeouts => $patient,
-		environment => { LD_PRELOAD => build() . '/preload/spoil.so',
-			SPOIL => "$dir/spoil" });
+		environment => { SPOIL => "$dir/spoil", NO_FILTER => 1, LD_PRELOAD =>
+			join ' ', map { build() . "/preload/$_.so" } qw(spoil violate) });
 
 	# Whoever closes such a connection last waits for ten minutes.
 	subtest 'a worker has the close of a connection wait' => sub {

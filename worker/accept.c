@@ -114,10 +114,13 @@ static int
 take_handed(struct socket *s, struct addr *client)
 {
 	const struct conf *conf = s->acceptor->boot->conf;
-	int fds[CONTROL_FDS_MAX], n;
+	int fds[CONTROL_FDS_MAX], n = fd_spare();
 	struct control_msg msg;
 	size_t nfds;
 
+	/* Else it would be lost. */
+	if (n != 0)
+		return (n);
 	n = control_recv(s->lfd.fd, &msg, fds, &nfds);
 	s->ended = n == 0;
 	if (n != 1)

@@ -26,7 +26,7 @@ static const int calls[] = {
 	 * would get descriptors of ours */
 	SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(getsockname),
 	SCMP_SYS(getsockopt), SCMP_SYS(shutdown), SCMP_SYS(recvfrom),
-	SCMP_SYS(recvmsg), SCMP_SYS(sendto),
+	SCMP_SYS(sendto),
 	/* descriptors */
 	SCMP_SYS(close), SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write),
 	SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(fstat),
@@ -58,6 +58,9 @@ static const struct sandbox_rule conditional[] = {
 	{ SCMP_SYS(mmap), { { 2, PROT_EXEC, 0 } } },
 	{ SCMP_SYS(mprotect), { { 2, PROT_EXEC, 0 } } },
 	{ SCMP_SYS(openat), { { 2, OPEN_BITS, O_RDONLY } } },
+	/* Who peeks at a message has the connection in it, too, which the
+	 * master may yet take back and give to another. */
+	{ SCMP_SYS(recvmsg), { { 2, MSG_PEEK, 0 } } },
 	{ SCMP_SYS(fcntl), { { 1, SANDBOX_ALL, F_GETFD } } },
 	{ SCMP_SYS(fcntl), { { 1, SANDBOX_ALL, F_SETFD } } },
 	{ SCMP_SYS(fcntl), { { 1, SANDBOX_ALL, F_GETFL } } },

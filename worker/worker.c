@@ -273,6 +273,11 @@ control_cb(struct loop_fd *lfd, uint32_t events)
 			obey(w, &msg, fds, nfds);
 		else if (n == -EAGAIN)
 			return;
+		else if (n == -EMFILE)
+			/* The master has another of it. */
+			log_write(w->boot->log, LOG_LEVEL_WARNING,
+			    "connections of a worker that is down: %s",
+			    strerrordesc_np(-n));
 		else if (n != -EINTR)
 			orphaned(w);
 	}

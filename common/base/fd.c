@@ -261,3 +261,15 @@ fd_end_on_close(int fd)
 	/* Where it fails, the socket is dead already. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 }
+
+int
+fd_spare(void)
+{
+	/* What a worker's sandbox permits. */
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return (-errno);
+	fd_close(&fd);
+	return (0);
+}

@@ -64,6 +64,10 @@ int fd_keepalive(int fd, int64_t silence);
  */
 int fd_connection_error(int error);
 
+/* Could one more descriptor be had? 0 or -errno. A descriptor that comes in a
+ * message, and for which there is no room, is closed by the kernel. */
+int fd_spare(void);
+
 /* All went well: close(2) ends the stream and sends what is unsent. */
 void fd_end_on_close(int fd);
 

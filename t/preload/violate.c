@@ -324,6 +324,17 @@ try_pass(void)
 	return ((int)sendmsg(find(is_control), &msg, MSG_DONTWAIT));
 }
 
+/* To have a connection that the master then gives to another worker. */
+static int
+try_peek(void)
+{
+	char text[40];
+	struct iovec iov = { text, sizeof(text) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return ((int)recvmsg(find(is_control), &msg, MSG_DONTWAIT | MSG_PEEK));
+}
+
 static int
 try_pass_many(void)
 {
@@ -838,6 +849,7 @@ static const struct {
 	{ "stomp", try_stomp },
 	{ "redirect", try_redirect },
 	{ "steal", try_steal },
+	{ "peek", try_peek },
 	{ "ready", try_ready },
 	{ "flood", try_flood },
 	{ "order", try_order },

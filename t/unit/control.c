@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +60,35 @@ test_plain(void)
 	close(fd[0]);
 	is_int(control_recv(fd[1], &in, fds, &nfds), 0, "the master is gone");
 	is_int(control_send(fd[1], &out, NULL, 0), -EPIPE, "without a signal");
+	close(fd[1]);
+}
+
+/* The message is there, and its descriptor is not. */
+static void
+test_no_descriptors(void)
+{
+	struct control_msg in, out = { .type = CONTROL_HAND };
+	int fd[2], fds[CONTROL_FDS_MAX], lowest, null = STDIN_FILENO;
+	struct rlimit whole, none;
+	size_t nfds;
+
+	if (control_pair(fd) != 0)
+		return;
+	(void)getrlimit(RLIMIT_NOFILE, &whole);
+	lowest = dup(STDIN_FILENO);
+	close(lowest);
+	none = whole;
+	none.rlim_cur = (rlim_t)lowest;
+	control_send(fd[0], &out, &null, 1);
+	out.type = CONTROL_RELEASE;
+	control_send(fd[0], &out, NULL, 0);
+	(void)setrlimit(RLIMIT_NOFILE, &none);
+	is_int(control_recv(fd[1], &in, fds, &nfds), -EMFILE,
+	    "no room for a descriptor");
+	is_int(in.type, CONTROL_HAND, "of this message");
+	is_int(control_recv(fd[1], &in, fds, &nfds), 1, "one without comes");
+	(void)setrlimit(RLIMIT_NOFILE, &whole);
+	close(fd[0]);
 	close(fd[1]);
 }
 
@@ -183,6 +213,7 @@ main(void)
 {
 	test_plain();
 	test_fds();
+	test_no_descriptors();
 	test_refused();
 	test_gone();
 	return (done_testing());

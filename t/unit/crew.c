@@ -85,6 +85,7 @@ world_init(struct world *w)
 	TAILQ_INIT(&m->legacies);
 	listener_init(&m->listeners);
 	fetch_init(&m->fetch);
+	regain_init(&m->regain);
 	findings_init(&m->findings);
 	notify_open(&m->notify);
 	m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -109,6 +110,7 @@ world_fini(struct world *w)
 	listener_fini(&m->listeners);
 	logs_fini(&m->logs);
 	fetch_fini(m);
+	regain_fini(&m->regain);
 	findings_fini(&m->findings);
 	shm_free(m->shm);
 	notify_close(&m->notify);

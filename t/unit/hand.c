@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 #include "common/control.h"
 #include "t/unit/tap.h"
 
@@ -199,11 +201,89 @@ test_not_sent(void)
 	close(control[0]);
 }
 
+/* The kernel closes a connection for which there is no descriptor. */
+static void
+test_no_descriptors(void)
+{
+	struct rlimit whole, none;
+	struct hand_connection c;
+	int client[2], lowest;
+	struct hand h;
+
+	hand_init(&h);
+	client[0] = add(&h, 3);
+	client[1] = add(&h, 4);
+	(void)getrlimit(RLIMIT_NOFILE, &whole);
+	lowest = dup(STDIN_FILENO);
+	close(lowest);
+	none = whole;
+	none.rlim_cur = (rlim_t)lowest;
+	(void)setrlimit(RLIMIT_NOFILE, &none);
+	is_int(fd_spare(), -EMFILE, "there is no descriptor");
+	ok(hand_take_back(&h, &c, CLOCK_SEC), "what is taken back then");
+	(void)setrlimit(RLIMIT_NOFILE, &whole);
+	ok(c.fd == -1 && c.listener == 3 && c.client.port == 4711,
+	    "is lost, but known by its client");
+	ok(hand_take_back(&h, &c, CLOCK_SEC) && c.fd >= 0 && c.listener == 4,
+	    "and the next is not");
+	close(c.fd);
+	hand_close(&h);
+	close(client[0]);
+	close(client[1]);
+}
+
+/* It may be full, or ill-willed. */
+static void
+test_alive(void)
+{
+	int control[2], client[3], fds[CONTROL_FDS_MAX], pair;
+	struct hand_connection c;
+	struct control_msg msg;
+	struct hand h;
+	size_t n, i;
+
+	hand_init(&h);
+	if (control_pair(control) != 0)
+		return;
+	for (i = 0; i < 3; i++)
+		client[i] = add(&h, (uint32_t)i);
+	is_int(
+	    hand_send(&h, control[0], CLOCK_SEC), 0, "a worker is sent three");
+	pair = receive(control[1]);
+	(void)hand_look(&h, CLOCK_SEC);
+	ok(!hand_is_stuck(&h, 3 * CLOCK_SEC, 5 * CLOCK_SEC), "it has time");
+	is_int(control_recv(pair, &msg, fds, &n), 1, "it takes one");
+	close(fds[0]);
+	(void)hand_look(&h, 4 * CLOCK_SEC);
+	ok(!hand_is_stuck(&h, 8 * CLOCK_SEC, 5 * CLOCK_SEC),
+	    "so it has time again");
+	(void)hand_look(&h, 9 * CLOCK_SEC);
+	ok(hand_is_stuck(&h, 9 * CLOCK_SEC, 5 * CLOCK_SEC),
+	    "until it has taken none for so long");
+	ok(hand_take_back(&h, &c, CLOCK_SEC) && c.fd >= 0 && c.listener == 1,
+	    "the second can be had back");
+	close(c.fd);
+	is_int(control_recv(pair, &msg, fds, &n), 1, "it takes another now");
+	ok(msg.listener == 2, "which is the third");
+	close(fds[0]);
+	ok(!hand_take_back(&h, &c, CLOCK_SEC), "so there is none for us");
+	is_int(control_recv(pair, &msg, fds, &n), 0, "nor for it");
+	is_int(hand_look(&h, 10 * CLOCK_SEC), CLOCK_NEVER, "all are gone");
+	ok(hand_is_free(&h), "and it is closed");
+	for (i = 0; i < 3; i++)
+		close(client[i]);
+	close(pair);
+	close(control[0]);
+	close(control[1]);
+}
+
 int
 main(void)
 {
 	test_taken();
 	test_spoiled();
 	test_not_sent();
+	test_no_descriptors();
+	test_alive();
 	return (done_testing());
 }
