@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
+#include "common/base/clock.h"
 #include "common/base/piece.h"
 #include "common/conf/conf.h"
 #include "master/certificate.h"
@@ -126,6 +127,7 @@ tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 	}
 	set_behaviour(ctx);
 	SSL_CTX_set_max_cert_list(ctx, conf->limits.handshake);
+	SSL_CTX_set_timeout(ctx, (long)(conf->tls.ticket_lifetime / CLOCK_SEC));
 	result = set_parameters(ctx, conf, f);
 	if (client_ca_load(ctx, conf, f) != 0)
 		result = -EINVAL;

@@ -10,12 +10,13 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP ();
+use Net::SSLeay ();
 use POSIX qw(strftime);
 use Test::More;
 
 use Sniport::Authority;
 use Sniport::Daemon;
-use Sniport::Test qw(build sanitized temporary);
+use Sniport::Test qw(build run sanitized temporary);
 use Sniport::Upstream;
 use Sniport::Who;
 
@@ -27,8 +28,7 @@ my $OTHER = 'spiffe://cluster.local/ns/other/sa/web';
 my $dir = temporary();
 my $clock = "$dir/clock";
 
-# Sets by how many seconds sniport's clock is ahead of ours. A ticket of OpenSSL
-# lives for two hours.
+# Sets by how many seconds sniport's clock is ahead of ours.
 sub ahead {
 	my ($seconds) = @_;
 
@@ -238,6 +238,51 @@ for my $auth ('optional', 'required') {
 		$who->unverified_ok("$is: nobody, now required",
 			$who->client(undef, 'open', version => $version,
 			session => $session), 'handshake_failure');
+	}
+}
+
+# For how long a ticket is good, and what it says of that to the client: as long
+# as tickets are, but no longer than the client's certificate need not be shown.
+sub hint_ok {
+	my ($title, $session, $most) = @_;
+
+	open my $file, '>:raw', "$dir/session" or die $!;
+	print $file Net::SSLeay::i2d_SSL_SESSION($session);
+	close $file;
+	my (undef, $text) = run(qw(openssl sess_id -noout -text -inform DER -in),
+		"$dir/session");
+	my ($seconds) = $text =~ /lifetime hint: (\d+) /;
+	ok(($seconds // 0) > $most - 60 && $seconds <= $most,
+		"$title: its ticket says $most seconds")
+	    or diag($seconds // 'nothing');
+	return;
+}
+
+for my $version ('1.2', '1.3') {
+	for ([ '', 12 * $HOUR, 12 * $HOUR ],
+		[ 'ticket_lifetime = "3h";', 3 * $HOUR, 3 * $HOUR ],
+		[ 'ticket_lifetime = "7d"; authentication_lifetime = "4h";',
+		    4 * $HOUR, 7 * 24 * $HOUR ],
+		[ 'ticket_lifetime = "4h"; authentication_lifetime = "7d";',
+		    4 * $HOUR, 4 * $HOUR ]) {
+		my ($settings, $client, $nobody) = @$_;
+		my $is = $version . ', ' . ($settings || 'the defaults');
+		anew('optional', $settings);
+		for ([ 'web', $client ], [ undef, $nobody ]) {
+			my ($name, $seconds) = @$_;
+			my $it = "$is: " . ($name // 'nobody');
+			my @who = ($version, $name, 'free');
+			ahead(0);
+			my $session = tunnel("$it: anew", @who, undef);
+			hint_ok($it, $session, $seconds);
+			# It is not asked for another, which would live on.
+			ahead($seconds - 10 * $MINUTE);
+			tunnel("$it: before its end", @who, $session,
+				resumed => $YES);
+			ahead($seconds + 10 * $MINUTE);
+			tunnel("$it: behind its end", @who, $session,
+				resumed => $NO);
+		}
 	}
 }
 

@@ -57,6 +57,7 @@ struct conf_tls {
 	int min_version;      /* 0x0303 or 0x0304 */
 	char *ciphers;	      /* OpenSSL list for TLS 1.2 */
 	char *groups;
+	int64_t ticket_lifetime; /* ns in which a session may be resumed */
 	bool require_close_notify;
 	char *client_ca; /* PEM file; NULL: none */
 	char *crl;	 /* PEM file; NULL: none */

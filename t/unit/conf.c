@@ -80,6 +80,8 @@ test_defaults(void)
 	is_int(c->negress, 0, "no egress");
 	is_int(c->default_action, RULE_DENY, "default_action");
 	is_int(c->limits.tunnels_per_client, 0, "limits.tunnels_per_client");
+	is_int(c->tls.ticket_lifetime, 12 * 3600 * CLOCK_SEC,
+	    "tls.ticket_lifetime");
 	is_int(c->tls.authentication_lifetime, 12 * 3600 * CLOCK_SEC,
 	    "tls.authentication_lifetime");
 	is_int(c->limits.handshakes_per_client, 0, "handshakes_per_client");

@@ -448,8 +448,12 @@ notes(void)
 	for (i = 0; i < len; i++)
 		held += tls_ticket_holds(note, i, &terms);
 	is_int((int64_t)held, 3, "cut, it holds where certificates end alone");
+	is_int(tls_ticket_left(note, len, &terms), 3540, "for the lifetime");
 	terms.lifetime = 61;
 	ok(tls_ticket_holds(note, len, &terms), "within its lifetime");
+	is_int(tls_ticket_left(note, len, &terms), 1, "for a second");
+	terms.lifetime = 2 * VALID;
+	ok(tls_ticket_left(note, len, &terms) <= VALID, "or for its chain's");
 	terms.lifetime = 60;
 	ok(!tls_ticket_holds(note, len, &terms), "at the end of its lifetime");
 	terms.lifetime = 3600;

@@ -49,6 +49,35 @@ tls_resume_note(struct tls_stream *tls, STACK_OF(X509) * chain)
 	return (0);
 }
 
+static struct tls_ticket_terms
+terms_of(const struct tls_stream *tls)
+{
+	return ((struct tls_ticket_terms){
+	    .now = clock_wall() / CLOCK_SEC,
+	    .lifetime = tls->context->lifetime / CLOCK_SEC,
+	    .store = SSL_CTX_get_cert_store(tls->context->ctx),
+	});
+}
+
+/* The ticket tells the client how long it is good, and is not good for longer,
+ * whatever it says of its session. */
+static void
+limit(const struct tls_stream *tls, SSL_SESSION *session)
+{
+	const struct tls_ticket_terms terms = terms_of(tls);
+	int64_t left, most = SSL_CTX_get_timeout(tls->context->ctx);
+	void *note;
+	size_t len;
+
+	if (SSL_SESSION_get0_ticket_appdata(session, &note, &len) != 1 ||
+	    note == NULL)
+		return;
+	left = tls_ticket_left(note, len, &terms);
+	if (left > 0)
+		(void)SSL_SESSION_set_timeout(
+		    session, (long)(left < most ? left : most));
+}
+
 /*
  * A resumed session is as old as the one that it resumes: OpenSSL takes its
  * note along.
@@ -57,12 +86,14 @@ int
 tls_resume_made(SSL *ssl, void *arg)
 {
 	const struct tls_stream *tls = SSL_get_app_data(ssl);
+	SSL_SESSION *session = SSL_get_session(ssl);
 
 	/* Without a note, for want of memory, the ticket is of no use. */
 	if (SSL_session_reused(ssl) == 0 && tls->handshake != NULL &&
 	    tls->handshake->note != NULL)
-		(void)SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl),
-		    tls->handshake->note, tls->handshake->note_len);
+		(void)SSL_SESSION_set1_ticket_appdata(
+		    session, tls->handshake->note, tls->handshake->note_len);
+	limit(tls, session);
 	return (1);
 }
 
@@ -70,11 +101,7 @@ static bool
 may_resume(SSL *ssl, SSL_SESSION *session)
 {
 	const struct tls_stream *tls = SSL_get_app_data(ssl);
-	const struct tls_ticket_terms terms = {
-		.now = clock_wall() / CLOCK_SEC,
-		.lifetime = tls->context->lifetime / CLOCK_SEC,
-		.store = SSL_CTX_get_cert_store(tls->context->ctx),
-	};
+	const struct tls_ticket_terms terms = terms_of(tls);
 	int mode = SSL_get_verify_mode(ssl);
 	void *note;
 	size_t len;

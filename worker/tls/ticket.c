@@ -193,20 +193,32 @@ uses_crls(X509_STORE *store)
 	    (X509_VERIFY_PARAM_get_flags(param) & X509_V_FLAG_CRL_CHECK) != 0);
 }
 
+int64_t
+tls_ticket_left(
+    const uint8_t *note, size_t len, const struct tls_ticket_terms *terms)
+{
+	int64_t verified, end;
+
+	if (len < HEAD_LEN || note[0] != VERSION)
+		return (0);
+	verified = get64(note + 1);
+	end = get64(note + 9);
+	/* A clock that went back tells nothing. */
+	if (verified < 0 || terms->now < verified || end <= terms->now ||
+	    terms->now - verified >= terms->lifetime)
+		return (0);
+	end -= terms->now;
+	verified += terms->lifetime - terms->now;
+	return (end < verified ? end : verified);
+}
+
 bool
 tls_ticket_holds(
     const uint8_t *note, size_t len, const struct tls_ticket_terms *terms)
 {
 	struct reader r = { note, len };
-	int64_t verified, end;
 
-	if (len < HEAD_LEN || note[0] != VERSION)
-		return (false);
-	verified = get64(note + 1);
-	end = get64(note + 9);
-	/* A clock that went back tells nothing. */
-	if (verified < 0 || terms->now < verified ||
-	    terms->now - verified >= terms->lifetime || terms->now >= end)
+	if (tls_ticket_left(note, len, terms) <= 0)
 		return (false);
 	r.at += HEAD_LEN;
 	r.left -= HEAD_LEN;

@@ -42,4 +42,9 @@ struct tls_ticket_terms {
 bool tls_ticket_holds(
     const uint8_t *note, size_t len, const struct tls_ticket_terms *);
 
+/* For how many seconds more it holds, as far as that is a matter of time; 0 or
+ * less: no more. */
+int64_t tls_ticket_left(
+    const uint8_t *note, size_t len, const struct tls_ticket_terms *);
+
 #endif
