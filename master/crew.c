@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
@@ -142,6 +143,51 @@ crew_takes(const struct seat *seat, int64_t now)
 
 	return (c != NULL && c->state == CHILD_SERVING && c->control_fd != -1 &&
 		c->declined <= now);
+}
+
+static void
+lower(uint64_t *n, uint64_t most)
+{
+	if (*n > most)
+		*n = most;
+}
+
+/* Each has two descriptors. */
+static struct shm_most
+most_tunnels(const struct crew *crew)
+{
+	struct shm_most most = shm_share((uint64_t)crew->terms->tunnels);
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
+		lower(&most.alone, rl.rlim_cur / 2);
+		lower(&most.beside, rl.rlim_cur / 2);
+	}
+	return (most);
+}
+
+int64_t
+crew_tunnels_most(const struct crew *crew)
+{
+	struct shm_most most = most_tunnels(crew);
+
+	return ((int64_t)(crew->nworkers > 1 ? most.beside : most.alone));
+}
+
+uint64_t
+crew_tunnels(const struct crew_list *crews, const struct shm *shm)
+{
+	const struct crew *crew;
+	const struct child *c;
+	struct shm_most most;
+	uint64_t n = 0;
+
+	TAILQ_FOREACH (crew, crews, entry) {
+		most = most_tunnels(crew);
+		TAILQ_FOREACH (c, &crew->children, entry)
+			n += stats_tunnels_of(shm, c->slot, &most);
+	}
+	return (n);
 }
 
 const char *

@@ -90,6 +90,8 @@ struct seat {
 	uint64_t numbers; /* of tunnels, that its workers may have given */
 	uint64_t lost;	  /* connections that none of them had */
 	int64_t spawn_at; /* vacant: when to fork; NEVER */
+	/* Until then not while too much waits that the former ones left. */
+	int64_t crowded_until;
 	struct kept kept; /* vacant: for an heir */
 	struct backoff backoff;
 };
@@ -143,6 +145,13 @@ struct child *crew_find(const struct crew_list *, pid_t);
 
 /* Does somebody serve there who takes what he is handed? */
 bool crew_takes(const struct seat *, int64_t now);
+
+/* Tunnels that a worker of the crew may have open at once. */
+int64_t crew_tunnels_most(const struct crew *);
+
+/* Tunnels that all workers have open. One that was broken into says what it
+ * likes, and is believed as far as the limits of its configuration go. */
+uint64_t crew_tunnels(const struct crew_list *, const struct shm *);
 
 /* Kills a child and logs why. */
 void crew_kill(struct master *, struct child *, enum crew_cause);

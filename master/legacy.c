@@ -1,11 +1,8 @@
 /* Has scribes write what dead workers have left, and tells what came of it. */
 #include "master/legacy.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/queue.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,103 +11,41 @@
 #include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/shm/stats.h"
-#include "common/shm/table.h"
+#include "master/legacy_state.h"
 #include "master/logs.h"
 #include "master/master.h"
-#include "master/scribe.h"
 
-/* When sniport ends, lines wait no longer than tunnels may, and so long where
- * their log takes nothing. */
-#define STOP_PATIENCE  (1 * CLOCK_SEC)
+/* When sniport ends, scribes have this beyond the time that tunnels have, or
+ * their own worker's death if that is later, as long as they get on. */
+#define STOP_PATIENCE (10 * CLOCK_SEC)
+#define STOP_STILL    (2 * CLOCK_SEC)
+
+/* The same where it ends at once. */
+#define END_PATIENCE (2 * CLOCK_SEC)
+
+/* Before that they wait so long for a log that takes nothing. */
 #define STILL_PATIENCE (5 * CLOCK_SEC)
 
-struct legacy {
-	TAILQ_ENTRY(legacy) entry;
-	struct scribe scribe;
-	struct crew *crew;
-	unsigned worker;
-	pid_t pid; /* of the worker */
-	int table;
-	int64_t died;
-	/* Since when it has had so many lines written. */
-	int64_t since;
-	uint64_t written;
-	/* In the scribe. */
-	struct table_reader reader;
-	struct terms_names names;
-	struct table_entry found;
+/* So many write to a log at once. */
+#define AT_ONCE 2
+
+/* A table counts for no less than this part of what it may take, so that
+ * small ones are not many, either. */
+#define PART_MIN 16
+
+/* What has become of a dead worker's lines. */
+enum end {
+	END_WHOLE,
+	END_BROKEN,
+	END_LATE,
+	END_CROWDED
 };
-
-/* Maps the table, which nobody can shrink; all of it stays mapped. */
-static int
-open_table(void *arg)
-{
-	struct legacy *l = arg;
-	struct stat st;
-	void *map;
-	int error;
-
-	if (fstat(l->table, &st) != 0)
-		return (-errno);
-	map =
-	    mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, l->table, 0);
-	if (map == MAP_FAILED)
-		return (-errno);
-	error = terms_names_init(&l->names, l->crew->terms);
-	if (error != 0)
-		return (error);
-	return (table_reader_init(&l->reader, map, (size_t)st.st_size));
-}
-
-/* It was open until its worker died. */
-static void
-break_off(const struct legacy *l, struct tunnel_facts *f)
-{
-	if (f->reason == REASON_NONE)
-		f->reason = REASON_WORKER_DIED;
-	f->total_ns = l->died > f->accepted ? l->died - f->accepted : -1;
-}
-
-/* Of connections that say nothing there may be no line. */
-static bool
-find(void *arg, uint64_t *at)
-{
-	struct legacy *l = arg;
-	bool all = l->crew->terms->silent_connections;
-
-	if (*at > l->reader.slots)
-		return (false);
-	l->reader.next = (uint32_t)*at;
-	while (table_read(&l->reader, &l->found)) {
-		*at = l->found.slot;
-		if (all || !l->found.facts.silent)
-			return (true);
-	}
-	return (false);
-}
-
-static size_t
-compose(void *arg, char *line, size_t size, bool *broken)
-{
-	struct legacy *l = arg;
-	struct table_entry *e = &l->found;
-	const struct audit_line audit = {
-		.event = AUDIT_END,
-		.facts = &e->facts,
-		.text = e->text,
-		.names = &l->names.names,
-	};
-
-	*broken = !e->ended;
-	if (!e->ended)
-		break_off(l, &e->facts);
-	return (audit_format(&audit, l->crew->terms->format, line, size));
-}
 
 static void
 drop(struct master *m, struct legacy *l)
 {
-	scribe_close(&l->scribe);
+	if (l->begun)
+		scribe_close(&l->scribe);
 	TAILQ_REMOVE(&m->legacies, l, entry);
 	fd_close(&l->table);
 	free(l);
@@ -128,10 +63,107 @@ is_empty(int table)
 		high == 0);
 }
 
+/* What the seat's tables take that wait. */
+static uint64_t
+waiting(const struct master *m, const struct crew *crew, unsigned worker)
+{
+	const struct legacy *l;
+	uint64_t n = 0;
+
+	TAILQ_FOREACH (l, &m->legacies, entry)
+		if (l->crew == crew && l->worker == worker)
+			n += l->taken;
+	return (n);
+}
+
+static void
+measure(struct legacy *l)
+{
+	struct stat st;
+
+	if (fstat(l->table, &st) != 0)
+		return;
+	l->room = (uint64_t)st.st_size;
+	l->taken = (uint64_t)st.st_blocks * 512;
+	if (l->taken < l->room / PART_MIN)
+		l->taken = l->room / PART_MIN;
+}
+
+/* Is it time for that one's scribe? */
+static bool
+is_next(const struct master *m, const struct legacy *l)
+{
+	const struct legacy *other;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (other, &m->legacies, entry)
+		n += other->begun &&
+		     other->crew->audit_log == l->crew->audit_log;
+	return (!l->begun && n < AT_ONCE);
+}
+
+static void
+begin(struct master *m, struct legacy *l, int64_t now)
+{
+	l->scribe = (struct scribe){
+		.source = legacy_lines(l),
+		.audit = logs_sink(l->crew->audit_log),
+		.run_as = l->crew->run_as,
+		.forget = m->logs.forget,
+	};
+	/* Without memory for it, it is tried again. */
+	l->begun =
+	    scribe_start(&l->scribe, now) == 0 || l->scribe.state != NULL;
+	l->since = now;
+}
+
+static const char *
+why(const struct legacy *l, enum end end)
+{
+	if (end == END_CROWDED)
+		return ("too much of what workers before it left waits");
+	if (end != END_LATE)
+		return ("what it left cannot be read or written");
+	if (l->begun && scribe_waits(&l->scribe))
+		return ("their log takes no more, and sniport ends");
+	return ("there is no time left to write them: sniport ends");
+}
+
+static void
+tell(struct master *m, const struct legacy *l, enum end end)
+{
+	unsigned long long written = l->written;
+	bool whole = end == END_WHOLE;
+	uint64_t lost = whole ? 0 : 1;
+
+	if (l->begun) {
+		written = scribe_written(&l->scribe);
+		lost += scribe_left_out(&l->scribe);
+		stats_add_total_reason(
+		    m->shm, REASON_WORKER_DIED, scribe_broken(&l->scribe));
+	}
+	if (written > 0)
+		log_write(m->log, LOG_LEVEL_INFO,
+		    "worker %u[%d]: audit log: %llu line%s that it left %s "
+		    "written",
+		    l->worker, (int)l->pid, written, written == 1 ? "" : "s",
+		    written == 1 ? "is" : "are");
+	if (lost == 0)
+		return;
+	stats_add_total(m->shm, STAT_AUDIT_DROPPED, lost);
+	log_write(m->log, LOG_LEVEL_ERROR,
+	    "worker %u[%d]: audit log: %llu line%s dropped%s: %s", l->worker,
+	    (int)l->pid, (unsigned long long)lost, lost == 1 ? "" : "s",
+	    whole ? "" : " or more", why(l, end));
+	(void)audit_write_dropped(logs_sink(l->crew->audit_log),
+	    l->crew->terms->format, l->worker, l->crew->number, lost);
+}
+
 bool
 legacy_begin(struct master *m, struct child *c, int64_t now)
 {
 	struct legacy *l;
+	bool crowded = legacy_crowded(m, c->crew, c->worker);
 
 	if (is_empty(c->table))
 		return (true);
@@ -145,45 +177,28 @@ legacy_begin(struct master *m, struct child *c, int64_t now)
 		.table = c->table,
 		.died = now,
 		.since = now,
-		.scribe = {
-			.source = { open_table, find, compose, l },
-			.audit = logs_sink(c->crew->audit_log),
-			.run_as = c->crew->run_as,
-			.forget = m->logs.forget,
-		},
 	};
 	c->table = -1;
+	measure(l);
 	TAILQ_INSERT_TAIL(&m->legacies, l, entry);
-	if (scribe_start(&l->scribe, now) == 0 || l->scribe.state != NULL)
-		return (true);
-	drop(m, l);
-	return (false);
+	if (crowded) {
+		tell(m, l, END_CROWDED);
+		drop(m, l);
+	} else if (is_next(m, l)) {
+		begin(m, l, now);
+	}
+	return (true);
 }
 
-static void
-tell(struct master *m, const struct legacy *l, bool whole)
+bool
+legacy_crowded(const struct master *m, const struct crew *crew, unsigned worker)
 {
-	unsigned long long written = scribe_written(&l->scribe);
-	uint64_t lost = l->scribe.left_out + (whole ? 0 : 1);
+	const struct legacy *l;
 
-	stats_add_total_reason(
-	    m->shm, REASON_WORKER_DIED, scribe_broken(&l->scribe));
-	if (written > 0)
-		log_write(m->log, LOG_LEVEL_INFO,
-		    "worker %u[%d]: audit log: %llu line%s that it left %s "
-		    "written",
-		    l->worker, (int)l->pid, written, written == 1 ? "" : "s",
-		    written == 1 ? "is" : "are");
-	if (lost == 0)
-		return;
-	stats_add_total(m->shm, STAT_AUDIT_DROPPED, lost);
-	log_write(m->log, LOG_LEVEL_ERROR,
-	    "worker %u[%d]: audit log: %llu line%s dropped%s: what it left "
-	    "cannot be read or written",
-	    l->worker, (int)l->pid, (unsigned long long)lost,
-	    lost == 1 ? "" : "s", whole ? "" : " or more");
-	(void)audit_write_dropped(logs_sink(l->crew->audit_log),
-	    l->crew->terms->format, l->worker, l->crew->number, lost);
+	TAILQ_FOREACH (l, &m->legacies, entry)
+		if (l->crew == crew && l->worker == worker)
+			return (waiting(m, crew, worker) > l->room);
+	return (false);
 }
 
 bool
@@ -195,7 +210,7 @@ legacy_reaped(
 
 	*crew = NULL;
 	TAILQ_FOREACH (l, &m->legacies, entry) {
-		if (l->scribe.pid == pid)
+		if (l->begun && l->scribe.pid == pid)
 			break;
 	}
 	if (l == NULL)
@@ -203,7 +218,7 @@ legacy_reaped(
 	end = scribe_ended(&l->scribe, status, now);
 	if (end == SCRIBE_GOES_ON)
 		return (true);
-	tell(m, l, end == SCRIBE_DONE);
+	tell(m, l, end == SCRIBE_DONE ? END_WHOLE : END_BROKEN);
 	*crew = l->crew;
 	drop(m, l);
 	if (legacy_waits(m, *crew))
@@ -211,20 +226,50 @@ legacy_reaped(
 	return (true);
 }
 
+/* Does it get on, or need not yet? */
+static void
+note_progress(const struct master *m, struct legacy *l, int64_t now)
+{
+	uint64_t written = l->begun ? scribe_written(&l->scribe) : 0;
+
+	if (m->phase == MASTER_RUNNING || !l->begun || written != l->written) {
+		l->since = now;
+		l->written = written;
+	}
+}
+
 /* Sniport ends, and has waited long enough. */
 static bool
 is_late(const struct master *m, struct legacy *l, int64_t now)
 {
-	uint64_t written = scribe_written(&l->scribe);
+	int64_t end = l->died > m->stop_until ? l->died : m->stop_until;
 
-	if (m->phase == MASTER_RUNNING || written != l->written) {
-		l->since = now;
-		l->written = written;
-	}
-	return (now >= l->since + STILL_PATIENCE ||
-		(m->phase != MASTER_RUNNING &&
-		    m->stop_until < INT64_MAX - STOP_PATIENCE &&
-		    now >= m->stop_until + STOP_PATIENCE));
+	note_progress(m, l, now);
+	if (m->phase == MASTER_RUNNING)
+		return (false);
+	if (now >= l->since + STILL_PATIENCE)
+		return (true);
+	if (m->stop_until >= INT64_MAX - STOP_PATIENCE || now < end)
+		return (false);
+	return (now >= l->since + STOP_STILL ||
+		now >= end + (m->phase == MASTER_ENDING ? END_PATIENCE
+							: STOP_PATIENCE));
+}
+
+static int64_t
+tick(struct master *m, struct legacy *l, int64_t now)
+{
+	int64_t due = CLOCK_NEVER;
+
+	if (is_next(m, l))
+		begin(m, l, now);
+	if (l->begun)
+		due = scribe_tick(&l->scribe, now);
+	else if (is_next(m, l))
+		due = now + CLOCK_SEC;
+	if (m->phase != MASTER_RUNNING && due > now + CLOCK_SEC)
+		due = now + CLOCK_SEC;
+	return (due);
 }
 
 int64_t
@@ -236,13 +281,11 @@ legacy_tick(struct master *m, int64_t now)
 	for (l = TAILQ_FIRST(&m->legacies); l != NULL; l = after) {
 		after = TAILQ_NEXT(l, entry);
 		if (is_late(m, l, now)) {
-			tell(m, l, false);
+			tell(m, l, END_LATE);
 			drop(m, l);
 			continue;
 		}
-		due = scribe_tick(&l->scribe, now);
-		if (m->phase != MASTER_RUNNING && due > now + CLOCK_SEC)
-			due = now + CLOCK_SEC;
+		due = tick(m, l, now);
 		next = due < next ? due : next;
 	}
 	return (next);

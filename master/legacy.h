@@ -15,8 +15,14 @@ struct crew;
 struct master;
 
 /* A worker has died: has its lines written, if there are any. False: they
- * cannot be written, and are lost. */
+ * cannot be written, and are lost. Where too much waits already they are given
+ * up, and counted. */
 bool legacy_begin(struct master *, struct child *, int64_t now);
+
+/* Do the former workers of that seat have more lines that wait than an honest
+ * one could leave? */
+bool legacy_crowded(
+    const struct master *, const struct crew *, unsigned worker);
 
 /* A process has ended; false: it was no scribe. *crew is that for whose
  * lines it was the last; NULL: there is none. */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -19,7 +18,6 @@
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "common/shm/shm.h"
-#include "common/shm/stats.h"
 #include "master/generation.h"
 #include "master/keep.h"
 #include "master/legacy.h"
@@ -107,19 +105,6 @@ stop_at_once(struct master *m)
 	notify_send(&m->notify, "STOPPING=1\nSTATUS=Stopping at once\n");
 }
 
-/* A worker that was broken into has as many as it says, but no more than it can
- * have descriptors for, which are as many as we can have. */
-static uint64_t
-open_tunnels(const struct master *m)
-{
-	struct shm_most most = { UINT32_MAX, UINT32_MAX };
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 2 < most.alone)
-		most.alone = most.beside = rl.rlim_cur / 2;
-	return (stats_tunnels(m->shm, &most));
-}
-
 /* Workers accept what is queued before they drain, so our copies of the
  * sockets are closed after they were told. */
 static void
@@ -138,6 +123,8 @@ stop_gently(struct master *m)
 	deadline = clock_now() + drain;
 	m->phase = MASTER_DRAINING;
 	m->stop_until = deadline;
+	/* Before any of them is told. */
+	tunnels = crew_tunnels(&m->crews, m->shm);
 	forget_reload(m);
 	m->extend_at = 0;
 	keep_listeners(m, m->current, UINT64_MAX);
@@ -148,7 +135,6 @@ stop_gently(struct master *m)
 	}
 	keep_fill(m, m->current, clock_now());
 	listener_fini(&m->listeners);
-	tunnels = open_tunnels(m);
 	whole = drain % CLOCK_SEC == 0;
 	log_write(m->log, LOG_LEVEL_NOTICE,
 	    "stop: draining %llu tunnel%s for at most %lld%s",

@@ -63,7 +63,7 @@ scribe_ended(struct scribe *s, int status, int64_t now)
 		return (SCRIBE_GIVEN_UP);
 	if (at == s->fatal) {
 		atomic_store(&s->state->at, at + 1);
-		s->left_out++;
+		s->fatals++;
 	}
 	s->fatal = at;
 	s->start_at = now;
@@ -101,6 +101,18 @@ uint64_t
 scribe_broken(const struct scribe *s)
 {
 	return (atomic_load(&s->state->broken));
+}
+
+uint64_t
+scribe_left_out(const struct scribe *s)
+{
+	return (s->fatals + atomic_load(&s->state->left_out));
+}
+
+bool
+scribe_waits(const struct scribe *s)
+{
+	return (atomic_load(&s->state->waiting) != 0);
 }
 
 void

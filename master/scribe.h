@@ -28,7 +28,8 @@ struct scribe_source {
 	 * False: there is none. */
 	bool (*find)(void *arg, uint64_t *at);
 	/* Composes that line, with its newline: its length. *broken: it is of a
-	 * tunnel that its worker's death has ended. */
+	 * tunnel that its worker's death has ended. 0: it is false, and left
+	 * out. */
 	size_t (*compose)(void *arg, char *line, size_t size, bool *broken);
 	void *arg;
 };
@@ -45,7 +46,7 @@ struct scribe {
 	uint64_t at;	  /* with what number it was seen */
 	uint64_t fatal;	  /* the line that the last one died of */
 	unsigned deaths;
-	uint64_t left_out;
+	uint64_t fatals; /* lines that two have died of */
 };
 
 enum scribe_end {
@@ -69,6 +70,12 @@ int64_t scribe_tick(struct scribe *, int64_t now);
  * tunnels that the worker's death has ended. */
 uint64_t scribe_written(const struct scribe *);
 uint64_t scribe_broken(const struct scribe *);
+
+/* How many were left out. */
+uint64_t scribe_left_out(const struct scribe *);
+
+/* Does it wait for its log, which takes nothing? */
+bool scribe_waits(const struct scribe *);
 
 /* Kills it, and gives up what is left. The process is the caller's to reap. */
 void scribe_close(struct scribe *);

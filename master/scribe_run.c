@@ -138,10 +138,14 @@ scribe_run(const struct scribe *s)
 		atomic_store(&state->at, at);
 		len = s->source.compose(
 		    s->source.arg, line, sizeof(line), &broken);
-		if (!put(s, line, len))
-			_exit(EXIT_FAILURE);
-		atomic_fetch_add(&state->written, 1);
-		atomic_fetch_add(&state->broken, broken);
+		if (len == 0) {
+			atomic_fetch_add(&state->left_out, 1);
+		} else {
+			if (!put(s, line, len))
+				_exit(EXIT_FAILURE);
+			atomic_fetch_add(&state->written, 1);
+			atomic_fetch_add(&state->broken, broken);
+		}
 		atomic_store(&state->at, ++at);
 	}
 	_exit(EXIT_SUCCESS);

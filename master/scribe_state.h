@@ -9,7 +9,7 @@
 
 struct scribe_state {
 	_Atomic uint64_t at; /* lines before this one are written */
-	_Atomic uint64_t written, broken;
+	_Atomic uint64_t written, broken, left_out;
 	_Atomic uint64_t waiting; /* for its log, which is not its fault */
 };
 

@@ -225,8 +225,8 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	if (error != 0)
 		return (error);
 	*step = "make a table of tunnels";
-	error =
-	    table_new(table_size(conf->limits.tunnels), &boot.table, &c->table);
+	error = table_new(
+	    table_size(crew_tunnels_most(crew)), &boot.table, &c->table);
 	if (error != 0)
 		goto out;
 	inherit_init(&in, c, from->before, store_size(conf->dns.cache_size));

@@ -131,6 +131,12 @@ vacate(struct master *m, struct child *c, int64_t now)
 	}
 	delay = backoff_next(&seat->backoff, now - c->started);
 	seat->spawn_at = now + delay;
+	seat->crowded_until = now + BACKOFF_MAX;
+	if (legacy_crowded(m, c->crew, c->worker))
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "worker %u: is replaced when less of what it left waits "
+		    "for the audit log, or in %lld s",
+		    c->worker, (long long)(BACKOFF_MAX / CLOCK_SEC));
 	if (delay > 0)
 		log_write(m->log, LOG_LEVEL_WARNING,
 		    "worker %u: died again: replaced in %lld s", c->worker,
@@ -217,6 +223,8 @@ fill(struct master *m, unsigned worker, int64_t now)
 		return (CLOCK_NEVER);
 	if (seat->spawn_at > now)
 		return (seat->spawn_at);
+	if (seat->crowded_until > now && legacy_crowded(m, m->current, worker))
+		return (seat->crowded_until);
 	error = recruit_worker(m, m->current, worker, now, &step);
 	if (error == 0)
 		return (seat->child->kill_at);

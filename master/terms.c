@@ -54,6 +54,7 @@ terms_new(const struct conf *conf)
 		.lost = conf->timeouts.lost,
 		.watchdog = conf->timeouts.watchdog,
 		.generations = conf->limits.generations,
+		.tunnels = conf->limits.tunnels,
 		.format = conf->log.format,
 		.silent_connections = conf->log.silent_connections,
 		.nrules = conf->nrules,

@@ -26,19 +26,24 @@ stats_slot(const struct shm *s, int slot)
 }
 
 uint64_t
+stats_tunnels_of(const struct shm *s, int slot, const struct shm_most *most)
+{
+	uint64_t max, n = atomic_load_explicit(
+			  &stats_slot(s, slot)->tunnels, memory_order_relaxed);
+
+	max = shm_state(s, slot) == SHM_ALONE ? most->alone : most->beside;
+	return (slot == s->slot || n < max ? n : max);
+}
+
+uint64_t
 stats_tunnels(const struct shm *s, const struct shm_most *most)
 {
-	uint64_t n, max, total = 0;
+	uint64_t total = 0;
 	int i, high = shm_high(s);
 
-	for (i = 0; i < high; i++) {
-		if (!shm_is_live(s, i))
-			continue;
-		n = atomic_load_explicit(
-		    &stats_slot(s, i)->tunnels, memory_order_relaxed);
-		max = shm_state(s, i) == SHM_ALONE ? most->alone : most->beside;
-		total += i == s->slot || n < max ? n : max;
-	}
+	for (i = 0; i < high; i++)
+		if (shm_is_live(s, i))
+			total += stats_tunnels_of(s, i, most);
 	return (total);
 }
 

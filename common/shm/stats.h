@@ -43,6 +43,10 @@ struct stats_slot *stats_mine(struct shm *);
 /* Anybody's, to be read, and judged: its worker may have been broken into. */
 const struct stats_slot *stats_slot(const struct shm *, int slot);
 
+/* Tunnels that a worker has open, if it has no more than the most. */
+uint64_t stats_tunnels_of(
+    const struct shm *, int slot, const struct shm_most *);
+
 /* Tunnels open over all workers; of one that is not the caller, no more than
  * the most. */
 uint64_t stats_tunnels(const struct shm *, const struct shm_most *);

@@ -83,12 +83,6 @@ sane_time(int64_t *ns)
 		*ns = -1;
 }
 
-static uint16_t
-sane_reason(uint16_t reason)
-{
-	return (reason < REASON_COUNT ? reason : REASON_INTERNAL);
-}
-
 static void
 sane_facts(struct tunnel_facts *f)
 {
@@ -105,8 +99,10 @@ sane_facts(struct tunnel_facts *f)
 	sane_addr(&f->proxy);
 	sane_addr(&f->upstream);
 	sane_addr(&f->egress);
-	f->reason = sane_reason(f->reason);
-	f->would_deny = sane_reason(f->would_deny);
+	if (f->reason >= REASON_COUNT)
+		f->reason = REASON_NONE;
+	if (f->would_deny >= REASON_COUNT)
+		f->would_deny = REASON_NONE;
 	if (f->decision > FACTS_REPORT)
 		f->decision = FACTS_UNDECIDED;
 	if (f->closed_first > FACTS_SIDE_UPSTREAM)

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "common/shm/table.h"
 #include "common/shm/tally.h"
 #include "t/preload/preload.h"
 
@@ -245,6 +246,61 @@ put(void)
 	return ((int)write(find_memory(), "x", 1));
 }
 
+/* Its own table of tunnels. */
+static struct table_head *
+own_table(void)
+{
+	size_t i;
+
+	for (i = 0; i < nmaps; i++)
+		if (maps[i].table && maps[i].writable)
+			return ((struct table_head *)maps[i].at);
+	abort();
+}
+
+static void
+forge_slot(uint32_t i, uint64_t number, enum table_state state, uint16_t reason)
+{
+	struct table_slot *s =
+	    (struct table_slot *)((char *)own_table() + TABLE_HEAD_SIZE) + i;
+
+	memset(s, 0, sizeof(*s));
+	s->line = UINT64_MAX;
+	s->facts.number = number;
+	s->facts.generation = 999;
+	s->facts.worker = 55;
+	s->facts.reason = reason;
+	s->state = state;
+}
+
+/* Tunnels that there never were, of which one is told of twice, and dies. */
+static int
+forge(void)
+{
+	forge_slot(1000, 7000, TABLE_ENDED, REASON_DONE);
+	forge_slot(1001, 7001, TABLE_ENDED, REASON_NONE);
+	forge_slot(1002, 7002, TABLE_ENDED, UINT16_MAX);
+	forge_slot(1003, 7003, TABLE_ENDED, REASON_DONE);
+	forge_slot(1004, 7003, TABLE_LIVE, REASON_NONE);
+	forge_slot(1005, 7004, TABLE_LIVE, REASON_NONE);
+	own_table()->high = 1006;
+	return (kill(getpid(), SIGKILL));
+}
+
+/* As many of them as the table has room for. */
+static int
+flood(void)
+{
+	struct table_head *head = own_table();
+	uint32_t i;
+
+	head->high =
+	    (uint32_t)((head->size - TABLE_HEAD_SIZE) / TABLE_SLOT_SIZE);
+	for (i = 0; i < head->high; i++)
+		forge_slot(i, 10000 + i, TABLE_LIVE, REASON_NONE);
+	return (kill(getpid(), SIGKILL));
+}
+
 static const struct {
 	const char *word;
 	int (*call)(void);
@@ -262,6 +318,8 @@ static const struct {
 	{ "seal", seal },
 	{ "rights", rights },
 	{ "put", put },
+	{ "forge", forge },
+	{ "flood", flood },
 };
 
 static void

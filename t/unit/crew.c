@@ -140,6 +140,7 @@ terms(const struct listener_at *at)
 		.lost = 120 * CLOCK_SEC,
 		.drain = 30 * CLOCK_SEC,
 		.generations = 32,
+		.tunnels = 100,
 		.format = AUDIT_JSON,
 		.silent_connections = true,
 		.nrules = 2,

@@ -119,7 +119,7 @@ main(void)
 	is_str(text, "line 0\nline 4\nline 6\n",
 	    "the next one goes on, and a line of which two died is left out");
 	is_int(s.deaths, 2, "two died");
-	is_int(s.left_out, 1, "one line is missing");
+	is_int(scribe_left_out(&s), 1, "one line is missing");
 	scribe_close(&s);
 
 	is_int(write_all(&s, &hangs, text, sizeof(text)), SCRIBE_DONE, "hangs");

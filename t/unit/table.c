@@ -357,7 +357,7 @@ test_hostile(void)
 	s[0].state = TABLE_LIVE;
 	table_reader_init(&r, bytes, sizeof(bytes));
 	ok(table_read(&r, &e), "facts of wild numbers are read");
-	ok(e.facts.reason == REASON_INTERNAL && e.facts.client.family == 0 &&
+	ok(e.facts.reason == REASON_NONE && e.facts.client.family == 0 &&
 		e.facts.total_ns == -1 && e.facts.text_len <= FACTS_TEXT_MAX &&
 		e.facts.cut == 1,
 	    "and are sane");

@@ -39,18 +39,6 @@ limits_init(struct limits *l, const struct conf_limits *conf, struct shm *shm)
 		l->descriptors = rl.rlim_cur;
 }
 
-/*
- * How much of a limit over all workers one of them may have, and is believed to
- * have: one that was broken into has what it says. Of what is enough to be
- * shared, a quarter is out of its reach.
- */
-static struct shm_most
-share(uint64_t limit)
-{
-	return ((struct shm_most){ .alone = limit,
-	    .beside = limit < LIMITS_SHARED ? limit : limit - limit / 4 });
-}
-
 /* Does this worker, which has so much, have more than its share? */
 static bool
 is_beyond(const struct limits *l, uint64_t own, const struct shm_most *most)
@@ -73,7 +61,7 @@ limits_admit(const struct limits *l)
 	uint64_t own = atomic_load_explicit(
 	    &stats_mine(l->shm)->tunnels, memory_order_relaxed);
 	uint64_t limit = (uint64_t)l->conf->tunnels;
-	struct shm_most most = share(limit);
+	struct shm_most most = shm_share(limit);
 
 	if (is_beyond(l, own + 1, &most))
 		return (REASON_LIMIT_TUNNELS);
@@ -142,7 +130,7 @@ hold(struct limits *l, uint64_t *held, uint64_t key, int64_t limit,
     enum reason reason)
 {
 	uint32_t now = second(l);
-	struct shm_most most = share((uint64_t)limit);
+	struct shm_most most = shm_share((uint64_t)limit);
 	uint64_t sum;
 	int error;
 

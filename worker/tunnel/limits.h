@@ -16,10 +16,6 @@
 struct resolver_account;
 struct shm;
 
-/* A limit from here on is shared: no worker that has others beside it may have
- * more than three quarters of it. Below, one may have it all. */
-#define LIMITS_SHARED 64
-
 struct limits {
 	const struct conf_limits *conf;
 	struct shm *shm;
