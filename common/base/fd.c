@@ -202,7 +202,6 @@ fd_tunnel_options(int fd, const char **step)
 		socklen_t size;
 	} options[] = {
 		{ "TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on) },
-		{ "SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on) },
 		{ "SO_OOBINLINE", SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on) },
 		{ "SO_LINGER", SOL_SOCKET, SO_LINGER, &reset, sizeof(reset) },
 	};
@@ -225,9 +224,11 @@ fd_keepalive(int fd, int64_t silence)
 	int idle = seconds >= 2 ? seconds / 2 : 1;
 	int left = seconds > idle ? seconds - idle : 1;
 	int interval = left > KEEPALIVE_PROBES ? left / KEEPALIVE_PROBES : 1;
-	int count = left / interval;
+	int count = left / interval, on = 1;
 
-	if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ==
+	/* In this order: the time since the last byte counts at once. */
+	if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == -1 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) ==
 		-1 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval,
 		sizeof(interval)) == -1 ||

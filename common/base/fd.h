@@ -40,8 +40,8 @@ const char *fd_slurp_text(int error);
 
 /*
  * Sets the options of a tunnel's TCP socket, or of a listener, whose accepted
- * sockets inherit them (Linux). No delay; keep-alive; urgent bytes in line, so
- * that they are not lost. SO_LINGER of 0 seconds: the end is a reset unless
+ * sockets inherit them (Linux). No delay; urgent bytes in line, so that they
+ * are not lost. SO_LINGER of 0 seconds: the end is a reset unless
  * fd_end_on_close() was called, since a worker that crashes must not make a cut
  * stream look whole. 0, or -errno with *step (may be NULL) set to the option's
  * name, static.
@@ -49,10 +49,10 @@ const char *fd_slurp_text(int error);
 int fd_tunnel_options(int fd, const char **step);
 
 /*
- * Has keep-alive find a peer dead after so many ns of silence, while no bytes
- * to it are unacknowledged. Probes are sent from half of that time on; the
- * kernel counts in seconds. On a listener it holds for sockets accepted from
- * now on. 0 or -errno.
+ * Has keep-alive find a peer dead after so many ns of silence, those before the
+ * call included, while no bytes to it are unacknowledged. Probes are sent from
+ * half of that time on; the kernel counts in seconds. On a listener it holds
+ * for sockets accepted from now on. 0 or -errno.
  */
 int fd_keepalive(int fd, int64_t silence);
 

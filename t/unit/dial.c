@@ -325,7 +325,6 @@ world(enum addr_family family)
 		.guard = w.guard,
 		.family = family,
 		.timeout = TIMEOUT,
-		.lost = 60 * CLOCK_SEC,
 		.random = 88172645463325252U,
 	};
 	guard_probe_init(&w.context.probe);
@@ -365,8 +364,7 @@ dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 	w.at = loop_now(w.loop) - w.begun;
 	if (lfd != NULL) {
 		w.lfd.cb = lfd->cb;
-		if (loop_move(w.loop, lfd, &w.lfd, EPOLLIN | EPOLLET) != 0)
-			abort();
+		loop_move(w.loop, lfd, &w.lfd);
 		w.won = w.lfd.fd;
 	}
 	if (w.free_within) {

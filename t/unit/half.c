@@ -723,6 +723,24 @@ test_lost(void)
 	told_info = NULL;
 }
 
+/* What is short-lived is spared the calls. */
+static void
+test_keep_alive(void)
+{
+	struct half h;
+	int peer = tcp_pair(&h), on = 0, idle = 0;
+	socklen_t len = sizeof(int);
+
+	(void)getsockopt(h.lfd.fd, SOL_SOCKET, SO_KEEPALIVE, &on, &len);
+	is_int(on, 0, "keep-alive is off at first");
+	half_keep_alive(&h, 120 * CLOCK_SEC);
+	(void)getsockopt(h.lfd.fd, SOL_SOCKET, SO_KEEPALIVE, &on, &len);
+	(void)getsockopt(h.lfd.fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &len);
+	ok(on == 1 && idle == 60, "then it is on");
+	half_close(&h, true);
+	close(peer);
+}
+
 int
 main(void)
 {
@@ -741,6 +759,7 @@ main(void)
 	test_answered();
 	test_cut();
 	test_lost();
+	test_keep_alive();
 	buffers_fini(&buffers);
 	return (done_testing());
 }

@@ -191,7 +191,6 @@ inheritance(void)
 	fd = accept(pfd.fd, NULL, NULL);
 	is_int(option(fd, IPPROTO_TCP, TCP_NODELAY), 1,
 	    "an accepted socket inherits TCP_NODELAY");
-	is_int(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1, "and SO_KEEPALIVE");
 	close(pfd.fd);
 	is_int(socket_probe(&l.addr, false), 0,
 	    "a tunnel that is open does not keep the port from us");
@@ -222,6 +221,8 @@ keepalive(void)
 	conf.timeouts.lost = 120 * CLOCK_SEC;
 	change(&set, &conf, 1);
 	fd = only_group(&set)->fds[0];
+	is_int(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1,
+	    "accepted sockets inherit SO_KEEPALIVE");
 	probes(
 	    fd, 60, 10, 6, "two minutes of silence: probes from the first on");
 	listener_keepalive(&set, 2 * CLOCK_SEC);

@@ -3,6 +3,7 @@
  * its end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -93,6 +94,54 @@ tasks(void)
 	is_int(first_at_second, 1, "what a task defers goes behind the others");
 }
 
+static int pipes[2][2], others[2];
+static struct loop_fd heir;
+static int heir_events, closed;
+
+static void
+heir_cb(struct loop_fd *lfd, uint32_t events)
+{
+	heir_events++;
+}
+
+/* Whichever of the two comes first closes the other one, and adds another file
+ * under its number. */
+static void
+replace_cb(struct loop_fd *lfd, uint32_t events)
+{
+	struct loop_fd *other = lfd == &a ? &b : &a;
+	int fd = other->fd;
+
+	if (fd == -1 || closed++ > 0)
+		return;
+	loop_forget(other);
+	if (dup3(others[0], fd, O_CLOEXEC) != fd ||
+	    loop_add(loop, &heir, fd, EPOLLIN) != 0)
+		abort();
+}
+
+static void
+reused(void)
+{
+	if (pipe(pipes[0]) != 0 || pipe(pipes[1]) != 0 || pipe(others) != 0)
+		abort();
+	a = (struct loop_fd){ .cb = replace_cb };
+	b = (struct loop_fd){ .cb = replace_cb };
+	heir = (struct loop_fd){ .cb = heir_cb };
+	loop_add(loop, &a, pipes[0][0], EPOLLIN | EPOLLET);
+	loop_add(loop, &b, pipes[1][0], EPOLLIN | EPOLLET);
+	if (write(pipes[0][1], "x", 1) != 1 || write(pipes[1][1], "x", 1) != 1)
+		abort();
+	timer_arm(loop_timers(loop), &end, loop_now(loop) + CLOCK_MSEC);
+	loop_run(loop, NULL, NULL);
+	is_int(closed, 1, "a descriptor is closed in the turn of its event");
+	is_int(heir_events, 0,
+	    "which is not taken for one of what has its number now");
+	loop_del(loop, &heir);
+	loop_del(loop, &a);
+	loop_del(loop, &b);
+}
+
 static void
 descriptors(void)
 {
@@ -123,11 +172,11 @@ descriptors(void)
 		abort();
 	moved = (struct loop_fd){ .cb = moved_cb };
 	loop_add(loop, &a, p[0], EPOLLIN | EPOLLET);
-	is_int(loop_move(loop, &a, &moved, EPOLLIN | EPOLLET), 0,
-	    "a descriptor changes its owner");
+	loop_move(loop, &a, &moved);
+	is_int(moved.fd, p[0], "a descriptor changes its owner");
 	is_int(a.fd, -1, "the first owner has it no more");
 	loop_run(loop, NULL, NULL);
-	is_int(moved_events, 1, "the new owner hears what was ready before");
+	is_int(moved_events, 1, "the new owner hears what it has not heard");
 	close(p[0]);
 	close(p[1]);
 	close(q[0]);
@@ -195,6 +244,10 @@ main(void)
 		abort();
 	/* loop_stop() is for good: each run has a loop of its own. */
 	descriptors();
+	loop_free(loop);
+	if (loop_new(&loop) != 0)
+		abort();
+	reused();
 	loop_free(loop);
 	if (loop_new(&loop) != 0)
 		abort();

@@ -405,6 +405,12 @@ tls_stream_free(struct tls_stream *stream)
 	w.streams -= stream != NULL;
 }
 
+bool
+tls_drained(const struct tls_stream *stream, bool more)
+{
+	return (false);
+}
+
 void
 tls_part(struct tls_stream *stream)
 {
@@ -658,8 +664,10 @@ dial_ends(enum reason reason)
 		w.cb(w.arg, &r, NULL);
 	} else {
 		w.lfd.cb = no_event;
-		if (loop_add(w.loop, &w.lfd, make_socket(&w.upstream), 0) != 0)
+		if (loop_add(w.loop, &w.lfd, make_socket(&w.upstream),
+			LOOP_STREAM) != 0)
 			abort();
+		r.events = EPOLLIN | EPOLLOUT;
 		w.cb(w.arg, &r, &w.lfd);
 	}
 	settle();

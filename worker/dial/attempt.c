@@ -89,6 +89,7 @@ socket_cb(struct loop_fd *lfd, uint32_t events)
 	struct attempt *a = container_of(lfd, struct attempt, lfd);
 	socklen_t len = sizeof(int);
 
+	a->events |= events;
 	if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
 		if (getsockopt(
 			lfd->fd, SOL_SOCKET, SO_ERROR, &a->error, &len) == -1)
@@ -116,8 +117,6 @@ open_socket(struct attempt *a, const struct attempt_way *way, size_t k)
 	if (fd == -1)
 		return (-errno);
 	error = fd_tunnel_options(fd, NULL);
-	if (error == 0)
-		error = fd_keepalive(fd, way->lost);
 	if (error == 0) {
 		error = dial_egress_apply(fd, way->egress, a->addr.family, k);
 		a->egress_failed = error != 0;
@@ -160,8 +159,7 @@ attempt_start(struct attempt *a, const struct attempt_way *way,
 	fd = open_any_socket(a, way);
 	error = fd;
 	if (fd >= 0) {
-		error = loop_add(a->loop, &a->lfd, fd,
-		    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+		error = loop_add(a->loop, &a->lfd, fd, LOOP_STREAM);
 		if (error != 0)
 			fd_close(&fd);
 	}

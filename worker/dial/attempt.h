@@ -21,6 +21,7 @@ struct attempt {
 	attempt_cb *cb;
 	struct addr addr;
 	struct addr local;  /* once it is connected; may be unknown */
+	uint32_t events;    /* EPOLL* bits that were told of the socket */
 	int error;	    /* errno; 0: it is connected, or under way */
 	bool egress_failed; /* and not the connection */
 };
@@ -29,7 +30,6 @@ struct attempt {
 struct attempt_way {
 	struct loop *loop;
 	const struct conf_egress *egress; /* NULL: as routed */
-	int64_t lost;			  /* timeouts.lost */
 	uint64_t *random;		  /* not 0; which source comes first */
 };
 

@@ -110,6 +110,7 @@ succeeded(struct dial *d, struct racer *racer)
 	r.upstream = a->addr;
 	r.egress = a->local;
 	r.error = attempt_was_connected(a) ? -ECONNRESET : 0;
+	r.events = a->events;
 	d->cb(d->arg, &r, &a->lfd);
 }
 
@@ -211,7 +212,7 @@ static void
 try(struct dial *d, const struct addr *addr)
 {
 	const struct attempt_way way = { d->context->loop, d->rule->egress_line,
-		d->context->lost, &d->context->random };
+		&d->context->random };
 	struct racer *racer;
 
 	if (!permitted(d, addr))

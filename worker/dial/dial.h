@@ -31,7 +31,6 @@ struct dial_context {
 	struct guard_probe probe; /* owned */
 	enum addr_family family;
 	int64_t timeout; /* for resolving and connecting together, ns */
-	int64_t lost;	 /* timeouts.lost */
 	uint64_t random; /* not 0; where to begin in the addresses of a name */
 };
 
@@ -41,7 +40,8 @@ struct dial_report {
 	const char *detail; /* borrowed from the dial, may be NULL */
 	struct addr upstream, egress;
 	int64_t dns_ns, connect_ns;
-	int error; /* -errno: it was connected, but is broken already */
+	int error;	 /* -errno: it was connected, but is broken already */
+	uint32_t events; /* EPOLL* bits that were told of its socket so far */
 };
 
 /*

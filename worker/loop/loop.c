@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -16,6 +17,7 @@
 
 #define EVENTS_PER_TURN 32
 #define TIMERS_PER_TURN 16
+#define OWNERS_MIN	64
 
 /* For so long tasks may run in any turn; a handshake takes some 0.3 ms. */
 #define TASK_TIME CLOCK_MSEC
@@ -23,8 +25,17 @@
 TAILQ_HEAD(task_list, loop_task);
 SLIST_HEAD(garbage_list, loop_garbage);
 
+/* Whose a descriptor is. */
+struct owner {
+	struct loop_fd *lfd;
+	uint32_t number; /* how often the descriptor was added: what epoll says
+			  * of an earlier one is not for this one */
+};
+
 struct loop {
 	int epfd;
+	struct owner *owners; /* by descriptor */
+	size_t nowners;
 	bool stop;
 	bool coarse; /* the kernel has no epoll_pwait2(2) */
 	int64_t now;
@@ -74,6 +85,7 @@ loop_free(struct loop *loop)
 		return;
 	collect(loop);
 	fd_close(&loop->epfd);
+	free(loop->owners);
 	free(loop);
 }
 
@@ -92,22 +104,52 @@ loop_timers(struct loop *loop)
 static int
 control(struct loop *loop, int op, struct loop_fd *lfd, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = lfd };
+	struct epoll_event ev = { .events = events };
 
+	ev.data.u64 =
+	    (uint64_t)loop->owners[lfd->fd].number << 32 | (uint32_t)lfd->fd;
 	if (epoll_ctl(loop->epfd, op, lfd->fd, &ev) == -1)
 		return (-errno);
+	return (0);
+}
+
+/* Makes room for the descriptor. 0 or -ENOMEM. */
+static int
+grow(struct loop *loop, int fd)
+{
+	size_t n = loop->nowners > 0 ? loop->nowners : OWNERS_MIN;
+	struct owner *owners;
+
+	if ((size_t)fd < loop->nowners)
+		return (0);
+	while (n <= (size_t)fd)
+		n *= 2;
+	owners = realloc(loop->owners, n * sizeof(*owners));
+	if (owners == NULL)
+		return (-ENOMEM);
+	memset(
+	    owners + loop->nowners, 0, (n - loop->nowners) * sizeof(*owners));
+	loop->owners = owners;
+	loop->nowners = n;
 	return (0);
 }
 
 int
 loop_add(struct loop *loop, struct loop_fd *lfd, int fd, uint32_t events)
 {
-	int error;
+	int error = grow(loop, fd);
 
-	lfd->fd = fd;
-	error = control(loop, EPOLL_CTL_ADD, lfd, events);
 	if (error != 0)
+		return (error);
+	lfd->fd = fd;
+	loop->owners[fd].number++;
+	error = control(loop, EPOLL_CTL_ADD, lfd, events);
+	if (error != 0) {
+		loop->owners[fd].number--;
 		lfd->fd = -1;
+	} else {
+		loop->owners[fd].lfd = lfd;
+	}
 	return (error);
 }
 
@@ -127,19 +169,12 @@ loop_del(struct loop *loop, struct loop_fd *lfd)
 	lfd->fd = -1;
 }
 
-int
-loop_move(struct loop *loop, struct loop_fd *from, struct loop_fd *to,
-    uint32_t events)
+void
+loop_move(struct loop *loop, struct loop_fd *from, struct loop_fd *to)
 {
-	int error;
-
 	to->fd = from->fd;
-	error = control(loop, EPOLL_CTL_MOD, to, events);
-	if (error != 0)
-		to->fd = -1;
-	else
-		from->fd = -1;
-	return (error);
+	loop->owners[to->fd].lfd = to;
+	from->fd = -1;
 }
 
 void
@@ -243,6 +278,15 @@ wait_events(struct loop *loop, struct epoll_event *events)
 	return (wait_coarse(loop, events, left));
 }
 
+/* NULL: of what was added since, under the same number, nothing is known. */
+static struct loop_fd *
+owner_of(const struct loop *loop, const struct epoll_event *event)
+{
+	const struct owner *o = &loop->owners[event->data.u64 & UINT32_MAX];
+
+	return (o->number == event->data.u64 >> 32 ? o->lfd : NULL);
+}
+
 static int
 turn(struct loop *loop)
 {
@@ -258,8 +302,8 @@ turn(struct loop *loop)
 	}
 	loop->now = clock_now();
 	for (i = 0; i < n; i++) {
-		lfd = events[i].data.ptr;
-		if (lfd->fd != -1)
+		lfd = owner_of(loop, &events[i]);
+		if (lfd != NULL && lfd->fd != -1)
 			lfd->cb(lfd, events[i].events);
 	}
 	/* More are ready, and among many that just queue up for work there may

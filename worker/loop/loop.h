@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/queue.h>
 
 #include "worker/loop/timer.h"
@@ -20,6 +21,9 @@
 	((type *)((char *)(ptr)-offsetof(type, member)))
 
 struct loop;
+
+/* What a stream is registered for, once: all that is to be known of it. */
+#define LOOP_STREAM (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 /* A descriptor in the loop; embedded in its owner, closed by its owner. */
 struct loop_fd {
@@ -56,11 +60,10 @@ int loop_mod(struct loop *, struct loop_fd *, uint32_t events);
  * dropped, provided that the memory is freed by loop_free_later(). */
 void loop_del(struct loop *, struct loop_fd *);
 
-/* Hands the descriptor from one owner to another, whose cb must be set. It is
- * registered with the bits given, and what is ready is reported anew. The first
- * owner is no longer in the loop. 0 or -errno (nothing has changed). */
-int loop_move(
-    struct loop *, struct loop_fd *from, struct loop_fd *to, uint32_t events);
+/* Hands the descriptor from one owner to another, whose cb must be set. What
+ * happens from now on is reported to that one; the first owner is no longer in
+ * the loop. */
+void loop_move(struct loop *, struct loop_fd *from, struct loop_fd *to);
 
 /* As loop_del() for a descriptor that its owner closes right afterwards, and
  * that nobody else has a copy of: close(2) takes it out of epoll. */

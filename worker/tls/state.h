@@ -162,13 +162,6 @@ int tls_stream_begin(struct tls_stream *);
 /* Sends what is sealed. 0: nothing is left; -EAGAIN; -errno. */
 int tls_flush_out(struct tls_stream *);
 
-/*
- * The last receive, or handshake, left nothing to open and the socket
- * empty. more: epoll has told already of what may stand behind the bytes, so
- * that a receive which brought fewer than it could is not the last.
- */
-bool tls_drained(const struct tls_stream *, bool more);
-
 /* error.c: keeps the text of a fault of TLS. */
 void tls_set_error(struct tls_stream *, const char *text);
 

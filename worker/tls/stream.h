@@ -44,6 +44,13 @@ struct io tls_receive(
     struct tls_stream *, uint8_t *buf, size_t size, bool behind);
 
 /*
+ * The last receive, or handshake, left nothing to open and the socket
+ * empty. more: epoll has told already of what may stand behind the bytes, so
+ * that a receive which brought fewer than it could is not the last.
+ */
+bool tls_drained(const struct tls_stream *, bool more);
+
+/*
  * Seals and sends len bytes, at most a chunk: all of them or none. DONE;
  * WAIT_WRITE, with them or while earlier bytes are unsent; BROKEN: -EPROTO or
  * another -errno.

@@ -30,19 +30,15 @@ static void
 dial_done(void *arg, const struct dial_report *r, struct loop_fd *lfd)
 {
 	struct tunnel *t = arg;
-	int error = 0;
 
 	t->upstream.lfd.cb = upstream_cb;
-	if (lfd != NULL)
-		error = loop_move(
-		    t->all->loop, lfd, &t->upstream.lfd, TUNNEL_EVENTS);
+	if (lfd != NULL) {
+		loop_move(t->all->loop, lfd, &t->upstream.lfd);
+		half_event(&t->upstream, r->events);
+	}
 	/* The kernel told it once; read on, bytes may have come before. */
 	t->upstream.error = r->error;
-	if (error != 0)
-		tunnel_blame(t,
-		    error == -ENOMEM ? REASON_NO_MEMORY : REASON_INTERNAL,
-		    strerrordesc_np(-error));
-	else if (lfd == NULL)
+	if (lfd == NULL)
 		tunnel_blame(t, r->reason, r->detail);
 	tunnel_end_dial(t, r);
 	/*

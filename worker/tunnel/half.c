@@ -174,6 +174,15 @@ half_event(struct half *h, uint32_t events)
 		h->failed = true;
 }
 
+void
+half_keep_alive(struct half *h, int64_t silence)
+{
+	/* Where it fails, a peer that is gone is found later. */
+	if (!h->looked_for && h->lfd.fd != -1)
+		(void)fd_keepalive(h->lfd.fd, silence);
+	h->looked_for = true;
+}
+
 int
 half_socket_error(struct half *h)
 {

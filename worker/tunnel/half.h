@@ -56,12 +56,13 @@ struct half {
 	struct silence silence; /* of the peer at its other end */
 	bool strict;		/* an end without the goodbye breaks the half */
 	bool readable, writable;
-	bool urgent;	/* EPOLLPRI: a receive stops at urgent bytes */
-	bool hangup;	/* EPOLLRDHUP: read on until the end is seen */
-	bool failed;	/* EPOLLERR: half_socket_error() knows why */
-	bool ended;	/* the end of its stream was received */
-	bool truncated; /* ... without the goodbye */
-	bool finished;	/* the end of our stream was sent */
+	bool urgent;	 /* EPOLLPRI: a receive stops at urgent bytes */
+	bool looked_for; /* by keep-alive */
+	bool hangup;	 /* EPOLLRDHUP: read on until the end is seen */
+	bool failed;	 /* EPOLLERR: half_socket_error() knows why */
+	bool ended;	 /* the end of its stream was received */
+	bool truncated;	 /* ... without the goodbye */
+	bool finished;	 /* the end of our stream was sent */
 };
 
 /* A plain socket; it has no stream. */
@@ -92,6 +93,10 @@ half_behind(const struct half *h)
 
 /* Takes note of EPOLL* bits. */
 void half_event(struct half *, uint32_t events);
+
+/* Has keep-alive look for its peer from now on, see fd_keepalive(). What is
+ * short-lived has no need of it. */
+void half_keep_alive(struct half *, int64_t silence);
 
 /* The socket's pending error as -errno, 0: none. It is kept in h->error. */
 int half_socket_error(struct half *);

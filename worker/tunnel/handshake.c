@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/shm/stats.h"
 #include "worker/tls/handshake.h"
+#include "worker/tls/stream.h"
 #include "worker/tunnel/limits.h"
 #include "worker/tunnel/state.h"
 
@@ -138,6 +139,9 @@ handshake_done(struct tunnel *t)
 		reason = learn_identity(t);
 	t->client.stream = tls_handshake_take(t->handshake);
 	t->handshake = NULL;
+	/* Or else what was told of its socket is yet to be looked at. */
+	if (tls_drained(t->client.stream, t->client.hangup))
+		t->client.readable = false;
 	if (reason != REASON_NONE || t->facts->reason != REASON_NONE)
 		tunnel_close(t, reason);
 	else if (t->upstream.lfd.fd != -1)
@@ -149,8 +153,17 @@ handshake_done(struct tunnel *t)
 static void
 run(struct tunnel *t)
 {
-	struct io io = tls_handshake_run(t->handshake, t->client.hangup);
+	struct io io;
 
+	/* Is there what it waits for? */
+	if (!t->client.readable && !(t->stuck && t->client.writable))
+		return;
+	io = tls_handshake_run(t->handshake, t->client.hangup);
+	t->stuck = io.outcome == IO_WAIT_WRITE;
+	if (t->stuck)
+		t->client.writable = false;
+	if (io.outcome == IO_WAIT_READ)
+		t->client.readable = false;
 	t->facts->silent = tls_handshake_silent(t->handshake);
 	if (io.outcome == IO_CUT) {
 		handshake_cut(t);

@@ -119,7 +119,7 @@ tunnel_open(struct tunnels *all, int fd, const struct addr *client,
 		tunnel_unborn(all, client, listener, REASON_NO_MEMORY);
 		return;
 	}
-	error = loop_add(all->loop, &t->client.lfd, fd, TUNNEL_EVENTS);
+	error = loop_add(all->loop, &t->client.lfd, fd, LOOP_STREAM);
 	if (error != 0) {
 		fd_close(&fd);
 		tunnel_close(

@@ -133,8 +133,6 @@ tunnel_relay(struct tunnel *t)
 	t->active = tunnel_now(t);
 	tunnel_watch(t);
 	tunnel_enter(t, &relaying);
-	/* Edges that came before are gone: try both. */
-	t->client.readable = t->client.writable = true;
-	t->upstream.readable = t->upstream.writable = true;
+	t->client.writable = t->upstream.writable = true;
 	run(t);
 }

@@ -55,6 +55,7 @@ struct tunnel {
 	const struct rule *terms; /* the rule, or what holds without one */
 	struct target *target;	  /* until the upstream is there */
 	bool undecided;		  /* until it is known who the client is */
+	bool stuck;	/* in its handshake: what is sealed waits for room */
 	bool lingers;	/* the client is to see an alert or an end, no reset */
 	bool verified;	/* the client's certificate, whatever its names */
 	size_t preface; /* bytes to the upstream that are not the client's */
@@ -68,9 +69,6 @@ struct tunnel {
 
 /* What one tunnel may move in one go before others have their turn. */
 #define TUNNEL_BUDGET (256 * 1024)
-
-/* What both sockets are registered for, once. */
-#define TUNNEL_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 static inline const struct conf_timeouts *
 tunnel_timeouts(const struct tunnel *t)

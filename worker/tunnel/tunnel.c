@@ -34,7 +34,6 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		.guard = boot->guard,
 		.family = conf->dns.family,
 		.timeout = conf->timeouts.connect,
-		.lost = conf->timeouts.lost,
 		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
 	};
 	guard_probe_init(&all->dial.probe);

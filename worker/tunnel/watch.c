@@ -37,6 +37,8 @@ tunnel_look(struct tunnel *t)
 	if (now < t->look)
 		return (NULL);
 	t->look = CLOCK_NEVER;
+	/* The client's socket has it from its listener. */
+	half_keep_alive(&t->upstream, limit);
 	client = half_lost(&t->client, now, limit, &t->look);
 	upstream = half_lost(&t->upstream, now, limit, &t->look);
 	if (client)
