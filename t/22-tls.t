@@ -358,7 +358,7 @@ for my $version ('1.2', '1.3') {
 		my ($r) = @_;
 
 		return ($r->data('xx'), map { $r->data('') } 1 .. 1000);
-	}, 2, 'client_tls');
+	}, 2, 'tls_records');
 	cut_ok('bursts of empty records', $version, sub {
 		my ($r) = @_;
 
@@ -369,7 +369,7 @@ for my $version ('1.2', '1.3') {
 		my ($r) = @_;
 
 		return map { $r->alert(1, 90) } 1 .. 600;
-	}, 0, 'client_tls');
+	}, 0, 'tls_records');
 	cut_ok('a fatal alert', $version, sub { return $_[0]->alert(2, 80); }, 0,
 		'client_tls');
 	cut_ok('an alert that TLS does not know', $version, sub {
@@ -487,6 +487,7 @@ for my $version ('1.2', '1.3') {
 		    'the client sent close_notify before its handshake was done' ],
 		[ 'an alert that TLS does not know', "\2\xd9",
 		    'the client sent the fatal alert 217 (unknown)' ],
+		[ 'a fatal alert', "\2\x28", undef ],
 	) {
 		my ($title, $alert, $detail) = @$_;
 		my $client = Sniport::Client->open(port => $daemon->port);
@@ -498,8 +499,9 @@ for my $version ('1.2', '1.3') {
 
 		syswrite $client->socket, "\x15\3\3\0\2$alert";
 		Sniport::Hello::read_rest($answer);
-		is_deeply([ @{ line_of($client) }{qw(reason detail)} ],
-			[ 'tls_handshake', $detail ],
+		my $line = line_of($client);
+		is_deeply([ @$line{qw(reason detail closed_first)} ],
+			[ 'tls_handshake', $detail // $line->{detail}, 'client' ],
 			"TLS $version: $title in the handshake: the line says so");
 	}
 }

@@ -354,6 +354,12 @@ tls_handshake_alerted(const struct tls_handshake *hs)
 }
 
 bool
+tls_handshake_left(const struct tls_handshake *hs)
+{
+	return (false);
+}
+
+bool
 tls_handshake_silent(const struct tls_handshake *hs)
 {
 	return (!hs->told && hs->says.outcome == IO_WAIT_READ);

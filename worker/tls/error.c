@@ -110,20 +110,35 @@ take_no_memory(const struct tls_stream *tls, unsigned long e)
 	return (found);
 }
 
+/* A fatal alert of the client's, by its number; else less than 0. */
+static int
+alert_of(unsigned long e)
+{
+	int alert = ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET;
+
+	return (
+	    ERR_GET_LIB(e) == ERR_LIB_SSL && alert <= UINT8_MAX ? alert : -1);
+}
+
+static bool
+said_goodbye(const struct tls_stream *tls)
+{
+	return ((SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) != 0);
+}
+
 /* For what OpenSSL (3.0) has no text: alerts that it does not expect, and ends
  * that are no error to it. */
 static void
 describe(const struct tls_stream *tls, unsigned long e, char *text, size_t size)
 {
-	int alert = ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET;
+	int alert = alert_of(e);
 
-	if (ERR_GET_LIB(e) == ERR_LIB_SSL && alert >= 0 && alert <= UINT8_MAX)
+	if (alert >= 0)
 		snprintf(text, size, "the client sent the fatal alert %d (%s)",
 		    alert, SSL_alert_desc_string_long(alert));
 	else if (e != 0)
 		snprintf(text, size, "the TLS library gives error %lx", e);
-	else if (tls->handshake != NULL &&
-		 (SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
+	else if (tls->handshake != NULL && said_goodbye(tls))
 		snprintf(text, size,
 		    "the client sent close_notify before its handshake was "
 		    "done");
@@ -140,6 +155,7 @@ fail(struct tls_stream *tls, unsigned long e, const char *text,
 	long verified = SSL_get_verify_result(tls->ssl);
 	struct tls_handshake *hs = tls->handshake;
 
+	hs->left = alert_of(e) >= 0 || (e == 0 && said_goodbye(tls));
 	if (hs->failure == REASON_NONE)
 		hs->failure = hs->refused ? REASON_CLIENT_CERTIFICATE
 					  : handshake_reason(tls, e);
@@ -158,8 +174,18 @@ fail(struct tls_stream *tls, unsigned long e, const char *text,
 	return (buf);
 }
 
-/* Takes the earliest error of OpenSSL's queue, which is the cause: -ENOMEM, or
- * -EPROTO with its text. */
+/* More records without data came than OpenSSL itself lets pass: 32 in a row, or
+ * 5 warnings. */
+static bool
+too_many_idle(const struct tls_stream *tls, unsigned long e)
+{
+	return (tls->handshake == NULL && ERR_GET_LIB(e) == ERR_LIB_SSL &&
+		(ERR_GET_REASON(e) == SSL_R_RECORD_TOO_SMALL ||
+		    ERR_GET_REASON(e) == SSL_R_TOO_MANY_WARN_ALERTS));
+}
+
+/* Takes the earliest error of OpenSSL's queue, which is the cause: -ENOMEM;
+ * -EOVERFLOW: too many records without data; or -EPROTO with its text. */
 static int
 take_error(struct tls_stream *tls)
 {
@@ -171,6 +197,8 @@ take_error(struct tls_stream *tls)
 		text = fail(tls, e, text, described);
 	if (take_no_memory(tls, e))
 		return (-ENOMEM);
+	if (too_many_idle(tls, e))
+		return (-EOVERFLOW);
 	if (text == NULL) {
 		describe(tls, e, described, sizeof(described));
 		text = described;

@@ -260,6 +260,12 @@ tls_handshake_alerted(const struct tls_handshake *hs)
 		hs->failure != REASON_HANDSHAKE_TOO_BIG);
 }
 
+bool
+tls_handshake_left(const struct tls_handshake *hs)
+{
+	return (hs->left);
+}
+
 enum reason
 tls_handshake_failure(const struct tls_handshake *hs)
 {

@@ -88,6 +88,9 @@ enum reason tls_handshake_failure(const struct tls_handshake *);
  */
 bool tls_handshake_alerted(const struct tls_handshake *);
 
+/* It failed since the client ended it, by a fatal alert or close_notify. */
+bool tls_handshake_left(const struct tls_handshake *);
+
 /* Has no byte come? */
 bool tls_handshake_silent(const struct tls_handshake *);
 

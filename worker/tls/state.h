@@ -54,6 +54,7 @@ struct tls_handshake {
 	bool no_ticket; /* what it would be asked for does not fit */
 	enum reason failure;
 	bool alerted; /* it failed where an alert is right */
+	bool left;    /* it failed since the client ended it */
 };
 
 struct tls_stream {
@@ -169,7 +170,8 @@ void tls_set_error(struct tls_stream *, const char *text);
 void tls_forget_errors(struct tls_stream *);
 
 /* What an SSL_* call that did not succeed, with ret, means to our callers:
- * -EAGAIN; -EPROTO with its text; -ENOMEM; other -errno of the socket. */
+ * -EAGAIN; -EPROTO with its text; -EOVERFLOW: too many records without data;
+ * -ENOMEM; other -errno of the socket. */
 int tls_result(struct tls_stream *, int ret);
 
 /* bio.c: takes note of what a receive of the socket brought: fd_recv()'s

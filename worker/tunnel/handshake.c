@@ -70,6 +70,8 @@ handshake_failed(struct tunnel *t, const struct io *io)
 	switch (io->error) {
 	case -EPROTO:
 		t->lingers = tls_handshake_alerted(t->handshake);
+		if (tls_handshake_left(t->handshake))
+			t->facts->closed_first = FACTS_SIDE_CLIENT;
 		reason = tls_handshake_failure(t->handshake);
 		tunnel_blame(t, reason, tls_fault(reason) ? io->why : NULL);
 		tunnel_close(t, reason);
