@@ -128,6 +128,50 @@ check_dates(
 	}
 }
 
+/* Does OpenSSL (3.0, 3.5) tell by the key identifier in a client's certificate
+ * which of the two issued it? It never tries both keys. */
+static bool
+told_apart(X509 *a, X509 *b)
+{
+	const ASN1_OCTET_STRING *its = X509_get0_subject_key_id(a);
+	const ASN1_OCTET_STRING *other = X509_get0_subject_key_id(b);
+
+	return (its != NULL && other != NULL &&
+		ASN1_OCTET_STRING_cmp(its, other) != 0);
+}
+
+/* Both in force: else OpenSSL takes the one that is. */
+static bool
+mistaken(X509 *a, X509 *b, time_t now)
+{
+	return (X509_NAME_cmp(
+		    X509_get_subject_name(a), X509_get_subject_name(b)) == 0 &&
+		EVP_PKEY_eq(X509_get0_pubkey(a), X509_get0_pubkey(b)) != 1 &&
+		in_force(a, now) && in_force(b, now) && is_authority(b) &&
+		!told_apart(a, b));
+}
+
+static void
+check_name(
+    const struct client_ca *ca, int i, const struct pem_file *file, time_t now)
+{
+	X509 *cert = sk_X509_value(ca->authorities, i);
+	char name[NAME_SIZE];
+	int first;
+
+	for (first = 0; first < i; first++)
+		if (mistaken(cert, sk_X509_value(ca->authorities, first), now))
+			break;
+	if (first == i)
+		return;
+	pem_finding(file, LOG_LEVEL_WARNING,
+	    "certificates %d and %d have one name (%s), two keys, and no key "
+	    "identifiers to tell them apart: clients of one of them are "
+	    "refused; issue both with a subjectKeyIdentifier, and what they "
+	    "sign with an authorityKeyIdentifier",
+	    first + 1, i + 1, name_of(X509_get_subject_name(cert), name));
+}
+
 void
 client_ca_check_authorities(
     const struct client_ca *ca, const struct pem_file *file)
@@ -139,6 +183,8 @@ client_ca_check_authorities(
 
 	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
 		cert = sk_X509_value(ca->authorities, i);
+		if (is_authority(cert))
+			check_name(ca, i, file, now);
 		if (is_authority(cert) || self_issued(cert))
 			check_dates(ca, i, file, now);
 		else

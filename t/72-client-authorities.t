@@ -43,11 +43,19 @@ my $below = Sniport::Authority->new($dir, 'below', issuer => $mesh);
 my $forger = Sniport::Authority->new($dir, 'forger', subject => 'below',
 	unmarked => 1);
 my $gone = Sniport::Authority->new($dir, 'gone', issuer => $mesh);
+# One name, and keys of their own that no certificate tells apart.
+my @same = (unmarked => 1, anonymous => 1, subject => 'same');
+my $first = Sniport::Authority->new($dir, 'first', @same);
+my $second = Sniport::Authority->new($dir, 'second', @same);
+my $past = Sniport::Authority->new($dir, 'past', @same, end => date(-$DAY));
+my $marked = Sniport::Authority->new($dir, 'marked', subject => 'same');
+my $SAME = qr/ have one name \(CN=same\), two keys, and no key identifiers to tell them apart: clients of one of them are refused; issue both with a subjectKeyIdentifier, /;
 my $old = Sniport::Authority->new($dir, 'old', end => date(-$DAY));
 my $early = Sniport::Authority->new($dir, 'early', start => date(5 * $DAY),
 	end => date(50 * $DAY));
 my $soon = Sniport::Authority->new($dir, 'soon', end => date(13 * $DAY));
 my %key = (
+	twin => [ $twin->issue('leaf', 'DNS:a.example.com') ],
 	mesh => [ $mesh->issue('leaf', 'DNS:a.example.com') ],
 	aside => [ $aside->issue('leaf', 'DNS:a.example.com') ],
 	old => [ $old->issue('leaf', 'DNS:a.example.com') ],
@@ -60,6 +68,8 @@ my %key = (
 		chain => [ $below, $mesh ]) ],
 	gone => [ $gone->issue('leaf', 'DNS:a.example.com',
 		chain => [ $gone ]) ],
+	first => [ $first->issue('leaf', 'DNS:a.example.com') ],
+	second => [ $second->issue('leaf', 'DNS:a.example.com') ],
 	bad => [ $below->issue('bad', 'DNS:a.example.com') ],
 	forged => [ $forger->issue('leaf', 'DNS:a.example.com') ],
 	self => [ certificate($dir, 'self', host => 'a.example.com') ],
@@ -138,6 +148,18 @@ for (
 	    mesh => undef ],
 	[ 'two authorities of the same name, and their lists', ca($mesh, $twin),
 	    ca($crl{twin}, $crl{mesh}), [], mesh => undef ],
+	[ 'two authorities of the same name that are told apart',
+	    ca($mesh, $twin), undef, [], mesh => undef, twin => undef ],
+	[ 'two authorities of the same name that are not', ca($first, $second),
+	    undef, [ qr/: certificates 1 and 2$SAME/ ], first => undef,
+	    second => 'certificate signature failure' ],
+	[ 'three, one of which says which key it has',
+	    ca($mesh, $marked, $first, $second), undef,
+	    [ qr/: certificates 2 and 3$SAME/, qr/: certificates 2 and 4$SAME/ ] ],
+	[ 'the same certificate twice', ca($first, $first), undef, [],
+	    first => undef ],
+	[ 'one of them has expired', ca($past, $first), undef,
+	    [ qr/: certificate 1 \(CN=same\) expired on / ], first => undef ],
 
 	# An intermediate is an anchor where nobody above it is known.
 	[ 'an intermediate alone', $below_now, undef, [], alone => undef,

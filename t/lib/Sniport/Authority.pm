@@ -27,7 +27,7 @@ my @AUTHORITY = ('basicConstraints=critical,CA:TRUE',
 # Options: issuer (another authority; without one it signs itself), subject
 # (its name, where that is not $name), end (when it expires), extensions (an
 # array of further ones), unmarked (1: what it issues does not say by which
-# key), key (what openssl-req(1) takes for -newkey; P-256 unless given).
+# key), anonymous (1: nor does its own certificate say which that is), key (what openssl-req(1) takes for -newkey; P-256 unless given).
 sub new {
 	my ($class, $dir, $name, %option) = @_;
 	my $self = bless { dir => $dir, name => $name }, $class;
@@ -54,7 +54,8 @@ sub sign_authority {
 	my $issuer = $option{issuer} // $self;
 	my $base = "$self->{dir}/$self->{name}";
 
-	write_file("$base.ext", join "\n", @AUTHORITY, 'subjectKeyIdentifier=hash',
+	write_file("$base.ext", join "\n", @AUTHORITY, 'subjectKeyIdentifier=' .
+		($option{anonymous} ? 'none' : 'hash'),
 		$issuer == $self ? () : 'authorityKeyIdentifier=keyid',
 		@{ $option{extensions} // [] }, '');
 	openssl('ca', '-batch', '-notext', '-config', $issuer->config,
