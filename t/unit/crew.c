@@ -61,7 +61,7 @@ hear_status(const struct world *w)
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path(w, "status"));
+	snprintf(to.sun_path, sizeof(to.sun_path), "%.100s", path(w, "status"));
 	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
 		abort();
 	setenv("NOTIFY_SOCKET", to.sun_path, 1);
