@@ -103,6 +103,8 @@ is_valid(const struct control_msg *msg, size_t nfds)
 	case CONTROL_CONNECTION:
 		return (msg->reason < REASON_COUNT && nfds == 1);
 	case CONTROL_READY:
+	case CONTROL_PING:
+	case CONTROL_PONG:
 	case CONTROL_EMPTIED:
 	case CONTROL_RELEASE:
 	case CONTROL_DRAIN:

@@ -22,6 +22,9 @@ enum control_type {
 	CONTROL_HAND,	    /* fd: has CONTROL_CONNECTIONs to be read, and then
 			  * ends; their worker is down */
 	CONTROL_CONNECTION, /* fd: `client`'s, accepted on `listener` */
+	/* both ways */
+	CONTROL_PING, /* to a worker, which answers */
+	CONTROL_PONG, /* that it takes messages */
 	/* worker to master */
 	CONTROL_EMPTIED /* after DRAIN with listeners: what was queued there
 			  * is accepted; they stay open until RELEASE, since

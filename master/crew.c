@@ -81,7 +81,9 @@ crew_init_child(struct child *c, unsigned worker, int64_t now)
 		.table = -1,
 		.started = now,
 		.kill_at = CLOCK_NEVER,
-		.doubted = CLOCK_NEVER };
+		.doubted = CLOCK_NEVER,
+		.asked_at = now,
+		.missed = CLOCK_NEVER };
 	hand_init(&c->hand);
 }
 
@@ -203,6 +205,7 @@ crew_cause(enum crew_cause cause)
 		[CREW_STILL_THERE] = "it did not exit at the deadline",
 		[CREW_DISOBEYED] = "it did not exit when it was told to",
 		[CREW_STANDS_STILL] = "it stands still",
+		[CREW_DEAF] = "it takes no messages",
 		[CREW_NO_HEARTBEAT] =
 		    "its heartbeat stood still for timeouts.watchdog",
 	};

@@ -30,6 +30,9 @@ struct logs_entry;
 struct master;
 struct shm;
 
+/* A worker that has hung up exits within this time. */
+#define CREW_HANG_UP (5 * CLOCK_SEC)
+
 enum child_state {
 	CHILD_STARTING, /* not ready yet */
 	CHILD_SERVING,
@@ -47,6 +50,7 @@ enum crew_cause {
 	CREW_STILL_THERE, /* at the deadline of its tunnels */
 	CREW_DISOBEYED,
 	CREW_STANDS_STILL,
+	CREW_DEAF,
 	CREW_NO_HEARTBEAT
 };
 
@@ -76,6 +80,10 @@ struct child {
 	int64_t kill_at;  /* when patience ends; NEVER */
 	int64_t declined; /* it took nothing of what it was handed: nothing
 			   * more is handed to it until then */
+	/* Whether it takes messages: it was asked last at that time, and has
+	 * not answered; nor in time, as was seen first at that; NEVER. */
+	bool asked, deaf;
+	int64_t asked_at, missed;
 	enum crew_cause killed;
 	struct kept kept;
 	struct hand hand; /* connections that were accepted for it */

@@ -26,9 +26,6 @@
 #include "master/recruit.h"
 #include "master/watch.h"
 
-/* A worker hangs up when it exits, which does not take so long. */
-#define HANG_UP_LIMIT (5 * CLOCK_SEC)
-
 static void
 take_ready(struct master *m, struct child *c, int64_t now)
 {
@@ -45,13 +42,17 @@ take_ready(struct master *m, struct child *c, int64_t now)
 	    c->worker, (int)c->pid);
 }
 
-/* Each message comes once at most: who talks without end is not listened to. */
+/* Each message comes once at most, or when it was asked for: who talks without
+ * end is not listened to. */
 static void
 take_message(struct master *m, struct child *c, uint32_t type, int64_t now)
 {
 	if (type == CONTROL_READY && !c->told_ready) {
 		c->told_ready = true;
 		take_ready(m, c, now);
+	} else if (type == CONTROL_PONG && c->asked) {
+		c->asked = false;
+		c->missed = CLOCK_NEVER;
 	} else if (type == CONTROL_EMPTIED && !c->told_emptied &&
 		   c->state > CHILD_SERVING) {
 		c->told_emptied = true;
@@ -95,8 +96,8 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 		}
 		if (result < 0)
 			crew_kill(m, c, CREW_NOT_A_MESSAGE);
-		else if (c->kill_at > now + HANG_UP_LIMIT)
-			c->kill_at = now + HANG_UP_LIMIT;
+		else if (c->kill_at > now + CREW_HANG_UP)
+			c->kill_at = now + CREW_HANG_UP;
 		break;
 	}
 	/* Nobody could tell it to drain. */

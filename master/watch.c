@@ -1,7 +1,10 @@
 /* Looks whether workers are alive, and ends those who are not. */
 #include "master/watch.h"
 
+#include <errno.h>
+
 #include "common/base/clock.h"
+#include "common/control.h"
 #include "common/shm/stats.h"
 #include "master/crew.h"
 #include "master/keep.h"
@@ -25,6 +28,8 @@ impatience(const struct child *c)
 {
 	if (c->control_fd < 0)
 		return (CREW_HUNG_UP);
+	if (c->deaf)
+		return (CREW_DEAF);
 	switch (c->state) {
 	case CHILD_STARTING:
 		return (CREW_NOT_READY);
@@ -63,6 +68,50 @@ watch_heartbeat(struct master *m, struct child *c, int64_t now)
 	return (CLOCK_NEVER);
 }
 
+/* Asks whether it takes messages; returns when to look at it again. */
+static int64_t
+ask(struct child *c, int64_t now)
+{
+	const struct control_msg ping = { .type = CONTROL_PING };
+
+	c->asked_at = now;
+	if (control_send(c->control_fd, &ping, NULL, 0) != -EPIPE) {
+		c->asked = true;
+		return (now + c->crew->terms->watchdog);
+	}
+	/* So it is when it exits, too. */
+	c->deaf = true;
+	if (c->kill_at > now + CREW_HANG_UP)
+		c->kill_at = now + CREW_HANG_UP;
+	return (c->kill_at);
+}
+
+/*
+ * Kills a worker that takes no messages, though its heart beats: the kernel
+ * does not tell when the other side has shut down its reading. Here, too, it
+ * takes two looks.
+ */
+static int64_t
+watch_ears(struct master *m, struct child *c, int64_t now)
+{
+	int64_t watchdog = c->crew->terms->watchdog;
+
+	if (c->control_fd < 0 || c->killed != CREW_NOT_KILLED)
+		return (CLOCK_NEVER);
+	if (!c->asked && now < c->asked_at + watchdog / 2)
+		return (c->asked_at + watchdog / 2);
+	if (!c->asked)
+		return (ask(c, now));
+	if (now < c->asked_at + watchdog)
+		return (c->asked_at + watchdog);
+	if (c->missed == CLOCK_NEVER)
+		c->missed = now;
+	if (now < c->missed + watchdog / 4)
+		return (c->missed + watchdog / 4);
+	crew_kill(m, c, CREW_DEAF);
+	return (CLOCK_NEVER);
+}
+
 static int64_t
 earlier(int64_t a, int64_t b)
 {
@@ -78,8 +127,13 @@ watch_child(struct master *m, struct child *c, int64_t now)
 	if (c->killed != CREW_NOT_KILLED)
 		return (CLOCK_NEVER);
 	due = keep_tick(m, c, now);
-	if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
+	if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING) {
 		due = earlier(due, watch_heartbeat(m, c, now));
+		due = earlier(due, watch_ears(m, c, now));
+	}
+	/* Whoever has hung up cannot be told anything more. */
+	if (c->control_fd < 0 && c->kill_at > now + CREW_HANG_UP)
+		c->kill_at = now + CREW_HANG_UP;
 	if (c->killed == CREW_NOT_KILLED && c->kill_at <= now)
 		crew_kill(m, c, impatience(c));
 	return (c->kill_at < due ? c->kill_at : due);

@@ -218,7 +218,12 @@ obey_drain(struct worker *w, const struct control_msg *msg)
 static void
 obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 {
+	const struct control_msg pong = { .type = CONTROL_PONG };
+
 	switch (msg->type) {
+	case CONTROL_PING:
+		(void)control_send(w->boot->control_fd, &pong, NULL, 0);
+		break;
 	case CONTROL_HAND:
 		accept_handed(w->acceptor, &w->clients, fds[0]);
 		return;

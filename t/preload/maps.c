@@ -29,6 +29,7 @@
 #define FDS_MAX	 4096
 
 ssize_t recv(int, void *, size_t, int);
+ssize_t recvmsg(int, struct msghdr *, int);
 long syscall(long, ...);
 int seccomp_load(const void *);
 
@@ -301,6 +302,35 @@ flood(void)
 	return (kill(getpid(), SIGKILL));
 }
 
+/* Of the control socket; -1. */
+static int control_fd = -1;
+static bool deaf;
+
+static void
+find_control(void)
+{
+	socklen_t len = sizeof(int);
+	int fd, type;
+
+	for (fd = 3; fd < FDS_MAX && control_fd == -1; fd++)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+		    type == SOCK_SEQPACKET)
+			control_fd = fd;
+}
+
+static int
+shut(void)
+{
+	return (shutdown(control_fd, SHUT_RD));
+}
+
+static int
+be_deaf(void)
+{
+	deaf = true;
+	return (0);
+}
+
 static const struct {
 	const char *word;
 	int (*call)(void);
@@ -319,6 +349,8 @@ static const struct {
 	{ "rights", rights },
 	{ "put", put },
 	{ "forge", forge },
+	{ "shut", shut },
+	{ "deaf", be_deaf },
 	{ "flood", flood },
 };
 
@@ -353,6 +385,17 @@ recv(int fd, void *buf, size_t size, int flags)
 	return (preload_recv(fd, buf, size, flags, ".maps.test", attack));
 }
 
+ssize_t
+recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t (*real)(int, struct msghdr *, int) = preload_real("recvmsg");
+
+	if (!deaf || fd != control_fd)
+		return (real(fd, msg, flags));
+	errno = EAGAIN;
+	return (-1);
+}
+
 int
 epoll_pwait2(int fd, struct epoll_event *events, int n,
     const struct timespec *timeout, const sigset_t *mask)
@@ -382,7 +425,9 @@ syscall(long number, ...)
 	long a[6];
 
 	PRELOAD_ARGUMENTS(a, number);
-	if (number == SYS_landlock_create_ruleset)
+	if (number == SYS_landlock_create_ruleset) {
 		list_maps();
+		find_control();
+	}
 	return (real(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }

@@ -190,6 +190,7 @@ static _Noreturn void
 live(int control_fd, int table_fd, bool lazy)
 {
 	const struct control_msg ready = { .type = CONTROL_READY };
+	const struct control_msg pong = { .type = CONTROL_PONG };
 	struct pollfd pfd = { .fd = control_fd, .events = POLLIN };
 	int fds[CONTROL_FDS_MAX];
 	struct tunnel_facts *f;
@@ -208,6 +209,8 @@ live(int control_fd, int table_fd, bool lazy)
 	(void)control_send(control_fd, &ready, NULL, 0);
 	while (poll(&pfd, 1, PATIENCE) == 1 &&
 	       control_recv(control_fd, &msg, fds, &n) == 1) {
+		if (msg.type == CONTROL_PING)
+			(void)control_send(control_fd, &pong, NULL, 0);
 		if (msg.type == CONTROL_HAND && !lazy)
 			serve_handed(fds[0]);
 		if (msg.type == CONTROL_DRAIN || msg.type == CONTROL_END)
@@ -390,6 +393,9 @@ main(void)
 	later = now + 20 * CLOCK_SEC;
 	(void)supervise_tick(m, later);
 	is_int(a->killed, CREW_NOT_KILLED, "one that stands still is doubted");
+	ok(b->asked, "and all are asked whether they take messages");
+	while (b->asked)
+		supervise_receive(m, b, later);
 	(void)supervise_tick(m, later + 20 * CLOCK_SEC);
 	is_int(a->killed, CREW_NO_HEARTBEAT, "then killed");
 	reap(&w);
