@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/base/fd.h"
 #include "common/boot.h"
@@ -16,9 +17,13 @@
 #include "master/master.h"
 #include "master/order.h"
 #include "master/recruit.h"
+#include "master/regain.h"
 
 /* Who have died of what they found there; then it is given up. */
 #define HEIRS_MAX 2
+
+/* So many are told of that nobody serves. */
+#define LOST_MAX 65536
 
 static void
 drop(struct kept *k)
@@ -70,13 +75,45 @@ keep_listeners(struct master *m, struct crew *crew, uint64_t gone)
 	}
 }
 
-static void
-tell_lost(struct master *m, const struct crew *crew, unsigned worker)
+/* Accepts one that waits. False: there is none. */
+static bool
+accept_one(const struct boot_socket *s, struct hand_connection *c)
 {
-	log_write(m->log, LOG_LEVEL_ERROR,
-	    "worker %u of generation %u: what waited on its removed listeners "
-	    "is lost",
-	    worker, crew->number);
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct sockaddr *sa = (struct sockaddr *)&ss;
+
+	*c = (struct hand_connection){ .listener = s->listener };
+	c->fd = accept4(s->fd, sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (c->fd == -1)
+		return (false);
+	if (addr_from_sockaddr(&c->client, sa, len) != 0)
+		c->client = (struct addr){ 0 };
+	return (true);
+}
+
+/* Nobody will serve what waits: it is reset, with an audit line for each. */
+static void
+lose(struct master *m, struct crew *crew, unsigned worker, struct kept *k)
+{
+	struct hand_connection c;
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < k->n; i++) {
+		while (n < LOST_MAX && accept_one(&k->sockets[i], &c)) {
+			(void)fd_tunnel_options(c.fd, NULL);
+			fd_close(&c.fd);
+			regain_lose(m, crew, worker, &c);
+			n++;
+		}
+	}
+	if (n > 0)
+		log_write(m->log, LOG_LEVEL_ERROR,
+		    "worker %u of generation %u: %u connection%s that waited "
+		    "on its removed listeners %s lost",
+		    worker, crew->number, n, n == 1 ? "" : "s",
+		    n == 1 ? "is" : "are");
 }
 
 /* Takes what is kept, if it can be passed on: there is a configuration to start
@@ -91,6 +128,9 @@ make_heir(struct master *m, struct crew *crew, unsigned worker, struct kept *k,
 
 	if (crew->generation == NULL)
 		return (-ENOENT);
+	/* It would be killed at once. */
+	if (crew->drain.deadline <= now)
+		return (-ETIMEDOUT);
 	error = recruit_heir(m, crew, worker, k, now, &c, &step);
 	if (error != 0) {
 		log_write(m->log, LOG_LEVEL_ERROR,
@@ -122,7 +162,7 @@ keep_fill(struct master *m, struct crew *crew, int64_t now)
 		if (k->n > 0)
 			(void)make_heir(m, crew, (unsigned)i, k, now);
 		if (k->n > 0)
-			tell_lost(m, crew, (unsigned)i);
+			lose(m, crew, (unsigned)i, k);
 		drop(k);
 	}
 	settle(m, crew);
@@ -150,7 +190,7 @@ keep_inherit(struct master *m, struct child *c, int64_t now)
 		if (k->heirs < HEIRS_MAX)
 			(void)make_heir(m, c->crew, c->worker, k, now);
 		if (k->n > 0)
-			tell_lost(m, c->crew, c->worker);
+			lose(m, c->crew, c->worker, k);
 	}
 	drop(k);
 	settle(m, c->crew);
