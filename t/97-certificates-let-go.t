@@ -16,7 +16,7 @@ use Sniport::Certificate;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Record;
-use Sniport::Test qw(slow temporary usage);
+use Sniport::Test qw(poll slow temporary usage);
 use Sniport::Upstream;
 use Sniport::Who;
 
@@ -77,7 +77,9 @@ for my $version ('1.2', '1.3') {
 	for my $title (@chains) {
 		# One in whose memory there are no gaps yet.
 		$daemon->reload;
-		my ($worker) = $daemon->workers;
+		my ($worker, @leaving);
+		poll(sub { ($worker, @leaving) = $daemon->workers; !@leaving })
+		    or die 'the worker of before does not leave';
 		# The first takes what all take together.
 		my @clients = opened($title, version => $version);
 		my $before = usage($worker)->{memory};
