@@ -119,8 +119,7 @@ int
 control_recv(
     int fd, struct control_msg *msg, int fds[CONTROL_FDS_MAX], size_t *nfds)
 {
-	struct control_msg got;
-	struct iovec iov = { .iov_base = &got, .iov_len = sizeof(got) };
+	struct iovec iov = { .iov_base = msg, .iov_len = sizeof(*msg) };
 	union control_space space;
 	struct msghdr mh = {
 		.msg_iov = &iov,
@@ -139,19 +138,16 @@ control_recv(
 	if (n < 0)
 		return (errno == ECONNRESET ? 0 : -errno);
 	came = take_fds(&mh, fds);
-	if (n == (ssize_t)sizeof(got) &&
+	if (n == (ssize_t)sizeof(*msg) &&
 	    (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
-	    is_valid(&got, came)) {
-		*msg = got;
+	    is_valid(msg, came)) {
 		*nfds = came;
 		return (1);
 	}
 	/* Where no descriptor is free the kernel closes those that come. */
-	if (n == (ssize_t)sizeof(got) && came == 0 &&
-	    (mh.msg_flags & MSG_CTRUNC) != 0 && is_valid(&got, 1)) {
-		*msg = got;
+	if (n == (ssize_t)sizeof(*msg) && came == 0 &&
+	    (mh.msg_flags & MSG_CTRUNC) != 0 && is_valid(msg, 1))
 		return (-EMFILE);
-	}
 	/* Nothing at all is the end of the stream. */
 	if (n > 0 || came > 0 || (mh.msg_flags & MSG_CTRUNC) != 0)
 		r = -EPROTO;

@@ -41,7 +41,7 @@ struct control_msg {
 	uint32_t reason;    /* DRAIN with deadline, END: enum reason */
 	int64_t deadline;   /* on clock_now(). DRAIN: of its tunnels,
 			     * CLOCK_NEVER: none; END: of its log lines */
-	uint64_t listeners; /* DRAIN: bit per listener of the worker's own
+	uint64_t listeners; /* DRAIN, END: bit per listener of the worker's own
 			     * configuration that nobody serves any more; what
 			     * is queued there is accepted first */
 	uint32_t listener;  /* CONNECTION: index into the worker's own */
@@ -60,6 +60,7 @@ int control_send(
  * fds (*nfds of them, close-on-exec); 0: the other side is gone; -EAGAIN;
  * -EMFILE: it is one, but there was no room for its descriptor, which is gone;
  * -EPROTO: not a message (wrong version, size or type; descriptors are closed).
+ * The kernel itself writes *msg, which is changed whatever comes of it.
  */
 int control_recv(
     int fd, struct control_msg *, int fds[CONTROL_FDS_MAX], size_t *nfds);

@@ -11,6 +11,7 @@
 #include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/shm/stats.h"
+#include "master/death.h"
 #include "master/legacy_state.h"
 #include "master/logs.h"
 #include "master/master.h"
@@ -25,6 +26,9 @@
 
 /* Before that they wait so long for a log that takes nothing. */
 #define STILL_PATIENCE (5 * CLOCK_SEC)
+
+/* For a scribe that is told to leave. */
+#define LEAVE_PATIENCE (1 * CLOCK_SEC)
 
 /* So many write to a log at once. */
 #define AT_ONCE 2
@@ -129,34 +133,89 @@ why(const struct legacy *l, enum end end)
 	return ("there is no time left to write them: sniport ends");
 }
 
+/* A connection that was just being accepted, of which there can be one. */
 static void
-tell(struct master *m, const struct legacy *l, enum end end)
+count_coming(struct master *m, const struct legacy *l)
 {
-	unsigned long long written = l->written;
-	bool whole = end == END_WHOLE;
-	uint64_t lost = whole ? 0 : 1;
+	if (!l->begun || scribe_uncounted(&l->scribe) == 0)
+		return;
+	stats_add_total(m->shm, STAT_ACCEPTED, 1);
+	stats_add_total_reason(m->shm, REASON_WORKER_DIED, 1);
+}
 
-	if (l->begun) {
-		written = scribe_written(&l->scribe);
-		lost += scribe_left_out(&l->scribe);
-		stats_add_total_reason(
-		    m->shm, REASON_WORKER_DIED, scribe_broken(&l->scribe));
+/* How many lines nobody will write. False: it may be others, too. */
+static bool
+count_lost(const struct legacy *l, enum end end, uint64_t *lost)
+{
+	uint64_t most = l->room / TABLE_SLOT_SIZE, written = 0;
+
+	if (end == END_WHOLE) {
+		*lost = scribe_left_out(&l->scribe);
+		return (true);
 	}
-	if (written > 0)
-		log_write(m->log, LOG_LEVEL_INFO,
-		    "worker %u[%d]: audit log: %llu line%s that it left %s "
-		    "written",
-		    l->worker, (int)l->pid, written, written == 1 ? "" : "s",
-		    written == 1 ? "is" : "are");
+	if (l->begun) {
+		if (scribe_left(&l->scribe, lost)) {
+			*lost = *lost < most ? *lost : most;
+			return (true);
+		}
+		written = scribe_written(&l->scribe);
+	}
+	*lost = l->guess > written ? l->guess - written : 1;
+	return (false);
+}
+
+static void
+tell_written(struct master *m, const struct legacy *l, int64_t now)
+{
+	unsigned long long n = l->begun ? scribe_written(&l->scribe) : 0;
+
+	if (n == 0)
+		return;
+	log_write(m->log, LOG_LEVEL_INFO,
+	    "worker %u[%d]: audit log: %llu line%s that it left %s %s",
+	    l->worker, (int)l->pid, n, n == 1 ? "" : "s", n == 1 ? "is" : "are",
+	    logs_is_behind(l->crew->audit_log, now)
+		? "passed on, but not written yet"
+		: "written");
+}
+
+static void
+tell(struct master *m, const struct legacy *l, enum end end, int64_t now)
+{
+	uint64_t lost;
+	bool exact = count_lost(l, end, &lost);
+
+	count_coming(m, l);
+	tell_written(m, l, now);
+	/* To wait for it once more is of no use. */
+	if (end == END_LATE)
+		logs_stood(l->crew->audit_log, l->since);
 	if (lost == 0)
 		return;
 	stats_add_total(m->shm, STAT_AUDIT_DROPPED, lost);
 	log_write(m->log, LOG_LEVEL_ERROR,
 	    "worker %u[%d]: audit log: %llu line%s dropped%s: %s", l->worker,
 	    (int)l->pid, (unsigned long long)lost, lost == 1 ? "" : "s",
-	    whole ? "" : " or more", why(l, end));
+	    exact ? "" : " or more", why(l, end));
 	(void)audit_write_dropped(logs_sink(l->crew->audit_log),
 	    l->crew->terms->format, l->worker, l->crew->number, lost);
+}
+
+static uint64_t
+load(const _Atomic uint64_t *value)
+{
+	return (atomic_load_explicit(value, memory_order_relaxed));
+}
+
+/* What the worker itself said, as far as it can be true. */
+static void
+note_worker(struct legacy *l, const struct stats_slot *slot)
+{
+	uint64_t open = load(&slot->tunnels), owed = load(&slot->audit_owed);
+	uint64_t most = l->room / TABLE_SLOT_SIZE;
+
+	l->accepted = load(&slot->count[STAT_ACCEPTED]);
+	l->guess = open < most && owed < most - open ? open + owed : most;
 }
 
 bool
@@ -177,12 +236,14 @@ legacy_begin(struct master *m, struct child *c, int64_t now)
 		.table = c->table,
 		.died = now,
 		.since = now,
+		.leave_until = CLOCK_NEVER,
 	};
 	c->table = -1;
 	measure(l);
+	note_worker(l, stats_slot(m->shm, c->slot));
 	TAILQ_INSERT_TAIL(&m->legacies, l, entry);
 	if (crowded) {
-		tell(m, l, END_CROWDED);
+		tell(m, l, END_CROWDED, now);
 		drop(m, l);
 	} else if (is_next(m, l)) {
 		begin(m, l, now);
@@ -201,6 +262,18 @@ legacy_crowded(const struct master *m, const struct crew *crew, unsigned worker)
 	return (false);
 }
 
+static void
+tell_death(struct master *m, const struct legacy *l, pid_t pid, int status)
+{
+	char text[DEATH_TEXT_SIZE];
+
+	death_describe(text, status);
+	log_write(m->log, LOG_LEVEL_ERROR,
+	    "worker %u[%d]: audit log: the scribe[%d] that writes what it left "
+	    "has died: %s",
+	    l->worker, (int)l->pid, (int)pid, text);
+}
+
 bool
 legacy_reaped(
     struct master *m, pid_t pid, int status, int64_t now, struct crew **crew)
@@ -216,9 +289,15 @@ legacy_reaped(
 	if (l == NULL)
 		return (false);
 	end = scribe_ended(&l->scribe, status, now);
+	if (end != SCRIBE_DONE && l->leave_until == CLOCK_NEVER)
+		tell_death(m, l, pid, status);
 	if (end == SCRIBE_GOES_ON)
 		return (true);
-	tell(m, l, end == SCRIBE_DONE ? END_WHOLE : END_BROKEN);
+	tell(m, l,
+	    end == SCRIBE_DONE		    ? END_WHOLE
+	    : l->leave_until != CLOCK_NEVER ? END_LATE
+					    : END_BROKEN,
+	    now);
 	*crew = l->crew;
 	drop(m, l);
 	if (legacy_waits(m, *crew))
@@ -256,6 +335,19 @@ is_late(const struct master *m, struct legacy *l, int64_t now)
 							: STOP_PATIENCE));
 }
 
+/* It is told to end, and goes when that is seen, so that each line is either
+ * written or not. */
+static bool
+is_leaving(struct legacy *l, int64_t now)
+{
+	if (!l->begun)
+		return (false);
+	if (l->leave_until != CLOCK_NEVER)
+		return (now < l->leave_until);
+	l->leave_until = now + LEAVE_PATIENCE;
+	return (scribe_leave(&l->scribe));
+}
+
 static int64_t
 tick(struct master *m, struct legacy *l, int64_t now)
 {
@@ -280,12 +372,13 @@ legacy_tick(struct master *m, int64_t now)
 
 	for (l = TAILQ_FIRST(&m->legacies); l != NULL; l = after) {
 		after = TAILQ_NEXT(l, entry);
-		if (is_late(m, l, now)) {
-			tell(m, l, END_LATE);
+		if (is_late(m, l, now) && !is_leaving(l, now)) {
+			tell(m, l, END_LATE, now);
 			drop(m, l);
 			continue;
 		}
 		due = tick(m, l, now);
+		due = due < l->leave_until ? due : l->leave_until;
 		next = due < next ? due : next;
 	}
 	return (next);

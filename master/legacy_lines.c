@@ -24,6 +24,8 @@ open_table(void *arg)
 	error = terms_names_init(&l->names, l->crew->terms);
 	if (error == 0)
 		error = seen_init(&l->numbers);
+	if (error == 0)
+		error = seen_init(&l->unused);
 	if (error != 0)
 		return (error);
 	return (table_reader_init(&l->reader, map, (size_t)st.st_size));
@@ -35,7 +37,7 @@ open_table(void *arg)
  * have to be known.
  */
 static bool
-find(void *arg, uint64_t *at)
+find(void *arg, uint64_t *at, bool *uncounted)
 {
 	struct legacy *l = arg;
 	bool all = l->crew->terms->silent_connections;
@@ -45,6 +47,8 @@ find(void *arg, uint64_t *at)
 		if (l->found.slot < *at || (!all && l->found.facts.silent))
 			continue;
 		*at = l->found.slot;
+		*uncounted =
+		    l->found.coming && l->found.accepted == l->accepted;
 		return (true);
 	}
 	return (false);
@@ -71,7 +75,7 @@ break_off(const struct legacy *l, struct table_entry *e)
 
 /* Of two tunnels of one number, which no honest worker has, one is false. */
 static size_t
-compose(void *arg, char *line, size_t size, bool *broken)
+compose(void *arg, char *line, size_t size)
 {
 	struct legacy *l = arg;
 	struct table_entry *e = &l->found;
@@ -87,14 +91,25 @@ compose(void *arg, char *line, size_t size, bool *broken)
 	/* Whose table it is we know ourselves. */
 	e->facts.generation = l->crew->number;
 	e->facts.worker = l->worker;
-	*broken = is_broken(e);
-	if (*broken)
+	if (is_broken(e))
 		break_off(l, e);
 	return (audit_format(&audit, l->crew->terms->format, line, size));
+}
+
+static void
+rewind_lines(void *arg)
+{
+	struct legacy *l = arg;
+
+	/* The sandbox would not let us begin another. */
+	seen_fini(&l->numbers);
+	l->numbers = l->unused;
+	l->reader.next = 0;
 }
 
 struct scribe_source
 legacy_lines(struct legacy *l)
 {
-	return ((struct scribe_source){ open_table, find, compose, l });
+	return ((struct scribe_source){
+	    open_table, find, compose, rewind_lines, l });
 }

@@ -23,12 +23,15 @@ struct legacy {
 	uint64_t room;	/* that the table may take, in bytes */
 	uint64_t taken; /* by it */
 	int64_t died;
+	uint64_t accepted; /* connections, as the worker counted them */
+	uint64_t guess;	   /* how many lines, if nobody comes to count them */
 	/* Since when it has had so many lines written. */
 	int64_t since;
 	uint64_t written;
+	int64_t leave_until; /* its scribe was told to leave; NEVER */
 	/* In the scribe. */
 	struct table_reader reader;
-	struct seen numbers;
+	struct seen numbers, unused;
 	bool again; /* the tunnel that was found has the number of another */
 	struct terms_names names;
 	struct table_entry found;

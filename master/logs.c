@@ -15,8 +15,8 @@
 /* How often a stalled reader is tried again. */
 #define RETRY (50 * CLOCK_MSEC)
 
-/* A log that takes nothing for so long stands still. */
-#define PATIENCE (5 * CLOCK_SEC)
+/* ... and for so long when time is over. */
+#define MOMENT (1 * CLOCK_SEC)
 
 struct logs_entry {
 	TAILQ_ENTRY(logs_entry) entry;
@@ -30,7 +30,8 @@ struct logs_entry {
 	uint64_t moved;	  /* a measure of what was written */
 	int64_t moved_at; /* when something was first seen to wait since */
 	bool waits;
-	bool stands; /* the error log says so */
+	bool stands;	/* the error log says so */
+	uint64_t stood; /* ... with so much written */
 	bool given_up;
 	char target[];
 };
@@ -311,12 +312,20 @@ waiting(const struct logs_entry *e)
 		(e->has_writer ? writer_waiting(&e->writer) : 0));
 }
 
+static uint64_t
+written(const struct logs_entry *e)
+{
+	if (e->has_writer)
+		return (writer_written(&e->writer));
+	return (e->sink != NULL ? sink_written(e->sink) : e->moved);
+}
+
 /* For how long something has waited and nothing was written. */
 static int64_t
 standstill(struct logs_entry *e, int64_t now)
 {
 	size_t left = waiting(e);
-	uint64_t moved = e->has_writer ? writer_written(&e->writer) : left;
+	uint64_t moved = written(e);
 
 	if (left == 0 || !e->waits || moved != e->moved)
 		e->moved_at = now;
@@ -325,17 +334,39 @@ standstill(struct logs_entry *e, int64_t now)
 	return (now - e->moved_at);
 }
 
-/* A disk that hangs gives no error. */
+void
+logs_stood(struct logs_entry *e, int64_t since)
+{
+	if (e->has_writer || e->sink == NULL)
+		return;
+	if (!e->waits || since < e->moved_at)
+		e->moved_at = since;
+	e->waits = true;
+	e->moved = written(e);
+}
+
+bool
+logs_is_behind(struct logs_entry *e, int64_t now)
+{
+	return (e->error != 0 || standstill(e, now) >= MOMENT);
+}
+
+/* A disk that hangs gives no error. That it takes lines again is said when it
+ * has: those that wait may also be given up. */
 static void
 tell_standstill(struct logs_entry *e, int64_t now, struct log *log)
 {
-	bool stands = standstill(e, now) >= PATIENCE && e->error == 0;
+	bool stands = standstill(e, now) >= LOGS_PATIENCE && e->error == 0;
 
+	if (e->given_up)
+		return;
 	if (stands && !e->stands)
 		log_write(log, LOG_LEVEL_ERROR,
 		    "%s: %s has taken nothing for %d s: lines wait", setting(e),
-		    e->target, (int)(PATIENCE / CLOCK_SEC));
-	if (!stands && e->stands && e->error == 0)
+		    e->target, (int)(LOGS_PATIENCE / CLOCK_SEC));
+	if (stands && !e->stands)
+		e->stood = e->moved;
+	if (!stands && e->stands && e->error == 0 && e->moved != e->stood)
 		log_write(log, LOG_LEVEL_NOTICE, "%s: %s can be written again",
 		    setting(e), e->target);
 	e->stands = stands;
@@ -356,7 +387,7 @@ tick_entry(struct logs_entry *e, int64_t now, struct log *log)
 		if (e->writer.pid != before)
 			watch(e);
 	}
-	due = e->moved_at + PATIENCE;
+	due = e->moved_at + LOGS_PATIENCE;
 	return (e->waits && !e->stands && due < next ? due : next);
 }
 
@@ -399,9 +430,20 @@ finish_entry(struct logs_entry *e)
 	return (writer_ended(&e->writer));
 }
 
+/* Has it been waited for long enough? Who has taken all it was given may still
+ * have to say so. */
+static bool
+is_late(struct logs_entry *e, int64_t now, const struct logs_bounds *bounds)
+{
+	int64_t still = standstill(e, now);
+
+	return (still >= LOGS_PATIENCE || now >= bounds->end ||
+		(now >= bounds->until && still >= MOMENT));
+}
+
 bool
-logs_finish(struct logs *l, enum logs_role role, int64_t now, int64_t until,
-    uint64_t *lost)
+logs_finish(struct logs *l, enum logs_role role, int64_t now,
+    const struct logs_bounds *bounds, uint64_t *lost)
 {
 	struct logs_entry *e;
 	bool finished = true;
@@ -409,11 +451,13 @@ logs_finish(struct logs *l, enum logs_role role, int64_t now, int64_t until,
 	TAILQ_FOREACH (e, &l->list, entry) {
 		if (e->role != role || finish_entry(e))
 			continue;
-		if (now < until && standstill(e, now) < PATIENCE) {
+		if (!is_late(e, now, bounds)) {
 			finished = false;
 			continue;
 		}
 		e->given_up = true;
+		if (e->sink != NULL)
+			sink_abandon(e->sink, count_lost, lost);
 		if (e->has_writer) {
 			unwatch(e);
 			writer_abandon(&e->writer, count_lost, lost);

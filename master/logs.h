@@ -13,6 +13,9 @@
 
 #include "master/writer.h"
 
+/* A log that takes nothing for so long stands still. */
+#define LOGS_PATIENCE (5 * CLOCK_SEC)
+
 struct log;
 struct run_as;
 struct sink;
@@ -63,12 +66,23 @@ void logs_reaped(struct logs *, pid_t, int status, int64_t now, struct log *);
  * when to look again. */
 int64_t logs_tick(struct logs *, int64_t now, struct log *);
 
+/* Somebody else has waited in vain since then for this log to take lines. */
+void logs_stood(struct logs_entry *, int64_t since);
+
+/* Do lines wait that it does not take? */
+bool logs_is_behind(struct logs_entry *, int64_t now);
+
+struct logs_bounds {
+	int64_t until; /* lines are waited for as long as any are taken */
+	int64_t end;   /* and from then on for 1 s without any, until here */
+};
+
 /*
  * At the end, when no worker is left: has everything of that role been written?
- * What is not by `until`, or has stood still for 5 s, is given up, and *lost
+ * What is not in time, or has stood still for 5 s, is given up, and *lost
  * increased by the lines that are lost then. To be called until it is true.
  */
-bool logs_finish(
-    struct logs *, enum logs_role, int64_t now, int64_t until, uint64_t *lost);
+bool logs_finish(struct logs *, enum logs_role, int64_t now,
+    const struct logs_bounds *, uint64_t *lost);
 
 #endif

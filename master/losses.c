@@ -1,6 +1,7 @@
 /* Counts and tells of lines that nobody else can tell of any more. */
 #include "master/losses.h"
 
+#include "common/base/clock.h"
 #include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
@@ -27,6 +28,29 @@ plural(uint64_t n)
 	return (n == 1 ? "" : "s");
 }
 
+/* One that leaves waits for logs that take nothing; to wait for them once more
+ * is of no use. */
+static void
+note_waiting(struct master *m, struct logs_entry *log)
+{
+	if (m->phase != MASTER_RUNNING)
+		logs_stood(log, clock_now() - LOGS_PATIENCE);
+}
+
+/* Connections that the worker had when it died. Each that it has counted has a
+ * reason; who was broken into cannot have more than this. */
+static uint64_t
+unended(const struct stats_slot *slot, const struct crew *crew)
+{
+	uint64_t most = (uint64_t)crew_tunnels_most(crew);
+	uint64_t accepted = load(&slot->count[STAT_ACCEPTED]), ended = 0;
+	size_t i;
+
+	for (i = 0; i < REASON_COUNT; i++)
+		ended += load(&slot->reason[i]);
+	return (accepted > ended ? believed(accepted - ended, most) : 0);
+}
+
 void
 losses_inherit(struct master *m, const struct child *c, bool written)
 {
@@ -38,7 +62,9 @@ losses_inherit(struct master *m, const struct child *c, bool written)
 	    believed(load(&slot->count[STAT_AUDIT_DROPPED]), STATS_BELIEVED));
 	uint64_t errors = believed(load(&slot->error_owed), SINK_QUEUE_BYTES);
 
+	stats_add_total_reason(m->shm, REASON_WORKER_DIED, unended(slot, crew));
 	if (lost > 0) {
+		note_waiting(m, crew->audit_log);
 		stats_add_total(m->shm, STAT_AUDIT_DROPPED, lost);
 		log_write(m->log, LOG_LEVEL_ERROR,
 		    "worker %u[%d]: audit log: %llu line%s dropped: the worker "
@@ -46,12 +72,14 @@ losses_inherit(struct master *m, const struct child *c, bool written)
 		    c->worker, (int)c->pid, (unsigned long long)lost,
 		    plural(lost));
 	}
-	if (errors > 0)
+	if (errors > 0) {
+		note_waiting(m, crew->error_log);
 		log_write(m->log, LOG_LEVEL_WARNING,
 		    "worker %u[%d]: error log: %llu line%s lost: the worker "
 		    "ended before they could be written",
 		    c->worker, (int)c->pid, (unsigned long long)errors,
 		    plural(errors));
+	}
 	if (lost + untold > 0)
 		(void)audit_write_dropped(logs_sink(crew->audit_log),
 		    crew->terms->format, c->worker, crew->number,

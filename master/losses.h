@@ -8,9 +8,10 @@
 struct child;
 struct master;
 
-/* A worker has ended, and its slot is still there: counts the lines that were
- * lost with it and logs how many. written: the lines that it owes to the audit
- * log are not lost, since a scribe writes them. */
+/* A worker has ended, and its slot is still there: counts the connections that
+ * it had, and the lines that were lost with it, and logs how many these are.
+ * written: the lines that it owes to the audit log are not lost, since a scribe
+ * writes them. */
 void losses_inherit(struct master *, const struct child *, bool written);
 
 /* Lines that were given up when sniport ends. */

@@ -35,6 +35,9 @@
 
 #define END_PATIENCE (1 * CLOCK_SEC)
 
+/* Whoever writes them says seldom that he is done. */
+#define LOGS_RETRY (50 * CLOCK_MSEC)
+
 static const int signals[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT,
 	SIGCHLD };
 
@@ -262,7 +265,9 @@ tick(struct master *m)
 	next = earlier(next, order_limit(m, now));
 	next = earlier(next, tick_notify(m, now));
 	next = earlier(next, logs_tick(&m->logs, now, m->log));
-	next = earlier(next, m->logs_until);
+	if (m->logs_until != CLOCK_NEVER)
+		next = earlier(next,
+		    m->logs_until > now ? m->logs_until : now + LOGS_RETRY);
 	if (next == CLOCK_NEVER)
 		return (-1);
 	if (next <= now)
@@ -286,8 +291,21 @@ is_over(const struct master *m)
 	return (!legacy_waits(m, NULL));
 }
 
+static bool
+finish_role(struct master *m, enum logs_role role, int64_t now, uint64_t *lost)
+{
+	struct logs_bounds bounds = { m->logs_until, m->logs_until };
+
+	/* The last lines of all are few. */
+	if ((m->phase != MASTER_ENDING || role == LOGS_ERROR) &&
+	    bounds.end < CLOCK_NEVER - LOGS_PATIENCE)
+		bounds.end += LOGS_PATIENCE;
+	return (logs_finish(&m->logs, role, now, &bounds, lost));
+}
+
 /* Are all lines written, or given up? Last is the error log, which says what
- * became of the audit log. */
+ * became of the audit log, and has a moment for that however long the other was
+ * waited for. */
 static bool
 finish_logs(struct master *m)
 {
@@ -299,8 +317,7 @@ finish_logs(struct master *m)
 				    ? m->stop_until
 				    : now + END_PATIENCE;
 	if (!m->done) {
-		if (!logs_finish(
-			&m->logs, LOGS_AUDIT, now, m->logs_until, &lost))
+		if (!finish_role(m, LOGS_AUDIT, now, &lost))
 			return (false);
 		losses_final(m, lost);
 		if (m->current != NULL) {
@@ -308,8 +325,10 @@ finish_logs(struct master *m)
 			log_write(m->log, LOG_LEVEL_NOTICE, "stop: done");
 		}
 		m->done = true;
+		if (m->logs_until < now + END_PATIENCE)
+			m->logs_until = now + END_PATIENCE;
 	}
-	return (logs_finish(&m->logs, LOGS_ERROR, now, m->logs_until, &lost));
+	return (finish_role(m, LOGS_ERROR, now, &lost));
 }
 
 static int

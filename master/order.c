@@ -87,7 +87,9 @@ order_end(
 	/* It exits in time to be no one who has to be killed. */
 	struct control_msg msg = { .type = CONTROL_END,
 		.reason = reason,
-		.deadline = kill_at - patience / 4 };
+		.deadline = kill_at - patience / 4,
+		/* What waits has its line, too; else others serve it. */
+		.listeners = reason == REASON_STOPPED ? UINT64_MAX : 0 };
 	struct child *c;
 
 	TAILQ_FOREACH (c, &crew->children, entry) {

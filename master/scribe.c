@@ -18,12 +18,24 @@
 /* Then there is more wrong than some lines. */
 #define DEATHS_MAX 32
 
+/* Lines are written though nobody can say how many there are. */
+#define COUNTS_MAX 8
+
+/* A measure of what was done. */
+static uint64_t
+progress(const struct scribe *s)
+{
+	return (atomic_load(&s->state->counted) == SCRIBE_COUNTS
+		    ? atomic_load(&s->state->lines)
+		    : atomic_load(&s->state->at));
+}
+
 static int
 launch(struct scribe *s, int64_t now)
 {
 	int error;
 
-	s->at = atomic_load(&s->state->at);
+	s->at = progress(s);
 	s->moved_at = now;
 	atomic_store(&s->state->waiting, 0);
 	s->pid = private_fork(s->state, sizeof(*s->state));
@@ -58,22 +70,27 @@ scribe_ended(struct scribe *s, int status, int64_t now)
 	s->pid = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return (SCRIBE_DONE);
-	if (++s->deaths >= DEATHS_MAX ||
+	if (++s->deaths >= DEATHS_MAX || atomic_load(&s->state->leave) != 0 ||
 	    (WIFEXITED(status) && WEXITSTATUS(status) == SCRIBE_UNREADABLE))
 		return (SCRIBE_GIVEN_UP);
+	s->start_at = now;
+	if (atomic_load(&s->state->counted) == SCRIBE_COUNTS) {
+		if (s->deaths >= COUNTS_MAX)
+			atomic_store(&s->state->counted, SCRIBE_CANNOT_COUNT);
+		return (SCRIBE_GOES_ON);
+	}
 	if (at == s->fatal) {
 		atomic_store(&s->state->at, at + 1);
 		s->fatals++;
 	}
 	s->fatal = at;
-	s->start_at = now;
 	return (SCRIBE_GOES_ON);
 }
 
 int64_t
 scribe_tick(struct scribe *s, int64_t now)
 {
-	uint64_t at = atomic_load(&s->state->at);
+	uint64_t at = progress(s);
 
 	if (s->pid == 0) {
 		if (s->start_at <= now)
@@ -98,9 +115,27 @@ scribe_written(const struct scribe *s)
 }
 
 uint64_t
-scribe_broken(const struct scribe *s)
+scribe_uncounted(const struct scribe *s)
 {
-	return (atomic_load(&s->state->broken));
+	return (atomic_load(&s->state->uncounted));
+}
+
+bool
+scribe_left(const struct scribe *s, uint64_t *lines)
+{
+	uint64_t all = atomic_load(&s->state->lines);
+	uint64_t written = scribe_written(s);
+
+	*lines = all > written ? all - written : 0;
+	return (atomic_load(&s->state->counted) == SCRIBE_HAS_COUNTED);
+}
+
+bool
+scribe_leave(struct scribe *s)
+{
+	atomic_store(&s->state->leave, 1);
+	s->start_at = CLOCK_NEVER;
+	return (s->pid != 0);
 }
 
 uint64_t

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -43,9 +44,23 @@ close_others(int keep)
 	return (close_range(fd + 1, ~0U, 0) == 0 ? 0 : -errno);
 }
 
+/* By its sink, to a syslog daemon that came anew. */
+static int
+allow_connect(scmp_filter_ctx filter, int fd)
+{
+	const struct scmp_arg_cmp only = { 0, SCMP_CMP_MASKED_EQ, UINT32_MAX,
+		(uint32_t)fd };
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode))
+		return (0);
+	return (seccomp_rule_add_array(
+	    filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 1, &only));
+}
+
 /* It may write what is open, and take memory. Other calls end it. */
 static int
-enter_sandbox(void)
+enter_sandbox(int fd)
 {
 	static const int calls[] = { SCMP_SYS(write), SCMP_SYS(writev),
 		SCMP_SYS(sendto), SCMP_SYS(poll), SCMP_SYS(ppoll),
@@ -75,6 +90,8 @@ enter_sandbox(void)
 		error = seccomp_rule_add_array(
 		    filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, plain);
 	if (error == 0)
+		error = allow_connect(filter, fd);
+	if (error == 0)
 		error = seccomp_load(filter);
 	seccomp_release(filter);
 	return (error);
@@ -98,7 +115,15 @@ prepare(const struct scribe *s)
 	run_as.keep = 0;
 	if (error == 0)
 		error = privilege_drop(&run_as, &step);
-	return (error == 0 ? enter_sandbox() : error);
+	return (error == 0 ? enter_sandbox(sink_fd(s->audit)) : error);
+}
+
+/* What it has not written, the master knows. */
+static void
+obey(const struct scribe *s)
+{
+	if (atomic_load(&s->state->leave) != 0)
+		_exit(SCRIBE_LEFT);
 }
 
 /* Until its log has taken all. */
@@ -106,6 +131,7 @@ static void
 drain(const struct scribe *s)
 {
 	while (!sink_flush(s->audit)) {
+		obey(s);
 		atomic_store(&s->state->waiting, 1);
 		(void)poll(NULL, 0, RETRY_MSEC);
 	}
@@ -123,29 +149,44 @@ put(const struct scribe *s, const char *line, size_t len)
 	return (sink_take_dropped(s->audit) == 0);
 }
 
+static void
+count(const struct scribe *s)
+{
+	struct scribe_state *state = s->state;
+	uint64_t at = 0;
+	bool uncounted;
+
+	atomic_store(&state->lines, 0);
+	atomic_store(&state->uncounted, 0);
+	for (; s->source.find(s->source.arg, &at, &uncounted); at++) {
+		atomic_fetch_add(&state->lines, 1);
+		atomic_fetch_add(&state->uncounted, uncounted);
+	}
+	atomic_store(&state->counted, SCRIBE_HAS_COUNTED);
+	s->source.rewind(s->source.arg);
+}
+
 _Noreturn void
 scribe_run(const struct scribe *s)
 {
 	struct scribe_state *state = s->state;
 	char line[SINK_LINE_MAX];
 	uint64_t at = atomic_load(&state->at);
-	bool broken;
+	bool uncounted;
 	size_t len;
 
 	if (prepare(s) != 0)
 		_exit(EXIT_FAILURE);
-	while (s->source.find(s->source.arg, &at)) {
+	if (atomic_load(&state->counted) == SCRIBE_COUNTS)
+		count(s);
+	while (s->source.find(s->source.arg, &at, &uncounted)) {
+		obey(s);
 		atomic_store(&state->at, at);
-		len = s->source.compose(
-		    s->source.arg, line, sizeof(line), &broken);
-		if (len == 0) {
-			atomic_fetch_add(&state->left_out, 1);
-		} else {
-			if (!put(s, line, len))
-				_exit(EXIT_FAILURE);
-			atomic_fetch_add(&state->written, 1);
-			atomic_fetch_add(&state->broken, broken);
-		}
+		len = s->source.compose(s->source.arg, line, sizeof(line));
+		if (len > 0 && !put(s, line, len))
+			_exit(EXIT_FAILURE);
+		atomic_fetch_add(
+		    len > 0 ? &state->written : &state->left_out, 1);
 		atomic_store(&state->at, ++at);
 	}
 	_exit(EXIT_SUCCESS);

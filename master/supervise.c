@@ -17,6 +17,7 @@
 #include "common/log/log.h"
 #include "master/cover.h"
 #include "master/crew.h"
+#include "master/death.h"
 #include "master/fetch.h"
 #include "master/inherit.h"
 #include "master/keep.h"
@@ -105,16 +106,6 @@ supervise_receive(struct master *m, struct child *c, int64_t now)
 }
 
 static void
-describe(char *text, size_t size, int status)
-{
-	if (WIFSIGNALED(status))
-		snprintf(text, size, "signal %d (%s)", WTERMSIG(status),
-		    strsignal(WTERMSIG(status)));
-	else
-		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
-}
-
-static void
 vacate(struct master *m, struct child *c, int64_t now)
 {
 	struct seat *seat = &c->crew->seats[c->worker];
@@ -161,9 +152,9 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 {
 	struct crew *crew = c->crew;
 	bool expected = c->state > CHILD_SERVING && status == 0;
-	char text[64];
+	char text[DEATH_TEXT_SIZE];
 
-	describe(text, sizeof(text), status);
+	death_describe(text, status);
 	if (crew != m->next)
 		log_write(m->log,
 		    expected			   ? LOG_LEVEL_INFO

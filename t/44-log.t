@@ -18,6 +18,7 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Hello;
 use Sniport::Refused qw(escaped);
+use Sniport::Syslog qw(no_syslog syslog syslog_next syslog_return);
 use Sniport::Test qw(deadline group_start poll readable run temporary);
 use Sniport::Tunnel qw(finish name_of tunnel_open works);
 use Sniport::Upstream;
@@ -293,53 +294,20 @@ subtest 'syslog' => sub {
 			'and says why');
 	}
 
-	# A /dev of its own, where log is a socket of ours.
-	my $script = <<'EOT';
-set -e
-mkdir -p "$0/dev"
-mount -t tmpfs -o mode=755 tmpfs "$0/dev"
-for file in null full urandom; do
-	: >"$0/dev/$file"
-	mount --bind "/dev/$file" "$0/dev/$file"
-done
-ln -s "$0/syslog" "$0/dev/log"
-mount --bind "$0/dev" /dev
-exec "$@"
-EOT
-	my @wrapper = (qw(unshare -m sh -c), $script, temporary() . '');
-	my ($status, $text) = run(@wrapper, 'true');
-	return diag("SKIPPED LOUDLY: no /dev of its own: $text") if $status;
-	my $listen = sub {
-		my ($daemon) = @_;
-		my $path = $daemon->dir . '/syslog';
-
-		$wrapper[-1] = $daemon->dir;
-		unlink $path;
-		$daemon->{syslog} = IO::Socket::UNIX->new(Type => SOCK_DGRAM,
-			Local => $path) or die "syslog: $!";
-		chmod 0666, $path or die $!;
-	};
-	my $daemon = Sniport::Daemon->new(@hosts, before => $listen,
-		wrapper => \@wrapper, log => 'access = "syslog"; error = "syslog";');
-	my $next = sub {
-		my ($match) = @_;
-
-		for (;;) {
-			readable($daemon->{syslog}, deadline()) or return '';
-			recv $daemon->{syslog}, my $text, 65536, 0;
-			return $text if $text =~ $match;
-		}
-	};
+	my $why = no_syslog();
+	return diag("SKIPPED LOUDLY: $why") if $why;
+	my $daemon = Sniport::Daemon->new(@hosts, syslog(),
+		log => 'access = "syslog"; error = "syslog";');
 	my $head = qr/\w{3} [ \d]\d \d\d:\d\d:\d\d sniport\[\d+\]: /;
-	like($next->(qr/: started, /), qr/^<29>$head\S+Z notice master\[\d+\]: sniport \S+: started, .*[^\n]\z/,
+	like(syslog_next($daemon, qr/: started, /), qr/^<29>$head\S+Z notice master\[\d+\]: sniport \S+: started, .*[^\n]\z/,
 		'a line of the error log');
 	my $port = refuse($daemon->port, 'x');
-	like($next->(qr/"event"/), qr/^<30>$head\{"time":.*"client":"127\.0\.0\.1:$port".*\}\z/,
+	like(syslog_next($daemon, qr/"event"/), qr/^<30>$head\{"time":.*"client":"127\.0\.0\.1:$port".*\}\z/,
 		'a line of the audit log');
 	# The syslog daemon restarts.
-	$listen->($daemon);
+	syslog_return($daemon);
 	$port = refuse($daemon->port, 'x');
-	like($next->(qr/"event"/), qr/"client":"127\.0\.0\.1:$port"/,
+	like(syslog_next($daemon, qr/"event"/), qr/"client":"127\.0\.0\.1:$port"/,
 		'one after the syslog daemon was restarted');
 	$daemon->stop_ok;
 };

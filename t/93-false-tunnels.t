@@ -87,8 +87,9 @@ is_deeply([ map { $_->{reason} } map { lines_of($_) } 7001, 7002, 7004 ],
 	'dead: one without a reason that there is died with it');
 my $count = $daemon->count;
 is($count->{audit_dropped}, 1, 'dead: one is missing');
-is($count->{worker_died}, (grep { ($_->{reason} // '') eq 'worker_died' }
-	$daemon->audit), 'dead: each of these is counted');
+# The one that had it forge the others.
+is($count->{worker_died}, 1,
+	'dead: what was accepted is counted, whatever the lines say');
 my $next = tunnel_open($daemon, $upstream);
 ok(works($next) && finish($next), 'dead: others serve');
 $daemon->stop_ok(name => 'dead: sniport stops');

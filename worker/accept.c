@@ -96,16 +96,18 @@ pause_cb(struct timer *t)
 static int
 take_queued(struct socket *s, struct addr *client)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	int fd;
+	socklen_t len;
+	struct sockaddr *sa = s->to->await(s->to->arg, s->listener, &len);
+	int fd, error = 0;
 
-	fd = accept4(s->lfd.fd, (struct sockaddr *)&ss, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd == -1)
-		return (-errno);
+	fd = accept4(s->lfd.fd, sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd == -1) {
+		error = -errno;
+		s->to->await_no_more(s->to->arg);
+		return (error);
+	}
 	/* Only AF_INET and AF_INET6 can come from our listeners. */
-	if (addr_from_sockaddr(client, (struct sockaddr *)&ss, len) != 0)
+	if (addr_from_sockaddr(client, sa, len) != 0)
 		*client = (struct addr){ 0 };
 	return (fd);
 }
@@ -115,25 +117,28 @@ take_handed(struct socket *s, struct addr *client)
 {
 	const struct conf *conf = s->acceptor->boot->conf;
 	int fds[CONTROL_FDS_MAX], n = fd_spare();
-	struct control_msg msg;
-	size_t nfds;
+	struct control_msg *msg;
+	size_t nfds = 0;
 
 	/* Else it would be lost. */
 	if (n != 0)
 		return (n);
-	n = control_recv(s->lfd.fd, &msg, fds, &nfds);
+	msg = s->to->await_handed(
+	    s->to->arg, offsetof(struct control_msg, client));
+	n = control_recv(s->lfd.fd, msg, fds, &nfds);
 	s->ended = n == 0;
+	if (n == 1 && msg->type == CONTROL_CONNECTION &&
+	    msg->listener < conf->nlisteners) {
+		s->listener = msg->listener;
+		*client = msg->client;
+		return (fds[0]);
+	}
+	s->to->await_no_more(s->to->arg);
 	if (n != 1)
 		return (n == 0 ? -EAGAIN : n);
-	if (msg.type != CONTROL_CONNECTION ||
-	    msg.listener >= conf->nlisteners) {
-		for (; nfds > 0; nfds--)
-			fd_close(&fds[nfds - 1]);
-		return (-EPROTO);
-	}
-	s->listener = msg.listener;
-	*client = msg.client;
-	return (fds[0]);
+	for (; nfds > 0; nfds--)
+		fd_close(&fds[nfds - 1]);
+	return (-EPROTO);
 }
 
 /* Accepts one. False: there is none, or none can be had now. */

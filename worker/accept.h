@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct acceptor;
 struct addr;
@@ -16,6 +17,14 @@ struct accept_to {
 	void *arg;
 	/* Is there room for one more, beside so many listening sockets? */
 	bool (*room)(void *arg, size_t sockets);
+	/* One may come to the listener of that index: where the kernel shall
+	 * write its socket address, of so many bytes, when it accepts it. */
+	void *(*await)(void *arg, unsigned listener, socklen_t *len);
+	/* One may come that others accepted: where the kernel shall write the
+	 * message that has it, with its address so many bytes from there. */
+	void *(*await_handed)(void *arg, size_t addr);
+	/* None did. */
+	void (*await_no_more)(void *arg);
 	/* Takes the connection fd of a client, which came to the listener of
 	 * that index. */
 	void (*take)(void *arg, int fd, const struct addr *, unsigned listener);

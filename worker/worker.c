@@ -234,8 +234,8 @@ obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 		accept_stop(w->acceptor, UINT64_MAX);
 		break;
 	case CONTROL_END:
-		drain(w, 0, "ending at once");
-		accept_stop(w->acceptor, 0);
+		drain(w, msg->listeners, "ending at once");
+		accept_stop(w->acceptor, msg->listeners);
 		w->hurried = true;
 		w->logs_until = msg->deadline;
 		tunnels_end(&w->tunnels, sane_reason(msg->reason));
@@ -361,6 +361,9 @@ start(struct worker *w)
 	w->clients = (struct accept_to){
 		.arg = &w->tunnels,
 		.room = tunnels_room,
+		.await = tunnels_await,
+		.await_handed = tunnels_await_handed,
+		.await_no_more = tunnels_await_no_more,
 		.take = tunnels_take,
 		.paused = tunnels_paused,
 	};

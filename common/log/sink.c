@@ -82,6 +82,12 @@ sink_left(const struct sink *s)
 	return (s->accepted - s->lines);
 }
 
+uint64_t
+sink_written(const struct sink *s)
+{
+	return (s->written);
+}
+
 static void
 publish(const struct sink *s)
 {
@@ -253,6 +259,8 @@ sink_flush(struct sink *s)
 			return (false);
 		if (r < 0)
 			drop(s);
+		else
+			s->written++;
 		queue_drop_head(s, len);
 	}
 	return (true);
@@ -308,6 +316,7 @@ sink_write(struct sink *s, int severity, const char *line, size_t len)
 	r = deliver(s, line, len, &done);
 	if (r == 0) {
 		s->accepted++;
+		s->written++;
 		publish(s);
 		return (0);
 	}
@@ -315,6 +324,37 @@ sink_write(struct sink *s, int severity, const char *line, size_t len)
 		return (enqueue(s, line, len, done));
 	drop(s);
 	return (r);
+}
+
+/* What stands in front of a line in its record. */
+static size_t
+head_length(const struct sink *s, const char *record, size_t len)
+{
+	const char *end;
+
+	if (s->syslog_path == NULL && !s->journal)
+		return (0);
+	end = s->journal ? memchr(record, '>', len)
+			 : memmem(record, len, "]: ", 3);
+	if (end == NULL)
+		return (0);
+	return ((size_t)(end - record) + (s->journal ? 1 : 3));
+}
+
+void
+sink_abandon(struct sink *s,
+    void (*lost)(void *arg, const char *line, size_t len), void *arg)
+{
+	char record[RECORD_MAX];
+	size_t len, head;
+
+	forget_parent(s);
+	while (s->queued > 0) {
+		len = queue_head(s, record);
+		head = head_length(s, record, len);
+		lost(arg, record + head, len - head);
+		queue_drop_head(s, len);
+	}
 }
 
 uint64_t

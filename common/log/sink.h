@@ -71,6 +71,10 @@ int sink_write(struct sink *, int severity, const char *line, size_t len);
 /* Tries to write what is queued. True: nothing is left. */
 bool sink_flush(struct sink *);
 
+/* Forgets what is queued, and calls the function with each of these lines. */
+void sink_abandon(struct sink *,
+    void (*lost)(void *arg, const char *line, size_t len), void *arg);
+
 /* Bytes that wait. */
 size_t sink_waiting(const struct sink *);
 
@@ -103,5 +107,8 @@ void sink_publish(struct sink *, _Atomic uint64_t *owed);
 uint64_t sink_accepted(const struct sink *);
 uint64_t sink_left(const struct sink *);
 void sink_publish_left(struct sink *, _Atomic uint64_t *left);
+
+/* How many lines it has written so far. */
+uint64_t sink_written(const struct sink *);
 
 #endif

@@ -26,6 +26,7 @@ struct sink {
 	pid_t owner; /* who queued and dropped */
 	_Atomic uint64_t *owed;
 	uint64_t accepted; /* lines, written or queued */
+	uint64_t written;
 	_Atomic uint64_t *left;
 };
 

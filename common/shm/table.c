@@ -196,6 +196,47 @@ table_begin(struct table *t, struct tunnel_facts *f)
 	table_set_state(table_slot_of(f), TABLE_LIVE);
 }
 
+/* In the text, and aligned. */
+#define MESSAGE_AT                                      \
+	(8 - (offsetof(struct table_slot, facts) +      \
+		 offsetof(struct tunnel_facts, text)) % \
+		 8)
+
+static void
+await(struct tunnel_facts *f, uint64_t accepted, size_t where)
+{
+	struct table_slot *s = table_slot_of(f);
+
+	_Static_assert(
+	    MESSAGE_AT + TABLE_AWAIT_SIZE <= FACTS_TEXT_HERE, "has room");
+	memset(f->text, 0, MESSAGE_AT + TABLE_AWAIT_SIZE);
+	s->line = accepted;
+	s->owner = (uint32_t)where;
+	table_set_state(s, TABLE_COMING);
+}
+
+void *
+table_await(struct table *t, struct tunnel_facts *f, uint64_t accepted)
+{
+	await(f, accepted, 0);
+	return (f->text);
+}
+
+void *
+table_await_message(
+    struct table *t, struct tunnel_facts *f, uint64_t accepted, size_t addr)
+{
+	assert(addr + sizeof(struct addr) <= TABLE_AWAIT_SIZE);
+	await(f, accepted, MESSAGE_AT + addr);
+	return (f->text + MESSAGE_AT);
+}
+
+void
+table_untake(struct table *t, struct tunnel_facts *f)
+{
+	slot_free(t, table_index_of(t, table_slot_of(f)));
+}
+
 void
 table_end(struct table *t, struct tunnel_facts *f, uint64_t line)
 {

@@ -19,7 +19,7 @@
  * table, or in the log, or, if it was just being written, in both.
  */
 #define TABLE_MAGIC	UINT64_C(0x736c656e6e7574) /* "tunnels" */
-#define TABLE_VERSION	2
+#define TABLE_VERSION	3
 #define TABLE_HEAD_SIZE 4096
 #define TABLE_SLOT_SIZE 512
 #define TABLE_MORE_SIZE 488
@@ -29,15 +29,20 @@ enum table_state {
 	TABLE_LIVE,    /* a tunnel that goes on */
 	TABLE_ENDED,   /* its line is not known to have left, see `line` */
 	TABLE_WRITTEN, /* its line has left, or it has none */
-	TABLE_MORE     /* text of another slot goes on here */
+	TABLE_MORE,    /* text of another slot goes on here */
+	TABLE_COMING   /* a connection, once its client's address is there */
 };
 
 struct table_slot {
 	_Atomic uint32_t state;
-	uint32_t more;	/* the next slot of the text, plus 1; 0: none */
-	uint32_t owner; /* MORE: whose text; else the worker's own business */
+	uint32_t more; /* the next slot of the text, plus 1; 0: none */
+	/* MORE: whose text. COMING: 0 for a socket address, else where in the
+	 * text the address is. Else the worker's own business. */
+	uint32_t owner;
 	uint32_t released;
-	uint64_t line; /* ENDED: the number of its line in the worker's sink */
+	/* ENDED: the number of its line in the worker's sink. COMING: how many
+	 * connections the worker had counted before. */
+	uint64_t line;
 	union {
 		struct tunnel_facts facts;
 		uint8_t text[TABLE_MORE_SIZE];
@@ -79,6 +84,24 @@ _Atomic uint64_t *table_left(struct table *);
  * until table_begin(). */
 struct tunnel_facts *table_take(struct table *);
 void table_begin(struct table *, struct tunnel_facts *);
+
+/*
+ * A connection may come: the kernel shall write its client's socket address to
+ * where this returns, of so many bytes, in the call that accepts it. So others
+ * find it if its worker is killed before table_begin(), and they find nothing
+ * if none came. Its facts but the client are set, and `accepted` connections
+ * were counted before.
+ */
+#define TABLE_AWAIT_SIZE 128
+void *table_await(struct table *, struct tunnel_facts *, uint64_t accepted);
+
+/* As above, for a message that has a struct addr so many bytes from its
+ * beginning. It is aligned for any. */
+void *table_await_message(
+    struct table *, struct tunnel_facts *, uint64_t accepted, size_t addr);
+
+/* None came: the slot is free. */
+void table_untake(struct table *, struct tunnel_facts *);
 
 /* Are these facts in the table? */
 bool table_has(const struct table *, const struct tunnel_facts *);
@@ -131,7 +154,9 @@ struct table_reader {
 /* What it finds: facts with all of their text. */
 struct table_entry {
 	uint32_t slot;
-	bool ended; /* or it is live */
+	bool ended;	   /* or it is live */
+	bool coming;	   /* see table_await() */
+	uint64_t accepted; /* ... which was told then */
 	struct tunnel_facts facts;
 	uint8_t text[FACTS_TEXT_MAX];
 };

@@ -2,6 +2,7 @@
 #include "common/shm/table.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 int
@@ -113,12 +114,41 @@ sane_facts(struct tunnel_facts *f)
 	f->cut = f->cut != 0;
 }
 
+/* Whom the kernel has let in. */
+static bool
+find_client(const struct table_slot *s, struct addr *client)
+{
+	const uint8_t *text = s->facts.text;
+
+	if (s->owner == 0)
+		return (
+		    addr_from_sockaddr(client, (const struct sockaddr *)text,
+			sizeof(struct sockaddr_in6)) == 0);
+	if (s->owner > FACTS_TEXT_HERE - sizeof(*client))
+		return (false);
+	memcpy(client, text + s->owner, sizeof(*client));
+	return (addr_is_sound(client) && client->family != 0);
+}
+
 /* Is there a tunnel of which no line has left? */
 static bool
 is_wanted(const struct table_reader *r, const struct table_slot *s)
 {
+	struct addr client;
+
 	return (s->state == TABLE_LIVE ||
+		(s->state == TABLE_COMING && find_client(s, &client)) ||
 		(s->state == TABLE_ENDED && s->line > r->left));
+}
+
+/* Of one that comes nothing is known but what was set before, and who it is. */
+static void
+take_coming(struct table_entry *e, const struct table_slot *s)
+{
+	(void)find_client(s, &e->facts.client);
+	e->facts.text_len = 0;
+	e->coming = true;
+	e->accepted = s->line;
 }
 
 static bool
@@ -132,6 +162,9 @@ read_slot(const struct table_reader *r, uint32_t i, struct table_entry *e)
 	e->slot = i;
 	e->ended = s.state == TABLE_ENDED;
 	e->facts = s.facts;
+	e->coming = false;
+	if (s.state == TABLE_COMING)
+		take_coming(e, &s);
 	copy_text(r, e, s.more);
 	sane_facts(&e->facts);
 	/* Another tunnel may have taken its place meanwhile. */

@@ -2,6 +2,7 @@
  * The tunnel table: states of slots, text that goes on in others, and a reader
  * that takes hostile bytes.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -138,6 +139,50 @@ test_states(void)
 	    "the line has left: not seen, whatever the worker did next");
 	table_settle(b.table, 1);
 	is_int(table_used(b.table), 0, "its slot is free");
+	both_close(&b);
+}
+
+/* A connection is seen from the moment on in which its client is known. */
+static void
+test_coming(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_port = htons(1234),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct addr client = { .family = AF_INET, .port = 1235 };
+	struct tunnel_facts *f;
+	struct table_entry e;
+	struct both b;
+	char *to;
+
+	both_open(&b, 10);
+	f = table_take(b.table);
+	f->number = 7;
+	to = table_await(b.table, f, 41);
+	is_int(readers_count(&b, &e), 0, "nobody has come");
+	memcpy(to, &sin, sizeof(sin));
+	is_int(readers_count(&b, &e), 1, "somebody has");
+	ok(e.coming && !e.ended && e.accepted == 41 && e.facts.number == 7,
+	    "what was known before is there");
+	ok(e.facts.client.family == AF_INET && e.facts.client.port == 1234 &&
+		e.facts.text_len == 0,
+	    "and who it is");
+	table_begin(b.table, f);
+	is_int(readers_count(&b, &e), 1, "then it is a tunnel");
+	ok(!e.coming, "like others");
+
+	f = table_take(b.table);
+	(void)table_await(b.table, f, 42);
+	table_untake(b.table, f);
+	is_int(readers_count(&b, &e), 1, "one that did not come is not there");
+	ok(table_take(b.table) == f, "its slot is free");
+
+	to = table_await_message(b.table, f, 42, 36);
+	ok((uintptr_t)to % 8 == 0, "a message is aligned");
+	is_int(readers_count(&b, &e), 1, "none has come");
+	memcpy(to + 36, &client, sizeof(client));
+	is_int(readers_count(&b, &e), 2, "one has, with a connection");
+	ok(e.coming && e.facts.client.port == 1235, "of this client");
 	both_close(&b);
 }
 
@@ -389,6 +434,7 @@ main(void)
 {
 	test_file();
 	test_states();
+	test_coming();
 	test_release();
 	test_text();
 	test_full();

@@ -31,22 +31,87 @@ task_cb(struct loop_task *task)
 	tunnel_run(t);
 }
 
+/* When the next one comes, and to which listener; NULL: nobody knows yet. */
+static void
+set_facts(struct tunnels *all, const struct conf_listener *listener,
+    struct tunnel_facts *f)
+{
+	const struct boot *boot = all->boot;
+
+	f->number = all->number + 1;
+	f->worker = boot->worker;
+	f->generation = boot->generation;
+	if (listener != NULL)
+		f->listener = (uint32_t)(listener - boot->conf->listeners);
+	f->wall = clock_wall();
+	f->accepted = loop_now(all->loop);
+}
+
+static struct tunnel_facts *
+await(struct tunnels *all, const struct conf_listener *listener)
+{
+	all->coming = table_take(all->table);
+	if (all->coming != NULL)
+		set_facts(all, listener, all->coming);
+	return (all->coming);
+}
+
+static uint64_t
+accepted(const struct tunnels *all)
+{
+	return (atomic_load_explicit(
+	    &all->slot->count[STAT_ACCEPTED], memory_order_relaxed));
+}
+
+void *
+tunnel_await(
+    struct tunnels *all, const struct conf_listener *listener, socklen_t *len)
+{
+	struct tunnel_facts *f = await(all, listener);
+
+	*len = f != NULL ? TABLE_AWAIT_SIZE : sizeof(all->elsewhere);
+	return (f != NULL ? table_await(all->table, f, accepted(all))
+			  : &all->elsewhere);
+}
+
+void *
+tunnel_await_handed(struct tunnels *all, size_t addr)
+{
+	struct tunnel_facts *f = await(all, NULL);
+
+	return (f != NULL
+		    ? table_await_message(all->table, f, accepted(all), addr)
+		    : &all->elsewhere);
+}
+
+void
+tunnel_await_no_more(struct tunnels *all)
+{
+	if (all->coming != NULL)
+		table_untake(all->table, all->coming);
+	all->coming = NULL;
+}
+
 /* Who came, where and when: all that is known of it. It is in no list. */
 static void
 tunnel_init(struct tunnel *t, struct tunnels *all, const struct addr *client,
     const struct conf_listener *listener, struct tunnel_facts *f)
 {
-	const struct boot *boot = all->boot;
-
 	*t = (struct tunnel){ .all = all, .facts = f, .listener = listener };
-	f->number = ++all->number;
-	f->worker = boot->worker;
-	f->generation = boot->generation;
+	set_facts(all, listener, f);
 	f->client = *client;
-	f->listener = (uint32_t)(listener - boot->conf->listeners);
-	f->wall = clock_wall();
-	f->accepted = loop_now(all->loop);
+	all->number++;
 	stats_add(&all->slot->count[STAT_ACCEPTED], 1);
+}
+
+/* The slot of the connection that has come, or of one that others accepted. */
+static struct tunnel_facts *
+take_facts(struct tunnels *all)
+{
+	struct tunnel_facts *f = all->coming;
+
+	all->coming = NULL;
+	return (f != NULL ? f : table_take(all->table));
 }
 
 static struct tunnel *
@@ -57,7 +122,7 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 	struct tunnel_facts *f = NULL;
 
 	if (t != NULL)
-		f = table_take(all->table);
+		f = take_facts(all);
 	if (f == NULL) {
 		free(t);
 		return (NULL);
@@ -94,6 +159,7 @@ tunnel_unborn(struct tunnels *all, const struct addr *client,
 	tunnel_init(&t, all, client, listener, &facts);
 	t.facts->reason = reason;
 	tunnel_tell_end(&t);
+	tunnel_await_no_more(all);
 }
 
 static bool

@@ -76,6 +76,26 @@ tunnels_room(void *arg, size_t sockets)
 	return (limits_descriptors(&all->limits, all->count, sockets));
 }
 
+void *
+tunnels_await(void *arg, unsigned listener, socklen_t *len)
+{
+	struct tunnels *all = arg;
+
+	return (tunnel_await(all, &all->boot->conf->listeners[listener], len));
+}
+
+void *
+tunnels_await_handed(void *arg, size_t addr)
+{
+	return (tunnel_await_handed(arg, addr));
+}
+
+void
+tunnels_await_no_more(void *arg)
+{
+	tunnel_await_no_more(arg);
+}
+
 void
 tunnels_take(void *arg, int fd, const struct addr *client, unsigned listener)
 {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include "common/boot.h"
 #include "common/log/facts.h"
@@ -37,6 +38,10 @@ struct tunnels {
 	uint64_t count;	    /* in the list */
 	uint64_t lingering; /* of these, refused: only their alert matters */
 	uint64_t number;    /* of the last one */
+	/* Of one that may come; NULL: there is no slot, and the kernel writes
+	 * its client to where nobody else sees it. */
+	struct tunnel_facts *coming;
+	struct sockaddr_storage elsewhere;
 	struct log_rate rate[REASON_COUNT];
 	void (*closed)(void *arg); /* one has left the list */
 	void *arg;
@@ -67,12 +72,21 @@ void tunnel_open(struct tunnels *, int fd, const struct addr *client,
 void tunnel_refuse(struct tunnels *, int fd, const struct addr *client,
     const struct conf_listener *, enum reason);
 
+/* One may come to that listener; see accept_to. */
+void *tunnel_await(
+    struct tunnels *, const struct conf_listener *, socklen_t *len);
+void *tunnel_await_handed(struct tunnels *, size_t addr);
+void tunnel_await_no_more(struct tunnels *);
+
 /*
  * For who accepts (worker/accept.h); arg is the tunnels. Is there room for one
  * more beside so many listening sockets? Takes a connection, as tunnel_open(),
  * or as tunnel_refuse() where limits.tunnels is reached. Counts a pause.
  */
 bool tunnels_room(void *arg, size_t sockets);
+void *tunnels_await(void *arg, unsigned listener, socklen_t *len);
+void *tunnels_await_handed(void *arg, size_t addr);
+void tunnels_await_no_more(void *arg);
 void tunnels_take(void *arg, int fd, const struct addr *, unsigned listener);
 void tunnels_paused(void *arg);
 

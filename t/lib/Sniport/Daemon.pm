@@ -330,6 +330,15 @@ sub comm_and_age {
 	return ($comm, (split ' ', <$uptime>)[0] - $begun);
 }
 
+# The process ids of those that write what dead workers have left.
+sub scribes {
+	my ($self) = @_;
+
+	my %children = $self->children;
+
+	return grep { $children{$_} eq 'sniport-scribe' } keys %children;
+}
+
 # The process ids of those that write log files.
 sub writers {
 	my ($self) = @_;
