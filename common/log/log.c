@@ -16,14 +16,15 @@
 #include "common/base/clock.h"
 #include "common/log/sink.h"
 
-#define WHO_SIZE 32
+#define WHO_MAX	 24
+#define WHO_SIZE (WHO_MAX + sizeof("[-2147483648]"))
 #define CUT_MARK "..."
 
 struct log {
 	struct sink *sink;
 	enum log_level level;
-	char who[WHO_SIZE];
-	uint64_t lost; /* lines that the sink dropped, not yet told */
+	char who[WHO_SIZE]; /* with the process id */
+	uint64_t lost;	    /* lines that the sink dropped, not yet told */
 };
 
 int
@@ -51,7 +52,8 @@ log_free(struct log *l)
 void
 log_name(struct log *l, const char *who)
 {
-	snprintf(l->who, sizeof(l->who), "%s", who);
+	snprintf(
+	    l->who, sizeof(l->who), "%.*s[%d]", WHO_MAX, who, (int)getpid());
 	/* What was lost before a fork is the parent's to tell. */
 	l->lost = 0;
 }
@@ -126,8 +128,8 @@ put(struct log *l, enum log_level level, const char *text, bool cut)
 	int n;
 
 	clock_format(stamp, clock_wall());
-	n = snprintf(line, sizeof(line), "%s %s %s[%d]: ", stamp,
-	    log_level_name(level), l->who, (int)getpid());
+	n = snprintf(line, sizeof(line), "%s %s %s: ", stamp,
+	    log_level_name(level), l->who);
 	len = escape(line, (size_t)n, text, cut);
 	line[len++] = '\n';
 	return (sink_write(l->sink, severity(level), line, len));

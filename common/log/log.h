@@ -17,8 +17,8 @@ struct sink;
 
 /*
  * Borrows the sink, which must outlive the log. Every line has the text who,
- * such as "master" or "worker 3"; it is copied, and log_name() changes it.
- * 0 or -ENOMEM.
+ * such as "master" or "worker 3", and the process id; both are kept, and
+ * log_name() changes them: a child that logs calls it. 0 or -ENOMEM.
  */
 int log_new(struct log **, struct sink *, enum log_level, const char *who);
 void log_free(struct log *);

@@ -72,7 +72,8 @@ test_no_descriptors(void)
 	struct rlimit whole, none;
 	size_t nfds;
 
-	if (control_pair(fd) != 0)
+	/* The limit would be valgrind's, which takes no notice. */
+	if (getenv("SNIPORT_VALGRIND") != NULL || control_pair(fd) != 0)
 		return;
 	(void)getrlimit(RLIMIT_NOFILE, &whole);
 	lowest = dup(STDIN_FILENO);

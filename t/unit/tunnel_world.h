@@ -412,6 +412,12 @@ tls_stream_free(struct tls_stream *stream)
 }
 
 bool
+tls_handshake_drained(const struct tls_handshake *hs, bool behind)
+{
+	return (false);
+}
+
+bool
 tls_drained(const struct tls_stream *stream, bool more)
 {
 	return (false);

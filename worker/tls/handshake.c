@@ -274,6 +274,12 @@ tls_handshake_failure(const struct tls_handshake *hs)
 }
 
 bool
+tls_handshake_drained(const struct tls_handshake *hs, bool behind)
+{
+	return (behind ? hs->stream->empty : hs->stream->drained);
+}
+
+bool
 tls_handshake_silent(const struct tls_handshake *hs)
 {
 	return (hs->silent);

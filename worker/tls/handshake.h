@@ -91,6 +91,10 @@ bool tls_handshake_alerted(const struct tls_handshake *);
 /* It failed since the client ended it, by a fatal alert or close_notify. */
 bool tls_handshake_left(const struct tls_handshake *);
 
+/* Did its last receive leave the socket empty? behind: as for
+ * tls_handshake_run(). */
+bool tls_handshake_drained(const struct tls_handshake *, bool behind);
+
 /* Has no byte come? */
 bool tls_handshake_silent(const struct tls_handshake *);
 

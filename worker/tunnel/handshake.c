@@ -70,6 +70,8 @@ handshake_failed(struct tunnel *t, const struct io *io)
 	switch (io->error) {
 	case -EPROTO:
 		t->lingers = tls_handshake_alerted(t->handshake);
+		if (tls_handshake_drained(t->handshake, t->client.hangup))
+			t->client.readable = false;
 		if (tls_handshake_left(t->handshake))
 			t->facts->closed_first = FACTS_SIDE_CLIENT;
 		reason = tls_handshake_failure(t->handshake);

@@ -55,10 +55,14 @@ run(struct tunnel *t)
 	uint8_t waste[LINGER_CHUNK];
 	ssize_t n;
 
-	while (t->client.readable && t->lingered < LINGER_BYTES) {
+	if (!t->client.readable)
+		return;
+	while (t->lingered < LINGER_BYTES) {
 		n = recv(t->client.lfd.fd, waste, sizeof(waste), 0);
-		if (n == -1 && errno == EAGAIN)
+		if (n == -1 && errno == EAGAIN) {
+			t->client.readable = false;
 			return;
+		}
 		if (n <= 0)
 			break;
 		t->lingered += (size_t)n;
@@ -93,6 +97,6 @@ tunnel_linger(struct tunnel *t)
 	(void)shutdown(t->client.lfd.fd, SHUT_WR);
 	tunnel_enter(t, &tunnel_lingering);
 	t->all->lingering++;
-	t->client.readable = true;
-	loop_defer(t->all->loop, &t->task);
+	if (t->client.readable)
+		loop_defer(t->all->loop, &t->task);
 }
