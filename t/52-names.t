@@ -130,6 +130,39 @@ subtest 'an answer that comes late is used' => sub {
 	$daemon->stop_ok;
 };
 
+# One question for all who ask for a name at the same time: who comes when it
+# was sent for the last time has it sent once more.
+subtest 'a question that is lost is not lost for who joins it' => sub {
+	my $dns = Sniport::DNS->new;
+	my @lost = (reason => 'dns_timeout', tried => undef, host => 'lost.test');
+	my @clients;
+	my $come = sub {
+		my ($questions, $title) = @_;
+		push @clients, dial($daemon, name('lost'));
+		ok(poll(sub { asked($dns, 'lost.test A') == $questions }), $title);
+	};
+	$daemon = Sniport::Daemon->new(@patient, dns => sprintf 'timeout = "%s"; ' .
+		'tries = 1; family = "ipv4"; negative_ttl = "0"; cache_size = 0; ' .
+		'servers = [ "%s" ];', slow() ? '5s' : '2s', $dns->server);
+	$dns->zone({ 'lost.test' => [ 'drop', $good ] });
+	$come->(1, 'it is sent');
+	$come->(2, 'and once more for one who joins');
+	ended_ok($daemon, $_, 'both are served', @done) for splice @clients;
+	$dns->zone({ 'lost.test' => 'drop' });
+	$dns->clear;
+	$come->(1, 'it is sent to a silent server');
+	$come->(2, 'and once more for one who joins');
+	$come->(2, 'not for who joins after that');
+	ended_ok($daemon, $_, 'it is over for all', @lost) for splice @clients;
+	is(asked($dns, 'lost.test A'), 2, 'in time');
+	$dns->zone({ 'lost.test' => [ 'drop', $good ] });
+	$dns->clear;
+	ended_ok($daemon, name('lost'), 'it is lost for one', @lost);
+	ended_ok($daemon, name('lost'), 'the next one has its own', @done);
+	is(asked($dns, 'lost.test A'), 2, 'which is sent');
+	$daemon->stop_ok;
+};
+
 # Answers that are too long for UDP.
 
 my %fixed = (timeout => '"60s"', family => '"ipv4"', negative_ttl => '"0"');

@@ -300,6 +300,24 @@ for my $tries (1, 2) {
 	};
 }
 
+# The former question is still open for an answer that comes late.
+subtest 'what swallows a question does not swallow the next one' => sub {
+	my @behind = map { Sniport::DNS->new(zone => { '*.test' => $good }) } 0, 1;
+	my ($address, $tell) = front(@behind);
+	my $name = name();
+	$behind[0]->all('drop');
+	$daemon = Sniport::Daemon->new(dns([$address], tries => 1,
+		timeout => slow() ? '"5s"' : '"800ms"'));
+	my $client = dial($daemon, $name);
+	ok(poll(sub { $behind[0]->questions == 1 }), 'a dead backend is asked');
+	syswrite $tell, '1';
+	ended_ok($daemon, $client, 'who asked is not served',
+		reason => 'dns_timeout', tried => undef);
+	ended_ok($daemon, $name, 'the next one is', @done);
+	is(scalar($behind[0]->questions), 1, 'as another is asked');
+	$daemon->stop_ok;
+};
+
 subtest 'the server and what it said are named' => sub {
 	my $server = Sniport::DNS->new;
 	my $closed = Sniport::DNS->new;

@@ -337,6 +337,48 @@ test_long_turn(struct test *t)
 	test_run(t, steps);
 }
 
+/* a socket by which nothing is heard */
+
+/* By which new questions leave. */
+static const struct dns_asker *
+asker_of(struct test *t)
+{
+	return (t->askers[0].question.set->servers[0].askers[0]);
+}
+
+static void
+deaf_ask(struct test *t)
+{
+	const struct dns_asker *deaf;
+
+	ask(t, 0, "drop.test", AF_INET);
+	deaf = asker_of(t);
+	ask(t, 1, "drop.test", AF_INET6);
+	ok(asker_of(t) == deaf, "questions leave by the same socket");
+	asker_of(t)->server->askers[0]->deaf = true;
+	ask(t, 2, "a.test", AF_INET);
+	ok(asker_of(t) != deaf, "but not by one that cannot be watched");
+}
+
+static void
+deaf_end(struct test *t)
+{
+	is_int(t->askers[0].reason, REASON_DNS_TIMEOUT, "by which one is lost");
+	is_int(t->askers[2].n, 2, "and are answered");
+}
+
+static void
+test_deaf(struct test *t)
+{
+	static void (*const steps[])(
+	    struct test *) = { deaf_ask, deaf_end, NULL };
+
+	test_open(t);
+	t->conf.tries = 1;
+	write_resolv_conf("nameserver 127.0.0.1\n");
+	test_run(t, steps);
+}
+
 /* many questions, and the end of the channel with them */
 
 /* Asks from askers[i] on until no more may be asked for the client; returns
@@ -411,6 +453,7 @@ main(void)
 	test_kept(&t);
 	test_configured(&t);
 	test_long_turn(&t);
+	test_deaf(&t);
 	test_full(&t);
 	(void)unlink(path);
 	return (done_testing());

@@ -25,6 +25,7 @@ void
 dns_channel_join(
     struct dns_channel *ch, struct dns_question *q, uint64_t client)
 {
+	dns_question_join(q);
 	if (dns_clients_questions(ch, client) + 1 >= q->who->questions)
 		return;
 	dns_clients_move(q, client);

@@ -68,6 +68,7 @@ struct dns_question {
 	bool no_memory;
 	bool shortage;			    /* something of our own was short */
 	const char *words[NAMESERVERS_MAX]; /* of each, as in order; static */
+	bool joined; /* when its last try was under way */
 	bool is_due;
 	TAILQ_ENTRY(dns_question) due;
 };
@@ -89,8 +90,12 @@ void dns_channel_free(struct dns_channel *);
  */
 void dns_channel_ask(struct dns_channel *, struct dns_question *);
 
-/* One more client waits for the answer to a question that is under way: it is
- * of the share of that one which has the fewer questions. */
+/*
+ * One more client waits for the answer to a question that is under way: it is
+ * of the share of that one which has the fewer questions. One that comes when
+ * nothing more would be sent has each server asked once more, if all are
+ * silent; those who come after that have not.
+ */
 void dns_channel_join(
     struct dns_channel *, struct dns_question *, uint64_t client);
 

@@ -145,7 +145,8 @@ dns_asker_worn(const struct dns_asker *asker)
 {
 	int64_t now = loop_now(channel_of(asker)->loop);
 
-	return (asker->awaited != 0 && (asker->worn >= WORN_QUESTIONS ||
+	return (asker->awaited != 0 && (asker->deaf || asker->unheard ||
+					   asker->worn >= WORN_QUESTIONS ||
 					   asker->strays >= WORN_STRAYS ||
 					   now >= asker->since + WORN_TIME));
 }

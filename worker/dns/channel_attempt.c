@@ -172,6 +172,7 @@ dns_attempt_unheard(struct dns_question *q)
 
 	if (a == NULL || a->number != q->tries)
 		return;
+	a->asker->unheard = true;
 	if (a->asker->deaf)
 		q->shortage = true;
 	else if (!a->asker->former)

@@ -276,6 +276,28 @@ arm(struct dns_question *q, const struct dns_asker *asker)
 	timer_arm(loop_timers(loop), &q->timer, q->until);
 }
 
+static size_t
+tries_of(const struct dns_question *q)
+{
+	return (q->set->n * (size_t)channel_of(q)->conf->tries);
+}
+
+void
+dns_question_join(struct dns_question *q)
+{
+	if (q->tries >= tries_of(q))
+		q->joined = true;
+}
+
+/* A server that fails has said so but now. */
+static bool
+is_over(const struct dns_question *q)
+{
+	bool more = q->joined && !q->failed;
+
+	return (q->tries >= tries_of(q) + (more ? q->set->n : 0));
+}
+
 /* One more try; the first of each server by its first asker. */
 static void
 try(struct dns_question *q)
@@ -285,7 +307,7 @@ try(struct dns_question *q)
 	struct dns_asker *asker;
 	int error;
 
-	if (q->tries >= n * (size_t)channel_of(q)->conf->tries) {
+	if (is_over(q)) {
 		give_up(q);
 		return;
 	}
@@ -307,7 +329,7 @@ dns_question_begin(struct dns_question *q)
 {
 	q->tries = 0;
 	q->until = 0;
-	q->failed = q->no_memory = q->shortage = false;
+	q->failed = q->no_memory = q->shortage = q->joined = false;
 	memset(q->words, 0, sizeof(q->words));
 	LIST_INIT(&q->attempts);
 	q->stream = NULL;

@@ -38,7 +38,7 @@ open_cb(int family, int type, int protocol, void *arg)
 	int fd = -1;
 
 	asker->error = 0;
-	asker->deaf = false;
+	asker->deaf = asker->unheard = false;
 	asker->since = loop_now(ch->loop);
 	asker->worn = asker->strays = 0;
 	errno = EMFILE;

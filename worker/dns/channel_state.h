@@ -114,9 +114,10 @@ struct dns_asker {
 	int64_t patience; /* with a server, ns; what comes then is late */
 	int64_t timeout;  /* ns, after which c-ares awaits an answer no more */
 	int error;	  /* of the last call on a socket that failed */
-	bool deaf;	  /* its socket could not be watched */
-	/* Of its socket: since when, how many were asked by it, and how many
-	 * answers came that fit none. */
+	/* Of its socket: it could not be watched; a try by it had no answer;
+	 * since when, how many were asked by it, and how many answers came that
+	 * fit none. */
+	bool deaf, unheard;
 	int64_t since;
 	unsigned worn, strays;
 	unsigned ended; /* questions, so far */
@@ -224,6 +225,8 @@ void dns_places_timer(struct timer *);
 /* channel_question.c */
 /* Begins; and goes on where it has to be asked again. */
 void dns_question_begin(struct dns_question *);
+/* One more client waits for its answer. */
+void dns_question_join(struct dns_question *);
 /* What the channel's task does: goes on with all that are due. */
 void dns_question_task(struct loop_task *);
 /* The last of it: cb. NULL: the channel is being freed. */
@@ -273,8 +276,9 @@ void dns_attempt_forget_all(struct dns_question *);
 int dns_asker_new(struct dns_asker **, struct dns_server *, bool again);
 /* Ends its questions. Not to be called from within c-ares. */
 void dns_asker_free(struct dns_asker *);
-/* Has it been asked by one source port for long, or often? Who guesses at
- * questions has the more time the longer that is open (RFC 5452). */
+/* Has it been asked by one source port for long, or often, or in vain? Who
+ * guesses at questions has the more time the longer that is open (RFC 5452);
+ * and what swallowed one question may swallow the next by the same port. */
 bool dns_asker_worn(const struct dns_asker *);
 
 /* channel_watch.c; the argument is the asker */
