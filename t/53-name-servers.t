@@ -359,6 +359,35 @@ subtest 'the server and what it said are named' => sub {
 	$daemon->stop_ok;
 };
 
+# The addresses are those of an upstream that would serve.
+subtest 'what is not an address of the name is not used' => sub {
+	my $wrong = Sniport::DNS->new;
+	my $other = Sniport::DNS->new(zone => { '*.test' => $good });
+	my $record = sub {
+		my ($owner, $class, $data) = @_;
+		return $owner . pack 'nnN n/a*', 1, $class, 60, $data;
+	};
+	my ($own, $address) = ("\xc0\x0c", "\x7f\0\0\2");
+	$daemon = Sniport::Daemon->new(dns([ $wrong, $other ]));
+	for ([ 'of another name', $record->("\4evil\4test\0", 1, $address) ],
+		[ 'of a name that is none', $record->("\xff\xff", 1, $address) ],
+		[ 'of another class', $record->($own, 3, $address) ],
+		[ 'of three bytes', $record->($own, 1, "\x7f\0\0") ]) {
+		my ($title, $bytes) = @$_;
+		$wrong->all({ A => [], raw => [ 1, $bytes ] });
+		$daemon->reload(dns([ $wrong, $other ], tries => 1));
+		$other->clear;
+		ended_ok($daemon, name(), "$title: another server", @done);
+		is(scalar($other->questions), 1, "$title: is asked");
+		$daemon->reload(dns([$wrong], tries => 1));
+		my $line = ended_ok($daemon, name(), "$title: there is none",
+			reason => 'dns_failed', tried => undef);
+		is($line->{detail}, $wrong->server . ': malformed answer',
+			"$title: the audit line");
+	}
+	$daemon->stop_ok;
+};
+
 subtest 'an empty list is refused' => sub {
 	$daemon = Sniport::Daemon->new;
 	$daemon->configure(dns([]));

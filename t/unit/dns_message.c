@@ -28,13 +28,15 @@ begin(struct text *t, const struct dns_key *k)
 	t->bytes[2] |= 0x80;
 }
 
+/* A record whose name is at that place. */
 static void
-record(
-    struct text *t, unsigned type, uint32_t ttl, const char *data, size_t len)
+record_at(struct text *t, size_t owner, unsigned type, uint32_t ttl,
+    const char *data, size_t len)
 {
-	const uint8_t head[] = { 0xc0, 12, 0, (uint8_t)type, 0, 1,
-		(uint8_t)(ttl >> 24), (uint8_t)(ttl >> 16), (uint8_t)(ttl >> 8),
-		(uint8_t)ttl, 0, (uint8_t)len };
+	const uint8_t head[] = { (uint8_t)(0xc0 | owner >> 8), (uint8_t)owner,
+		0, (uint8_t)type, 0, 1, (uint8_t)(ttl >> 24),
+		(uint8_t)(ttl >> 16), (uint8_t)(ttl >> 8), (uint8_t)ttl, 0,
+		(uint8_t)len };
 	unsigned n = ((unsigned)t->bytes[6] << 8 | t->bytes[7]) + 1;
 
 	memcpy(t->bytes + t->len, head, sizeof(head));
@@ -42,6 +44,23 @@ record(
 	t->len += sizeof(head) + len;
 	t->bytes[6] = (uint8_t)(n >> 8);
 	t->bytes[7] = (uint8_t)n;
+}
+
+static void
+record(
+    struct text *t, unsigned type, uint32_t ttl, const char *data, size_t len)
+{
+	record_at(t, 12, type, ttl, data, len);
+}
+
+/* A CNAME record; returns where its target is. */
+static size_t
+alias(struct text *t, size_t owner, uint32_t ttl, const char *label)
+{
+	char target[] = { 1, label[0], (char)0xc0, 12 };
+
+	record_at(t, owner, CNAME, ttl, target, sizeof(target));
+	return (t->len - sizeof(target));
 }
 
 /* Of a copy of its own, so that a sanitizer sees the end. */
@@ -99,7 +118,6 @@ test_answers(void)
 
 	begin(&t, &key);
 	t.bytes[13] = 'D'; /* as others spell it */
-	record(&t, CNAME, 30, "\1x\xc0\x0c", 4);
 	record(&t, A, 60, "\x7f\0\0\2", 4);
 	record(&t, A, 60, "\x7f\0\0\2", 4);
 	record(&t, A, 0x80000000, "\x7f\0\0\3", 4);
@@ -116,8 +134,8 @@ test_answers(void)
 	    "is no answer to the other type");
 
 	begin(&t, &key6);
-	record(&t, AAAA, 60, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
-	record(&t, CNAME, 30, "\1x\xc0\x0c", 4);
+	record_at(&t, alias(&t, 12, 30, "x"), AAAA, 60,
+	    "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
 	is_int(take(&m, &t, t.len, &key6, false), 0, "an IPv4-mapped address");
 	is_int(m.addrs[0].family, AF_INET6, "stays one");
 	is_int(m.result.ttl, 30 * CLOCK_SEC, "the smallest TTL");
@@ -133,6 +151,91 @@ test_answers(void)
 	t.bytes[3] = DNS_RCODE_REFUSED;
 	is_int(take(&m, &t, t.len - 1, &key, false), 0, "of a failure");
 	is_int(m.rcode, DNS_RCODE_REFUSED, "nothing but the code is read");
+}
+
+/* Names as RFC 1035 section 4.1.4 compresses them. */
+static void
+test_chain(void)
+{
+	struct dns_message m;
+	struct text t;
+	size_t at, i;
+
+	begin(&t, &key);
+	for (i = 0, at = 12; i < 26; i++)
+		at = alias(&t, at, 100 - (uint32_t)i,
+		    &"abcdefghijklmnopqrstuvwxyz"[i]);
+	record_at(&t, at, A, 200, "\x7f\0\0\2", 4);
+	record(&t, A, 1, "\x7f\0\0\3", 4);
+	is_int(take(&m, &t, t.len, &key, false), 0, "a chain of CNAMEs");
+	is_int(m.result.naddrs, 1, "leads to what is at its end");
+	is_int(m.addrs[0].ip[3], 2, "alone");
+	is_int(m.result.ttl, 75 * CLOCK_SEC, "the smallest TTL on the way");
+
+	begin(&t, &key);
+	at = t.len + 12; /* where the first target will be */
+	alias(&t, 12, 60, "y");
+	record_at(&t, alias(&t, at, 60, "x"), A, 60, "\x7f\0\0\2", 4);
+	t.bytes[at + 1] = 'Y';
+	is_int(take(&m, &t, t.len, &key, false), 0, "spelt otherwise");
+	is_int(m.result.naddrs, 1, "it is the same name");
+
+	begin(&t, &key);
+	at = t.len + 12;
+	record(&t, 16, 60, "\1z\xc0\x0c", 4);
+	record_at(&t, at, A, 60, "\x7f\0\0\2", 4);
+	is_int(take(&m, &t, t.len, &key, false), -EBADMSG,
+	    "an address of a name that nothing leads to");
+	alias(&t, 12, 30, "z");
+	is_int(take(&m, &t, t.len, &key, false), 0, "a CNAME behind it does");
+	is_int(m.result.naddrs, 1, "so that it is taken");
+
+	begin(&t, &key);
+	at = alias(&t, 12, 60, "x");
+	record_at(&t, at, CNAME, 60, "\xc0\x0c", 2);
+	is_int(take(&m, &t, t.len, &key, false), 0, "a chain in a circle ends");
+	is_int(m.result.reason, REASON_DNS_NO_ADDRESS, "at no address");
+	record_at(&t, t.len + 40, A, 60, "\x7f\0\0\2", 4);
+	is_int(take(&m, &t, t.len, &key, false), -EBADMSG,
+	    "a name that is a pointer out of the message");
+}
+
+/* Addresses that are none, and names that are none. */
+static void
+test_wrong(void)
+{
+	struct dns_message m;
+	struct text t;
+	size_t i, taken = 0;
+
+	for (i = 0; i <= 5; i++) {
+		begin(&t, &key);
+		record(&t, A, 60, "\x7f\0\0\2\1", i);
+		taken += take(&m, &t, t.len, &key, false) == 0;
+	}
+	is_int(taken, 1, "an address of another length is not one");
+	record(&t, A, 60, "\x7f\0\0\2", 4);
+	is_int(take(&m, &t, t.len, &key, false), 0, "but with one");
+	is_int(m.result.naddrs, 1, "that alone is taken");
+	begin(&t, &key);
+	record(&t, A, 60, "\x7f\0\0\2", 4);
+	t.bytes[t.len - 11] = 3; /* CHAOS */
+	is_int(take(&m, &t, t.len, &key, false), -EBADMSG, "of another class");
+	t.bytes[3] |= DNS_RCODE_NXDOMAIN;
+	is_int(take(&m, &t, t.len, &key, false), 0,
+	    "it does not matter where the name does not exist");
+	for (i = 0, taken = 0; i < 8; i++) {
+		begin(&t, &key);
+		record_at(&t, t.len + i, A, 60, "\x7f\0\0\2", 4);
+		taken += take(&m, &t, t.len, &key, false) == 0;
+	}
+	is_int(taken, 0, "a pointer to itself, or ahead, is not a name");
+	begin(&t, &key);
+	record(&t, CNAME, 60, "\xc0\x0c\0", 3);
+	record(&t, A, 60, "\x7f\0\0\2", 4);
+	is_int(take(&m, &t, t.len, &key, false), 0,
+	    "nor does a CNAME with more than a name lead on");
+	is_int(m.result.naddrs, 1, "so that its own address is taken");
 }
 
 static void
@@ -260,6 +363,8 @@ main(void)
 {
 	test_question();
 	test_answers();
+	test_chain();
+	test_wrong();
 	test_malformed();
 	test_long();
 	test_head();

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/net/hostname.h"
+#include "worker/dns/name.h"
 
 #define HEADER_SIZE   12
 #define LABEL_MAX     63
@@ -18,14 +19,17 @@
 #define TYPE_AAAA     28
 #define TYPE_OPT      41
 
+/* So many CNAMEs may stand before the one that leads to them. */
+#define CHAIN_TURNS 8
+
 /* Where the reader is in a message. */
 struct cursor {
 	const uint8_t *bytes;
 	size_t len, at;
 };
 
-/* A record: what is before its name's end is not looked at. */
 struct record {
+	size_t owner; /* where its name is */
 	unsigned type, class;
 	uint32_t ttl;
 	const uint8_t *data;
@@ -204,6 +208,7 @@ take_record(struct cursor *c, struct record *r)
 {
 	const uint8_t *at;
 
+	r->owner = c->at;
 	if (!skip_name(c) || !has(c, 10))
 		return (false);
 	at = c->bytes + c->at;
@@ -231,17 +236,19 @@ holds_addr(const struct dns_message *m, const struct addr *addr)
 	return (false);
 }
 
-/* As it is: an IPv4-mapped address stays one, for the guard to unwrap. */
-static void
+/* As it is: an IPv4-mapped address stays one, for the guard to unwrap. False:
+ * it is not an address. */
+static bool
 add_addr(struct dns_message *m, const struct record *r, int family)
 {
 	struct addr addr = { .family = (uint16_t)family };
 
-	if (r->len != (family == AF_INET6 ? 16 : 4))
-		return;
+	if (r->class != CLASS_IN || r->len != (family == AF_INET6 ? 16 : 4))
+		return (false);
 	memcpy(addr.ip, r->data, r->len);
 	if (!holds_addr(m, &addr))
 		m->addrs[m->result.naddrs++] = addr;
+	return (true);
 }
 
 /* RFC 2181 section 8: beyond 2^31-1 it is 0. */
@@ -254,26 +261,72 @@ lower_ttl(int64_t *ttl, uint32_t seconds)
 		*ttl = t;
 }
 
-/* The addresses of the family, each once, and the smallest TTL of all that led
- * to them. Of the rest of a long answer nothing is wanted. */
+/* A CNAME record of that name, with nothing behind its target? */
+static bool
+leads_on(const struct cursor *c, const struct record *r, size_t name)
+{
+	struct cursor target = { c->bytes, c->at, c->at - r->len };
+
+	return (r->type == TYPE_CNAME && r->class == CLASS_IN &&
+		dns_name_equal(c->bytes, c->len, r->owner, name) &&
+		skip_name(&target) && target.at == target.len);
+}
+
+/* Where the name is that the CNAMEs lead to from the question: they may stand
+ * in any order, and in a circle. */
+static size_t
+follow_chain(
+    struct dns_message *m, const struct cursor *question_end, unsigned n)
+{
+	size_t name = HEADER_SIZE, before;
+	unsigned turn, i;
+	struct record r;
+
+	for (turn = 0; turn <= CHAIN_TURNS; turn++) {
+		struct cursor c = *question_end;
+
+		before = name;
+		for (i = 0; i < n && take_record(&c, &r); i++) {
+			if (!leads_on(&c, &r, name))
+				continue;
+			name = c.at - r.len;
+			lower_ttl(&m->result.ttl, r.ttl);
+		}
+		if (name == before)
+			break;
+	}
+	return (name);
+}
+
+/*
+ * The addresses of the family, each once, and the smallest TTL of all that led
+ * to them. Of the rest of a long answer nothing is wanted. One that has nothing
+ * but addresses that are of another name, or are not addresses, is malformed
+ * (RFC 5452 section 6).
+ */
 static int
 take_records(struct dns_message *m, struct cursor *c, unsigned n,
     const struct dns_key *key, bool cut)
 {
 	unsigned type = dns_message_type(key->family);
+	size_t name = follow_chain(m, c, n);
+	bool wrong = false;
 	struct record r;
 
 	for (; n > 0 && m->result.naddrs < DNS_MESSAGE_ADDRS_MAX; n--) {
 		if (!take_record(c, &r))
 			return (cut ? 0 : -EBADMSG);
-		if (r.class != CLASS_IN ||
-		    (r.type != type && r.type != TYPE_CNAME))
+		if (r.type != type)
 			continue;
-		lower_ttl(&m->result.ttl, r.ttl);
-		if (r.type == type)
-			add_addr(m, &r, key->family);
+		if (dns_name_equal(c->bytes, c->len, r.owner, name) &&
+		    add_addr(m, &r, key->family))
+			lower_ttl(&m->result.ttl, r.ttl);
+		else
+			wrong = true;
 	}
-	return (0);
+	wrong = wrong && m->result.naddrs == 0 && !cut &&
+		m->rcode == DNS_RCODE_NONE;
+	return (wrong ? -EBADMSG : 0);
 }
 
 /* RFC 6891 section 6.1.3. A message has room for few records: each is 11 bytes

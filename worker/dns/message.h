@@ -61,7 +61,8 @@ struct dns_message {
 /*
  * Reads the answer to a question. cut: only the beginning of it is there, and
  * a record that ends beyond it is left out, as in one that is truncated. 0, or
- * -EBADMSG: it is malformed, or answers another question. The time that this
+ * -EBADMSG: it is malformed, answers another question, or has addresses of
+ * other names alone, to which no CNAME leads. The time that this
  * takes is proportional to the length.
  */
 int dns_message_read(struct dns_message *, const uint8_t *bytes, size_t len,
