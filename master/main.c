@@ -12,9 +12,9 @@
 #include "master/check.h"
 #include "master/findings.h"
 #include "master/generation.h"
-#include "master/master.h"
 #include "master/options.h"
 #include "master/query.h"
+#include "master/start.h"
 #include "master/version.h"
 
 #define EXIT_USAGE 2
@@ -96,7 +96,7 @@ run(const struct options *o)
 	case OPTIONS_QUERY:
 		return (query(o));
 	}
-	return (master_run(o->file));
+	return (start_master(o->file));
 }
 
 int

@@ -61,7 +61,8 @@ struct master {
 	bool done;	/* the error log says so: nothing more goes there */
 };
 
-/* Runs until it is told to stop. Returns the exit status. */
-int master_run(const char *file);
+/* Waits and does what is to be done, until a stop is over. 0 or -errno: it
+ * cannot wait. */
+int master_loop(struct master *);
 
 #endif

@@ -1,0 +1,148 @@
+/* Sets up what the master's loop needs, runs it, and clears up behind it. */
+#include "master/start.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/fd.h"
+#include "common/log/log.h"
+#include "common/log/sink.h"
+#include "common/shm/shm.h"
+#include "master/generation.h"
+#include "master/legacy.h"
+#include "master/master.h"
+#include "master/signals.h"
+
+static int
+open_epoll(struct master *m)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
+
+	m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (m->epoll_fd < 0 ||
+	    epoll_ctl(m->epoll_fd, EPOLL_CTL_ADD, m->signal_fd, &ev) != 0)
+		return (-errno);
+	return (0);
+}
+
+/* Where children are left (epoll failed), they see their control sockets
+ * close, and drain. */
+static void
+fini(struct master *m)
+{
+	struct crew *crew;
+	struct child *c;
+
+	legacy_fini(m);
+	listener_fini(&m->listeners);
+	while ((crew = TAILQ_FIRST(&m->crews)) != NULL) {
+		while ((c = TAILQ_FIRST(&crew->children)) != NULL)
+			crew_forget(c, m->shm);
+		TAILQ_REMOVE(&m->crews, crew, entry);
+		crew_free(crew);
+	}
+	logs_fini(&m->logs);
+	fetch_fini(m);
+	regain_fini(&m->regain);
+	findings_fini(&m->findings);
+	shm_free(m->shm);
+	notify_close(&m->notify);
+	fd_close(&m->epoll_fd);
+	fd_close(&m->signal_fd);
+}
+
+static int
+init(struct master *m, const char **step)
+{
+	int error;
+
+	*step = "limits";
+	error = privilege_limits();
+	if (error != 0)
+		return (error);
+	/* Else it would be the first to fail that is told. */
+	*step = NULL;
+	error = privilege_check_least(&m->findings);
+	if (error != 0)
+		return (error);
+	*step = "signals";
+	error = signals_open(m);
+	if (error != 0)
+		return (error);
+	*step = "epoll";
+	error = open_epoll(m);
+	if (error != 0)
+		return (error);
+	m->logs.epoll_fd = m->epoll_fd;
+	*step = "shared memory";
+	return (shm_new(&m->shm));
+}
+
+/* A writer needs no keys, whoever's they are. */
+static void
+forget_keys(void *arg)
+{
+	struct master *m = arg;
+	struct crew *crew;
+
+	TAILQ_FOREACH (crew, &m->crews, entry)
+		if (crew->generation != NULL)
+			generation_forget_keys(crew->generation);
+	if (m->loading != NULL)
+		generation_forget_keys(m->loading);
+}
+
+int
+start_master(const char *file)
+{
+	struct master m = { .file = file,
+		.epoll_fd = -1,
+		.signal_fd = -1,
+		.reload_wanted = true,
+		.limit_at = CLOCK_NEVER,
+		.logs_until = CLOCK_NEVER };
+	const struct writer_forget forget = { forget_keys, &m };
+	struct sink *sink = NULL;
+	struct log *log = NULL;
+	const char *step;
+	int error;
+
+	TAILQ_INIT(&m.crews);
+	TAILQ_INIT(&m.legacies);
+	listener_init(&m.listeners);
+	fetch_init(&m.fetch);
+	regain_init(&m.regain);
+	findings_init(&m.findings);
+	logs_init(&m.logs, -1, &forget);
+	notify_open(&m.notify);
+	/* Of all whose keys are read here, a worker shall have its own
+	 * alone. */
+	alloc_wipe(true);
+	error = init(&m, &step);
+	if (error == 0) {
+		step = "stderr";
+		error = sink_open(&sink, "stderr");
+	}
+	if (error == 0)
+		error = log_new(&log, sink, LOG_LEVEL_WARNING, "master");
+	m.log = log;
+	if (error == 0) {
+		step = "epoll_wait";
+		error = master_loop(&m);
+	}
+	findings_print(&m.findings, stderr);
+	if (error != 0 && step != NULL)
+		fprintf(stderr, "%ssniport: %s: %s\n",
+		    sink_is_journal(STDERR_FILENO) ? "<3>" : "", step,
+		    strerror(-error));
+	fini(&m);
+	log_free(log);
+	sink_close(sink);
+	return (error != 0 ? EXIT_FAILURE : m.exit_status);
+}
