@@ -161,7 +161,7 @@ $who->line_ok('1.2: a curve that is not among the groups', $long,
 is_refused('1.3: a forged record in the midst of it', $good, 'tls_handshake',
 	version => '1.3', cut => 1, bytes => "\x17\x03\x03\0\x20" . 'x' x 32);
 is_refused('1.2: a record of no version in the midst of it', $good,
-	'tls_version', version => '1.2', cut => 1, bytes => "\x16\x07\x03\0\x20" . 'x' x 32);
+	'tls_handshake', version => '1.2', cut => 1, bytes => "\x16\x07\x03\0\x20" . 'x' x 32);
 
 $daemon->stop_ok;
 done_testing;
