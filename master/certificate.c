@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "common/conf/conf.h"
+#include "common/tls/library.h"
 #include "master/pem.h"
 
 #define FILE_MAX (1024 * 1024)
@@ -129,7 +130,7 @@ check_mode(const struct pem_file *file)
 static int
 check_order(STACK_OF(X509) * chain, const struct pem_file *file)
 {
-	for (int i = 1; i < sk_X509_num(chain); i++) {
+	for (int i = 1; i < (int)sk_X509_num(chain); i++) {
 		X509 *subject = sk_X509_value(chain, i - 1);
 		X509 *issuer = sk_X509_value(chain, i);
 
@@ -152,7 +153,7 @@ check_dates(STACK_OF(X509) * chain, const struct pem_file *file)
 {
 	time_t now = time(NULL), soon = now + DAYS_SOON * DAY;
 
-	for (int i = 0; i < sk_X509_num(chain); i++) {
+	for (int i = 0; i < (int)sk_X509_num(chain); i++) {
 		X509 *cert = sk_X509_value(chain, i);
 		const ASN1_TIME *end = X509_get0_notAfter(cert);
 		const ASN1_TIME *begin = X509_get0_notBefore(cert);
@@ -197,7 +198,7 @@ use(SSL_CTX *ctx, STACK_OF(X509) * chain, const struct pem_file *chain_file,
 			pem_finding(chain_file, LOG_LEVEL_ERROR,
 			    "has a key of the same type (%s) as another "
 			    "certificate; give one of each type",
-			    OBJ_nid2sn(EVP_PKEY_get_base_id(key)));
+			    OBJ_nid2sn(library_key_type(key)));
 		else
 			pem_failed(chain_file, "cannot be used");
 		ERR_clear_error();
@@ -207,9 +208,27 @@ use(SSL_CTX *ctx, STACK_OF(X509) * chain, const struct pem_file *chain_file,
 	return (result);
 }
 
+static void
+note_key(struct certificate_keys *keys, const EVP_PKEY *key)
+{
+	switch (library_key_type(key)) {
+	case EVP_PKEY_RSA:
+		keys->rsa = true;
+		break;
+	case EVP_PKEY_RSA_PSS:
+		keys->rsa_pss = true;
+		break;
+	case EVP_PKEY_EC:
+	case EVP_PKEY_ED25519:
+	case EVP_PKEY_ED448:
+		keys->ecdsa = true;
+		break;
+	}
+}
+
 int
-certificate_load(
-    SSL_CTX *ctx, const struct conf *conf, size_t i, struct findings *f)
+certificate_load(SSL_CTX *ctx, const struct conf *conf, size_t i,
+    struct certificate_keys *keys, struct findings *f)
 {
 	const struct conf_certificate *c = &conf->tls.certificates[i];
 	const struct pem_file chain_file = { conf, &c->chain, f };
@@ -225,6 +244,8 @@ certificate_load(
 		check_dates(chain, &chain_file);
 		result = use(ctx, chain, &chain_file, key, &key_file);
 	}
+	if (result == 0)
+		note_key(keys, key);
 	EVP_PKEY_free(key);
 	sk_X509_pop_free(chain, X509_free);
 	return (result);

@@ -3,16 +3,23 @@
 #define MASTER_CERTIFICATE_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 struct conf;
 struct findings;
 
+/* Of which kinds the keys of certificates are. */
+struct certificate_keys {
+	bool rsa, rsa_pss, ecdsa;
+};
+
 /*
  * Reads chain and key of conf->tls.certificates[i], checks that they belong
- * together and that the chain is in order, and adds them to the context. 0;
- * -EINVAL with the causes in findings.
+ * together and that the chain is in order, and adds them to the context
+ * and the kind of their key to keys. 0; -EINVAL with the causes in findings.
  */
-int certificate_load(
-    SSL_CTX *, const struct conf *, size_t i, struct findings *);
+int certificate_load(SSL_CTX *, const struct conf *, size_t i,
+    struct certificate_keys *keys, struct findings *);
 
 #endif

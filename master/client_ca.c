@@ -165,13 +165,13 @@ add_all(SSL_CTX *ctx, EVP_MD_CTX *digest, const struct client_ca *ca)
 	X509_CRL *crl;
 	int i;
 
-	for (i = 0; i < sk_X509_num(ca->authorities); i++)
+	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++)
 		if (!add_authority(
 			ctx, ca, sk_X509_value(ca->authorities, i)) ||
 		    !digest_authority(
 			digest, sk_X509_value(ca->authorities, i)))
 			return (false);
-	for (i = 0; i < sk_X509_CRL_num(ca->crls); i++) {
+	for (i = 0; i < (int)sk_X509_CRL_num(ca->crls); i++) {
 		crl = sk_X509_CRL_value(ca->crls, i);
 		if (client_ca_signed(ca, crl) &&
 		    (!add_crl(store, crl) || !digest_crl(digest, crl)))
@@ -209,7 +209,7 @@ set_session_context(SSL_CTX *ctx, EVP_MD_CTX *digest, struct findings *f)
 	    SSL_CTX_set_session_id_context(ctx, context, len) == 1)
 		return (0);
 	findings_add(f, LOG_LEVEL_ERROR, "tls: set session id context: %s",
-	    pem_reason());
+	    pem_reason((char[PEM_REASON_SIZE]){ 0 }));
 	return (-EINVAL);
 }
 
@@ -247,8 +247,8 @@ use(SSL_CTX *ctx, const struct conf *conf, const struct client_ca *ca,
 	    EVP_DigestUpdate(digest, service, sizeof(service)) != 1 ||
 	    EVP_DigestUpdate(digest, auth, sizeof(*auth)) != 1 ||
 	    !add_all(ctx, digest, ca)) {
-		findings_add(
-		    f, LOG_LEVEL_ERROR, "tls: set up: %s", pem_reason());
+		findings_add(f, LOG_LEVEL_ERROR, "tls: set up: %s",
+		    pem_reason((char[PEM_REASON_SIZE]){ 0 }));
 		result = -EINVAL;
 	}
 	if (result == 0)

@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
+#include "common/tls/library.h"
 #include "master/pem.h"
 
 /* Ends sooner: worth a warning. */
@@ -46,7 +47,7 @@ client_ca_orphan(const struct client_ca *ca, X509 *cert)
 
 	if (self_issued(cert) || !is_authority(cert))
 		return (false);
-	for (i = 0; i < sk_X509_num(ca->authorities); i++)
+	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++)
 		if (X509_check_issued(
 			sk_X509_value(ca->authorities, i), cert) == X509_V_OK)
 			return (false);
@@ -60,7 +61,7 @@ client_ca_signed(const struct client_ca *ca, X509_CRL *crl)
 	X509 *cert;
 	int i;
 
-	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
+	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++) {
 		cert = sk_X509_value(ca->authorities, i);
 		if (X509_NAME_cmp(X509_get_subject_name(cert),
 			X509_CRL_get_issuer(crl)) != 0)
@@ -89,12 +90,12 @@ renewed(const struct client_ca *ca, X509 *cert, time_t when)
 	X509 *other;
 	int i;
 
-	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
+	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++) {
 		other = sk_X509_value(ca->authorities, i);
 		if (X509_NAME_cmp(X509_get_subject_name(other),
 			X509_get_subject_name(cert)) == 0 &&
-		    EVP_PKEY_eq(
-			X509_get0_pubkey(other), X509_get0_pubkey(cert)) == 1 &&
+		    library_same_key(
+			X509_get0_pubkey(other), X509_get0_pubkey(cert)) &&
 		    in_force(other, when))
 			return (true);
 	}
@@ -146,7 +147,7 @@ mistaken(X509 *a, X509 *b, time_t now)
 {
 	return (X509_NAME_cmp(
 		    X509_get_subject_name(a), X509_get_subject_name(b)) == 0 &&
-		EVP_PKEY_eq(X509_get0_pubkey(a), X509_get0_pubkey(b)) != 1 &&
+		!library_same_key(X509_get0_pubkey(a), X509_get0_pubkey(b)) &&
 		in_force(a, now) && in_force(b, now) && is_authority(b) &&
 		!told_apart(a, b));
 }
@@ -181,7 +182,7 @@ client_ca_check_authorities(
 	X509 *cert;
 	int i;
 
-	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
+	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++) {
 		cert = sk_X509_value(ca->authorities, i);
 		if (is_authority(cert))
 			check_name(ca, i, file, now);
@@ -212,7 +213,7 @@ has_crl(const struct client_ca *ca, const X509_NAME *issuer, const time_t *now)
 	X509_CRL *crl;
 	int i;
 
-	for (i = 0; i < sk_X509_CRL_num(ca->crls); i++) {
+	for (i = 0; i < (int)sk_X509_CRL_num(ca->crls); i++) {
 		crl = sk_X509_CRL_value(ca->crls, i);
 		if (X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer) == 0 &&
 		    client_ca_signed(ca, crl) &&
@@ -257,9 +258,9 @@ client_ca_check_crls(const struct client_ca *ca, const struct pem_file *file)
 	X509 *cert;
 	int i;
 
-	for (i = 0; i < sk_X509_CRL_num(ca->crls); i++)
+	for (i = 0; i < (int)sk_X509_CRL_num(ca->crls); i++)
 		check_crl(ca, i, file, now);
-	for (i = 0; i < sk_X509_num(ca->authorities); i++) {
+	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++) {
 		cert = sk_X509_value(ca->authorities, i);
 		if ((is_authority(cert) || self_issued(cert)) &&
 		    !has_crl(ca, X509_get_subject_name(cert), NULL))

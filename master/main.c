@@ -1,14 +1,13 @@
 /* sniport: an egress proxy for TCP. Chooses what the process is to be. */
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/conf/conf.h"
+#include "common/tls/library.h"
 #include "master/check.h"
 #include "master/findings.h"
 #include "master/generation.h"
@@ -108,8 +107,7 @@ main(int argc, char **argv)
 
 	if (fill_standard_streams() != 0)
 		return (EXIT_FAILURE);
-	/* Before the library's first allocation: it takes no other later. */
-	if (CRYPTO_set_mem_functions(alloc_get, alloc_resize, alloc_free) != 1)
+	if (library_start() != 0)
 		return (EXIT_FAILURE);
 	if (options_parse(&o, argc, argv, error, sizeof(error)) != 0) {
 		fprintf(stderr, "sniport: %s; see sniport -h\n", error);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "common/base/fd.h"
+#include "common/tls/library.h"
 #include "master/findings.h"
 
 void
@@ -33,9 +34,9 @@ pem_finding(
 }
 
 const char *
-pem_reason(void)
+pem_reason(char buf[PEM_REASON_SIZE])
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	const char *reason = library_reason(ERR_peek_error(), buf);
 
 	ERR_clear_error();
 	return (reason != NULL ? reason : "unknown error");
@@ -44,7 +45,8 @@ pem_reason(void)
 void
 pem_failed(const struct pem_file *file, const char *action)
 {
-	pem_finding(file, LOG_LEVEL_ERROR, "%s: %s", action, pem_reason());
+	pem_finding(file, LOG_LEVEL_ERROR, "%s: %s", action,
+	    pem_reason((char[PEM_REASON_SIZE]){ 0 }));
 }
 
 int

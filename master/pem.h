@@ -23,12 +23,14 @@ struct pem_file {
 void pem_finding(const struct pem_file *, enum log_level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same as an error with OpenSSL's reason for what just failed: "...: path:
- * action: reason". */
+/* The same as an error with the library's reason for what just failed: "...:
+ * path: action: reason". */
 void pem_failed(const struct pem_file *, const char *action);
 
-/* OpenSSL's reason for what just failed, which it then forgets; static. */
-const char *pem_reason(void);
+/* The library's reason for what just failed, which it then forgets: static or
+ * in buf. */
+#define PEM_REASON_SIZE 80
+const char *pem_reason(char buf[PEM_REASON_SIZE]);
 
 /* The whole file, of at most max bytes, followed by a NUL. 0 with *data owned
  * by the caller; -EINVAL with a finding. */

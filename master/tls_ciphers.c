@@ -11,6 +11,8 @@
 
 #include "common/base/piece.h"
 #include "common/conf/conf.h"
+#include "common/tls/library.h"
+#include "master/certificate.h"
 #include "master/findings.h"
 #include "master/pem.h"
 
@@ -19,8 +21,8 @@
 
 struct ciphers {
 	STACK_OF(SSL_CIPHER) * listed;	/* borrowed: all of tls.ciphers */
-	STACK_OF(SSL_CIPHER) * enabled; /* owned: what OpenSSL may agree to */
-	bool rsa, rsa_pss, ecdsa;	/* certificates by their keys */
+	STACK_OF(SSL_CIPHER) * enabled; /* owned: what may be agreed to */
+	const struct certificate_keys *keys;
 };
 
 /* Those of a kind: the first by name, and how many there are. */
@@ -29,41 +31,18 @@ struct some {
 	int n;
 };
 
-static void
-note_key(struct ciphers *c, X509 *cert)
-{
-	EVP_PKEY *key = X509_get0_pubkey(cert);
-
-	switch (key != NULL ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE) {
-	case EVP_PKEY_RSA:
-		c->rsa = true;
-		break;
-	case EVP_PKEY_RSA_PSS:
-		c->rsa_pss = true;
-		break;
-	case EVP_PKEY_EC:
-	case EVP_PKEY_ED25519:
-	case EVP_PKEY_ED448:
-		c->ecdsa = true;
-		break;
-	}
-}
-
 static int
-ciphers_init(struct ciphers *c, SSL_CTX *ctx)
+ciphers_init(
+    struct ciphers *c, SSL_CTX *ctx, const struct certificate_keys *keys)
 {
-	long next = SSL_CERT_SET_FIRST;
 	SSL *ssl = SSL_new(ctx);
 
-	*c = (struct ciphers){ .listed = SSL_CTX_get_ciphers(ctx) };
+	*c = (struct ciphers){ .listed = SSL_CTX_get_ciphers(ctx),
+		.keys = keys };
 	if (ssl == NULL)
 		return (-ENOMEM);
-	c->enabled = SSL_get1_supported_ciphers(ssl);
+	c->enabled = library_ciphers(ssl);
 	SSL_free(ssl);
-	while (SSL_CTX_set_current_cert(ctx, next) == 1) {
-		note_key(c, SSL_CTX_get0_certificate(ctx));
-		next = SSL_CERT_SET_NEXT;
-	}
 	ERR_clear_error();
 	return (0);
 }
@@ -88,7 +67,7 @@ weakness(const SSL_CIPHER *cipher)
 {
 	if (SSL_CIPHER_get_cipher_nid(cipher) == NID_undef)
 		return ("does not encrypt");
-	if (SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null)
+	if (library_anonymous(cipher))
 		return ("does not show who the server is");
 	return (NULL);
 }
@@ -103,12 +82,12 @@ is_usable(const struct ciphers *c, const SSL_CIPHER *cipher)
 	if (!is_enabled(c, cipher) || weakness(cipher) != NULL)
 		return (false);
 	if (SSL_CIPHER_get_auth_nid(cipher) == NID_auth_ecdsa)
-		return (ecdhe && c->ecdsa);
+		return (ecdhe && c->keys->ecdsa);
 	if (SSL_CIPHER_get_auth_nid(cipher) != NID_auth_rsa)
 		return (false);
 	if (ecdhe)
-		return (c->rsa || c->rsa_pss);
-	return (SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa && c->rsa);
+		return (c->keys->rsa || c->keys->rsa_pss);
+	return (SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa && c->keys->rsa);
 }
 
 /* Is it written by its name? Keywords stand for many, of which some may do
@@ -127,8 +106,8 @@ is_named(const char *list, const SSL_CIPHER *cipher)
 	return (false);
 }
 
-/* Words that lists of ciphers exclude from of old, although OpenSSL has none
- * of the kind any more. */
+/* Words that lists of ciphers exclude from of old, although the library has
+ * none of the kind any more. */
 static bool
 is_gone(struct piece word)
 {
@@ -136,7 +115,8 @@ is_gone(struct piece word)
 		"IDEA", "SEED", "MD5", "LOW", "MEDIUM", "EXP", "EXPORT",
 		"EXPORT40", "EXPORT56", "SSLv2", "DSS", "aDSS", "KRB5", "ADH",
 		"AECDH", "DH", "kDH", "kDHd", "kDHr", "aDH", "ECDH", "kECDH",
-		"kECDHe", "kECDHr", "aECDH", "PSK", "SRP", "CAMELLIA", "ARIA" };
+		"kECDHe", "kECDHr", "aECDH", "aNULL", "eNULL", "NULL", "PSK",
+		"SRP", "CAMELLIA", "ARIA" };
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -145,7 +125,7 @@ is_gone(struct piece word)
 	return (false);
 }
 
-/* OpenSSL passes over what it does not know, beside what it knows. */
+/* The library passes over what it does not know, beside what it knows. */
 static bool
 is_known(SSL_CTX *any, struct piece word)
 {
@@ -178,13 +158,28 @@ check_words(const struct conf *conf, struct findings *f)
 		if (is_known(any, (struct piece){ list, len }))
 			continue;
 		findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->tls.ciphers,
-		    "\"%.*s\" stands for no cipher of TLS 1.2 that OpenSSL "
+		    "\"%.*s\" stands for no cipher of TLS 1.2 that %s "
 		    "has: it is passed over",
-		    (int)(len < 64 ? len : 64), list);
+		    (int)(len < 64 ? len : 64), list, library_name());
 		told++;
 	}
 	SSL_CTX_free(any);
 	ERR_clear_error();
+}
+
+/* Where both kinds are in the list, somebody chose in which order. */
+static void
+check_chacha(const struct conf *conf, struct findings *f)
+{
+	const char *list = conf->tls.ciphers;
+
+	if (library_prefers_chacha() || strstr(list, "CHACHA20") == NULL ||
+	    strstr(list, "AES") == NULL)
+		return;
+	findings_add_at(f, LOG_LEVEL_WARNING, conf, &conf->tls.ciphers,
+	    "%s goes by the order of the list, also for a client that would "
+	    "rather have ChaCha20",
+	    library_name());
 }
 
 static void
@@ -210,7 +205,7 @@ check_weak(const struct ciphers *c, const struct conf *conf, struct findings *f)
 	char text[128];
 	int i;
 
-	for (i = 0; i < sk_SSL_CIPHER_num(c->listed); i++) {
+	for (i = 0; i < (int)sk_SSL_CIPHER_num(c->listed); i++) {
 		cipher = sk_SSL_CIPHER_value(c->listed, i);
 		if (weakness(cipher) == NULL)
 			continue;
@@ -243,7 +238,7 @@ check_usable(
 	char text[128];
 	int i, usable = 0;
 
-	for (i = 0; i < sk_SSL_CIPHER_num(c->listed); i++) {
+	for (i = 0; i < (int)sk_SSL_CIPHER_num(c->listed); i++) {
 		cipher = sk_SSL_CIPHER_value(c->listed, i);
 		if (!is_listed(cipher))
 			continue;
@@ -267,7 +262,8 @@ check_usable(
 }
 
 int
-tls_ciphers_check(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
+tls_ciphers_check(SSL_CTX *ctx, const struct conf *conf,
+    const struct certificate_keys *keys, struct findings *f)
 {
 	const struct conf_tls *tls = &conf->tls;
 	struct ciphers c;
@@ -281,10 +277,11 @@ tls_ciphers_check(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 		return (0);
 	}
 	check_words(conf, f);
-	error = ciphers_init(&c, ctx);
+	check_chacha(conf, f);
+	error = ciphers_init(&c, ctx, keys);
 	if (error != 0) {
-		findings_add(
-		    f, LOG_LEVEL_ERROR, "tls: set up: %s", pem_reason());
+		findings_add(f, LOG_LEVEL_ERROR, "tls: set up: %s",
+		    pem_reason((char[PEM_REASON_SIZE]){ 0 }));
 		return (-EINVAL);
 	}
 	error = check_weak(&c, conf, f);

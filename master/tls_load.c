@@ -6,22 +6,17 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <openssl/ssl.h>
 
 #include "common/base/clock.h"
 #include "common/base/piece.h"
 #include "common/conf/conf.h"
+#include "common/tls/library.h"
 #include "master/certificate.h"
 #include "master/client_ca.h"
 #include "master/findings.h"
 #include "master/pem.h"
 #include "master/tls_ciphers.h"
-
-/* OpenSSL 3.0 knows nothing of it. */
-#ifndef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION
-#define SSL_OP_NO_RX_CERTIFICATE_COMPRESSION 0
-#endif
 
 /*
  * What every connection gets (OpenSSL 3.0). SSL_OP_IGNORE_UNEXPECTED_EOF stays
@@ -31,11 +26,9 @@
 static void
 set_behaviour(SSL_CTX *ctx)
 {
-	SSL_CTX_set_options(ctx,
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
-		/* Nobody unknown is to have bytes of his unpacked. */
-		SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
+				     SSL_OP_NO_COMPRESSION |
+				     SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS |
@@ -45,13 +38,9 @@ set_behaviour(SSL_CTX *ctx)
 	 * are all that is needed, and one per handshake. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 1);
-	/* A relay cannot judge whether early data may be replayed: no ticket
-	 * invites it. What a client sends on another server's ticket is skipped
-	 * up to OpenSSL's default; 0 there (3.0) would end the handshake. */
-	SSL_CTX_set_max_early_data(ctx, 0);
 }
 
-/* The first group that OpenSSL does not know, "" where it is not one alone.
+/* The first group that the library does not know, "" where it is not one alone.
  * OpenSSL 3.5 also takes marks in front of a name, and / between groups. */
 static struct piece
 unknown_group(SSL_CTX *ctx, const char *list)
@@ -79,11 +68,12 @@ refuse_groups(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 	ERR_clear_error();
 	if (group.len > 0)
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->tls.groups,
-		    "\"%.*s\" is not a group that OpenSSL knows",
-		    (int)group.len, group.s);
+		    "\"%.*s\" is not a group that %s knows", (int)group.len,
+		    group.s, library_name());
 	else
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->tls.groups,
-		    "\"%s\" is not a list of groups that OpenSSL knows", list);
+		    "\"%s\" is not a list of groups that %s knows", list,
+		    library_name());
 }
 
 static int
@@ -94,12 +84,13 @@ set_parameters(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 
 	if (SSL_CTX_set_min_proto_version(ctx, tls->min_version) != 1) {
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &tls->min_version,
-		    "%s", pem_reason());
+		    "%s", pem_reason((char[PEM_REASON_SIZE]){ 0 }));
 		result = -EINVAL;
 	}
 	if (SSL_CTX_set_cipher_list(ctx, tls->ciphers) != 1) {
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &tls->ciphers,
-		    "%s: %s", tls->ciphers, pem_reason());
+		    "%s: %s", tls->ciphers,
+		    pem_reason((char[PEM_REASON_SIZE]){ 0 }));
 		result = -EINVAL;
 	}
 	if (SSL_CTX_set1_groups_list(ctx, tls->groups) != 1) {
@@ -112,31 +103,30 @@ set_parameters(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 int
 tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 {
+	struct certificate_keys keys = { false, false, false };
 	SSL_CTX *ctx;
 	int result;
 
 	ERR_clear_error();
-	/* Workers know what we had for chance when they were forked. The keys
-	 * of tickets shall not follow from that. */
-	(void)RAND_poll();
-	ctx = SSL_CTX_new(TLS_server_method());
+	ctx = library_context_new();
 	if (ctx == NULL) {
-		findings_add(
-		    f, LOG_LEVEL_ERROR, "tls: set up: %s", pem_reason());
+		findings_add(f, LOG_LEVEL_ERROR, "tls: set up: %s",
+		    pem_reason((char[PEM_REASON_SIZE]){ 0 }));
 		return (-EINVAL);
 	}
 	set_behaviour(ctx);
 	SSL_CTX_set_max_cert_list(ctx, conf->limits.handshake);
-	SSL_CTX_set_timeout(ctx, (long)(conf->tls.ticket_lifetime / CLOCK_SEC));
+	library_set_lifetime(
+	    ctx, (long)(conf->tls.ticket_lifetime / CLOCK_SEC));
 	result = set_parameters(ctx, conf, f);
 	if (client_ca_load(ctx, conf, f) != 0)
 		result = -EINVAL;
 	for (size_t i = 0; i < conf->tls.ncertificates; i++) {
-		if (certificate_load(ctx, conf, i, f) != 0)
+		if (certificate_load(ctx, conf, i, &keys, f) != 0)
 			result = -EINVAL;
 	}
 	if (result == 0)
-		result = tls_ciphers_check(ctx, conf, f);
+		result = tls_ciphers_check(ctx, conf, &keys, f);
 	if (result != 0)
 		SSL_CTX_free(ctx);
 	else

@@ -6,11 +6,11 @@
 
 #include <ares.h>
 #include <libconfig.h>
-#include <openssl/crypto.h>
 #include <seccomp.h>
 
 #include <commit.h> /* made by etc/commit */
 #include "common/base/alloc.h"
+#include "common/tls/library.h"
 
 #define SIZE	       64
 
@@ -59,9 +59,8 @@ version_print(FILE *out)
 {
 	fprintf(
 	    out, "sniport %s, commit %s\n", SNIPORT_VERSION, SNIPORT_COMMIT);
-	/* Its text begins with its name. */
-	print_library(
-	    out, "", OpenSSL_version(OPENSSL_VERSION), OPENSSL_VERSION_TEXT);
+	/* Their text begins with the name. */
+	print_library(out, "", library_running(), library_built());
 	print_library(out, "c-ares ", ares_version(NULL), ARES_VERSION_STR);
 	/* It has no function that tells. */
 	fprintf(out, "libconfig %d.%d.%d\n", LIBCONFIG_VER_MAJOR,

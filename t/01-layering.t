@@ -21,6 +21,8 @@ my %TLS = map { $_ => 1 } qw(
 	worker/tls/handshake.c master/tls_load.c master/tls_ciphers.c
 	master/certificate.h master/certificate.c
 	master/generation.c master/client_ca.c worker/tls/resume.c worker/tls/state.h
+	common/tls/library.h worker/tls/tickets.h worker/tls/tickets_awslc.c
+	worker/tls/tickets_openssl.c
 );
 
 chdir top() or die;

@@ -66,6 +66,12 @@ for my $row (table($directives, '(?:SETTING|LIST|GROUPS?)')) {
 }
 for my $row (table($directives, 'SETTING')) {
 	my $initial = $row->[6];
+	# By the library; the manual has both.
+	if ($initial eq 'LIBRARY_GROUPS') {
+		my ($openssl, $awslc) = map { slurp('common/tls/library.h') =~
+			/^#define LIBRARY_GROUPS_$_\s+"([^"]*)"/m } qw(OPENSSL AWSLC);
+		$initial = "$openssl, with AWS-LC $awslc";
+	}
 	$default{ path(@$row) } = $initial
 	    if $initial !~ /^CONF_(?:ABSENT|REQUIRED)$/;
 }

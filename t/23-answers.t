@@ -16,7 +16,7 @@ use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Peer;
-use Sniport::Test qw(deadline readable slow writable);
+use Sniport::Test qw(deadline readable slow tls_library writable);
 use Sniport::Upstream;
 
 # The kernel takes many answers before any wait in the worker: some 4 MB, or as
@@ -113,6 +113,9 @@ sub ends_ok {
 	return $got;
 }
 
+# AWS-LC owes a client one answer at a time, however often it asks, and ends a
+# session whose client wants to renegotiate.
+my $AWSLC = tls_library() eq 'AWS-LC';
 for my $reads (0, 1) {
 	for my $upstream ('silent', 'sending') {
 		my @u = (reads => $reads, upstream => $upstream, data => 1024);
@@ -122,10 +125,12 @@ for my $reads (0, 1) {
 		# Who reads, but asks far more often than anybody honest while
 		# much is on its way to it, may be told so.
 		$owing = 'done|tls_answers' if $upstream eq 'sending' && $reads;
+		$owing = $end if $AWSLC;
 		ends_ok($owing, 'ask', version => '1.3', @u);
 		ends_ok($owing, 'split', version => '1.3', @u, data => 8192,
 			count => $MANY / 3) if alone || $upstream eq 'sending';
-		my $got = ends_ok($owing, 'renegotiate', version => '1.2', @u);
+		my $got = ends_ok($AWSLC ? 'client_tls' : $owing,
+			'renegotiate', version => '1.2', @u);
 		# OpenSSL goes on behind an answer that it could not send.
 		cmp_ok($got->{bytes_from_client} / 1024, '<=', $HELD,
 			'nothing was taken behind the limit') if alone && !$reads;
@@ -145,8 +150,8 @@ for my $reads (0, 1) {
 		ends_ok('tls_records', 'update', version => '1.3', @u);
 		ends_ok("tls_records$answers", $_, version => '1.3', @u)
 		    for qw(ask split);
-		ends_ok("tls_records$answers", 'renegotiate', version => '1.2',
-			@u);
+		ends_ok($AWSLC ? 'client_tls' : "tls_records$answers",
+			'renegotiate', version => '1.2', @u);
 		for my $version ('1.2', '1.3') {
 			ends_ok('client_tls', $_, version => $version, @u)
 			    for qw(empty warning ccs ticket);

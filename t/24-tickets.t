@@ -16,7 +16,7 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::DNS;
 use Sniport::Record;
-use Sniport::Test qw(deadline poll readable);
+use Sniport::Test qw(deadline poll readable tls_library);
 use Sniport::Upstream;
 
 my $COUNT = 20;
@@ -143,13 +143,14 @@ resumes_ok('an upstream that resets', client(
 });
 
 # The answer to a KeyUpdate is sealed after the ticket, and comes behind it.
-# OpenSSL (3.0) gives it when it comes to the next message.
+# OpenSSL (3.0) gives it when it comes to the next message, AWS-LC when it has
+# data to send, which the sink never has.
 $client = client($sink, Sniport::Record::suite('1.3'));
 my $record = Sniport::Record->new($client);
 resumes_ok('a KeyUpdate', $client, sub {
 	$record->send($record->key_update(1), $record->key_update(1));
 	poll(sub { $client->fill(deadline(0)); @{ $client->{sessions} } });
-}, Sniport::Record::suite('1.3'));
+}, Sniport::Record::suite('1.3')) if tls_library() eq 'OpenSSL';
 $record->send($record->data('x'), $record->close_notify);
 is($client->wait_end, 'close_notify', 'a KeyUpdate: all can be read');
 

@@ -13,7 +13,7 @@ use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Peer;
-use Sniport::Test qw(certificate poll slow);
+use Sniport::Test qw(certificate poll slow tls_library);
 use Sniport::Upstream;
 
 # AES-CBC with the longest MAC has the largest frames.
@@ -27,6 +27,17 @@ my @CLIENTS = (
 	[ 'TLS 1.2, AES-CBC, small records', version => '1.2', ciphers => $CBC,
 		fragment => 512 ],
 );
+
+# AWS-LC has none with such a MAC.
+if (tls_library() eq 'AWS-LC') {
+	$CBC = 'ECDHE-ECDSA-AES256-SHA';
+	s/^TLS 1\.2, AES-CBC/TLS 1.2, AES-CBC, SHA-1/ for map { $_->[0] } @CLIENTS;
+	for my $client (@CLIENTS) {
+		my ($title, %option) = @$client;
+		$option{ciphers} = $CBC if $option{ciphers};
+		$client = [ $title, %option ];
+	}
+}
 
 my $daemon;
 

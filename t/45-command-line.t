@@ -9,7 +9,8 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Sniport::Alone; # where no port is taken
-use Sniport::Test qw(certificate run sniport temporary top write_file);
+use Sniport::Test qw(certificate run sniport temporary tls_library top
+	write_file);
 
 my $temporary = temporary();
 my $dir = "$temporary";
@@ -78,7 +79,7 @@ run_ok($_, [ $_ ], 0, qr/\Ausage: sniport .*-t .*-T .*-V .*-q .*-s /s,
 my $commit = qr/unknown|[0-9a-f]{12}(?:, changed)?/;
 my $built = qr/(?: \(built with [^()\n]+\))?/;
 run_ok($_, [ $_ ], 0, qr/\Asniport \d+\.\d+\.\d+, commit $commit
-OpenSSL 3[^()\n]*$built
+(?:OpenSSL 3[^()\n]*|AWS-LC [0-9.]+)$built
 c-ares 1[0-9.]+$built
 libconfig 1[0-9.]+
 libseccomp 2[0-9.]+$built

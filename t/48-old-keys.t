@@ -14,7 +14,7 @@ use POSIX ();
 use Test::More;
 
 use Sniport::Daemon;
-use Sniport::Test qw(build certificate poll run slow temporary);
+use Sniport::Test qw(build certificate poll run slow temporary tls_library);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -152,11 +152,15 @@ for my $type ('ec', 'rsa') {
 			'"; key = "' . $files[$_[0]][1] . '"; } );');
 	};
 	unlink "$dir/tickets";
+	# Nothing comes before the functions of a static library, so that the
+	# keys of its tickets are not known.
+	my $known = tls_library() eq 'OpenSSL';
 	my $daemon = Sniport::Daemon->new(@hosts, $tls->(0),
-		log => 'level = "info";', top => 'workers = 2;', environment => {
+		log => 'level = "info";', top => 'workers = 2;', $known ? (environment => {
 			LD_PRELOAD => build() . '/preload/tickets.so',
-			TICKET_KEYS => "$dir/tickets" });
+			TICKET_KEYS => "$dir/tickets" }) : ());
 	my $tickets = sub {
+		return map { +{} } 0 .. 9 if !$known;
 		open my $file, '<', "$dir/tickets" or die "$dir/tickets: $!";
 		my @lines = <$file>;
 		chomp @lines;
@@ -170,7 +174,7 @@ for my $type ('ec', 'rsa') {
 	}
 	ok(scalar found($memory, %{ $signs[0] }), "$type: a worker has its key");
 	is_deeply([ found($memory, %{ ($tickets->())[0] }) ],
-		[ 'ticket key 0', 'ticket key 1' ], "$type: and the keys of its tickets");
+		$known ? [ 'ticket key 0', 'ticket key 1' ] : [], "$type: and the keys of its tickets");
 
 	my $writers_ok = sub {
 		my ($title) = @_;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/tls/library.h"
+
 const char conf_required[] = "";
 
 /* Names the fields of any section's struct without an object. */

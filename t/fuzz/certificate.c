@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "t/unit/keys.h"
 #include "common/net/hostname.h"
 #include "worker/tls/identity.h"
 
@@ -21,7 +22,7 @@ static EVP_PKEY *key;
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	key = key_new(EVP_PKEY_ED25519, 0);
 	assert(key != NULL);
 	return (0);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "t/unit/keys.h"
 #include "worker/tls/ticket.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -25,7 +26,7 @@ name(X509_NAME *n)
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	EVP_PKEY *key = key_new(EVP_PKEY_ED25519, 0);
 	X509_CRL *crl = X509_CRL_new();
 	X509_NAME *issuer = X509_NAME_new();
 	ASN1_TIME *t = X509_gmtime_adj(NULL, -1000);

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "t/unit/keys.h"
 #include "worker/tls/client_hello.h"
 #include "worker/tls/handshake.h"
 #include "worker/tls/intake.h"
@@ -84,7 +85,7 @@ hello_cb(void *arg, const uint8_t *name, size_t len, enum reason *told)
 static EVP_PKEY *
 certify(SSL_CTX *ctx)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
+	EVP_PKEY *key = key_p256();
 	X509 *cert = X509_new();
 	X509_NAME *name = X509_get_subject_name(cert);
 

@@ -29,6 +29,8 @@ struct control {
 	_Atomic int32_t live;
 };
 
+void sdallocx(void *, size_t, int flags);
+
 static struct control *control;
 static bool in_worker;
 
@@ -145,6 +147,13 @@ free(void *p)
 		next = preload_real("free");
 	count(-1);
 	next(p);
+}
+
+/* AWS-LC frees by it where jemalloc has it. */
+void
+sdallocx(void *p, size_t size, int flags)
+{
+	free(p);
 }
 
 /* A system call that fails as it does when the kernel is short of something. */

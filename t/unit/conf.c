@@ -9,6 +9,7 @@
 
 #include "common/base/fd.h"
 #include "common/conf/table.h"
+#include "common/tls/library.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -97,7 +98,7 @@ test_defaults(void)
 	is_str(c->tls.certificates[0].chain, "/c.pem", "its chain");
 	is_str(c->tls.certificates[0].key, "/k.pem", "its key");
 	is_int(c->tls.min_version, 0x0303, "tls.min_version");
-	is_str(c->tls.groups, "X25519:P-256:P-384", "tls.groups");
+	is_str(c->tls.groups, LIBRARY_GROUPS, "tls.groups");
 	ok(strstr(c->tls.ciphers, "ECDHE-ECDSA-AES128-GCM-SHA256") != NULL &&
 		strstr(c->tls.ciphers, "CBC") == NULL,
 	    "tls.ciphers");
@@ -1077,7 +1078,11 @@ test_manual_entry(const char *manual, const struct conf_directive *d)
 		    &want, ".It Ic %s Takes %s; required.", path, description);
 	else
 		n = asprintf(&want, ".It Ic %s Takes %s; default %s.", path,
-		    description, d->initial);
+		    description,
+		    strcmp(d->initial, LIBRARY_GROUPS) == 0
+			? LIBRARY_GROUPS_OPENSSL
+			", with AWS-LC " LIBRARY_GROUPS_AWSLC
+			: d->initial);
 	if (n == -1)
 		exit(1);
 	if (!ok(strstr(manual, want) != NULL, "the manual has %s", path))

@@ -10,11 +10,13 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
+#include "t/unit/keys.h"
+
 static inline SSL_CTX *
 server_ctx(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	EVP_PKEY *key = EVP_EC_gen("P-256");
+	EVP_PKEY *key = key_p256();
 	X509 *cert = X509_new();
 
 	X509_gmtime_adj(X509_getm_notBefore(cert), 0);

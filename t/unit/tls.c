@@ -3,7 +3,6 @@
  * made to answer as it never should: what stands here in the place of its
  * functions counts the calls, and passes them on or not.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -21,6 +20,16 @@
 #include "worker/tls/stream.h"
 
 #define CHUNK 65536
+
+/* What the linker (--wrap) calls by these names. */
+int __real_SSL_read_ex(SSL *, void *, size_t, size_t *);
+int __wrap_SSL_read_ex(SSL *, void *, size_t, size_t *);
+int __real_SSL_get_error(const SSL *, int);
+int __wrap_SSL_get_error(const SSL *, int);
+int __real_SSL_shutdown(SSL *);
+int __wrap_SSL_shutdown(SSL *);
+int __real_SSL_accept(SSL *);
+int __wrap_SSL_accept(SSL *);
 
 static unsigned reads, shutdowns;
 static int lie; /* what SSL_get_error() says of each SSL_read_ex(), if not 0 */
@@ -43,50 +52,35 @@ answer_then_read(SSL *ssl, uint8_t *buf, size_t *n)
 }
 
 int
-SSL_read_ex(SSL *ssl, void *buf, size_t size, size_t *n)
+__wrap_SSL_read_ex(SSL *ssl, void *buf, size_t size, size_t *n)
 {
-	static int (*real)(SSL *, void *, size_t, size_t *);
-
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "SSL_read_ex");
 	if (ssl != server)
-		return (real(ssl, buf, size, n));
+		return (__real_SSL_read_ex(ssl, buf, size, n));
 	reads++;
 	if (answer > 0)
 		return (answer_then_read(ssl, buf, n));
-	return (lie != 0 ? 0 : real(ssl, buf, size, n));
+	return (lie != 0 ? 0 : __real_SSL_read_ex(ssl, buf, size, n));
 }
 
 int
-SSL_get_error(const SSL *ssl, int ret)
+__wrap_SSL_get_error(const SSL *ssl, int ret)
 {
-	static int (*real)(const SSL *, int);
-
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "SSL_get_error");
-	return (ssl == server && lie != 0 ? lie : real(ssl, ret));
+	return (
+	    ssl == server && lie != 0 ? lie : __real_SSL_get_error(ssl, ret));
 }
 
 int
-SSL_shutdown(SSL *ssl)
+__wrap_SSL_shutdown(SSL *ssl)
 {
-	static int (*real)(SSL *);
-
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "SSL_shutdown");
 	shutdowns += ssl == server;
-	return (real(ssl));
+	return (__real_SSL_shutdown(ssl));
 }
 
 int
-SSL_accept(SSL *ssl)
+__wrap_SSL_accept(SSL *ssl)
 {
-	static int (*real)(SSL *);
-
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "SSL_accept");
 	server = ssl;
-	return (real(ssl));
+	return (__real_SSL_accept(ssl));
 }
 
 static enum tls_alert
@@ -103,6 +97,24 @@ struct pair {
 	int fds[2];
 };
 
+/* AWS-LC does not pad. */
+#ifdef OPENSSL_IS_AWSLC
+#define PADS 0
+
+static void
+set_padding(SSL *ssl, size_t padding)
+{
+}
+#else
+#define PADS 1
+
+static void
+set_padding(SSL *ssl, size_t padding)
+{
+	SSL_set_block_padding(ssl, padding);
+}
+#endif
+
 static void
 begin_pair(struct pair *p, struct tls_context *context,
     struct tls_handshake **handshake)
@@ -113,7 +125,7 @@ begin_pair(struct pair *p, struct tls_context *context,
 	p->client = SSL_new(p->ctx);
 	SSL_set_fd(p->client, p->fds[1]);
 	/* OpenSSL 3.5 heeds it only here. */
-	SSL_set_block_padding(p->client, p->padding);
+	set_padding(p->client, p->padding);
 	SSL_set_tlsext_host_name(p->client, "a.test:1");
 	if (tls_handshake_new(handshake, context, p->fds[0], NULL) != 0)
 		abort();
@@ -318,8 +330,10 @@ test_cost(struct tls_context *context, struct buffers *buffers)
 	for (i = 0; i < 4; i++)
 		SSL_write(p.client, "x", 1);
 	io = tls_receive(p.tls, data, buffers->size, false);
-	is_int(io.n, 4, "four bytes in padded records");
-	ok(io.cost >= 4 * 8192, "cost what there was to open");
+	is_int(io.n, 4,
+	    "four bytes in records of their own, padded if they can be");
+	ok(io.cost >= (PADS ? 4 * 8192 : 4 * 1024),
+	    "cost what there was to open");
 	is_int(io.outcome, IO_WAIT_READ, "and there are no more");
 	SSL_write(p.client, "x", 1);
 	io = tls_receive(p.tls, data, buffers->size, true);

@@ -19,6 +19,7 @@
 #include "common/conf/conf.h"
 #include "master/findings.h"
 #include "master/tls_load.h"
+#include "t/unit/keys.h"
 #include "t/unit/scratch.h"
 #include "t/unit/tap.h"
 #include "worker/tls/ticket.h"
@@ -67,7 +68,7 @@ certify(struct party *p, const char *cn, const struct party *issuer, int serial,
 	char *sans;
 
 	p->issuer = issuer != NULL ? issuer : p;
-	p->key = EVP_EC_gen("P-256");
+	p->key = key_p256();
 	p->cert = X509_new();
 	X509_set_version(p->cert, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(p->cert), serial);
@@ -279,7 +280,8 @@ meet(const struct setup *s, int version, const struct party *p,
 	    its, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(its, keep_session);
 	if (ctx == NULL ||
-	    SSL_CTX_set_tlsext_ticket_keys(ctx, keys, sizeof(keys)) != 1 ||
+	    SSL_CTX_set_tlsext_ticket_keys(ctx, keys,
+		(size_t)SSL_CTX_get_tlsext_ticket_keys(ctx, NULL, 0)) != 1 ||
 	    tls_context_new(&context, ctx, &bounds, &buffers, take_hello) !=
 		0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,

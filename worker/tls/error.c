@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/tls/library.h"
 #include "worker/tls/state.h"
 
 /* More than OpenSSL keeps. */
@@ -27,9 +28,9 @@ tls_set_error(struct tls_stream *tls, const char *text)
  * there? Errors of the record layer are not.
  */
 static bool
-blames_certificate(OSSL_HANDSHAKE_STATE state, unsigned long e)
+blames_certificate(const SSL *ssl, unsigned long e)
 {
-	if (state != TLS_ST_SR_CERT && state != TLS_ST_SR_CERT_VRFY)
+	if (!library_reads_certificate(ssl) && !library_reads_proof(ssl))
 		return (false);
 	switch (ERR_GET_LIB(e)) {
 	case ERR_LIB_ASN1:
@@ -62,9 +63,7 @@ blames_certificate(OSSL_HANDSHAKE_STATE state, unsigned long e)
 static enum reason
 handshake_reason(const struct tls_stream *tls, unsigned long e)
 {
-	OSSL_HANDSHAKE_STATE state = SSL_get_state(tls->ssl);
-
-	if (blames_certificate(state, e))
+	if (blames_certificate(tls->ssl, e))
 		return (REASON_CLIENT_CERTIFICATE);
 	if (ERR_GET_LIB(e) != ERR_LIB_SSL)
 		return (REASON_NONE);
@@ -78,10 +77,13 @@ handshake_reason(const struct tls_stream *tls, unsigned long e)
 		return (REASON_CLIENT_CERTIFICATE);
 	case SSL_R_EXCESSIVE_MESSAGE_SIZE:
 		/* The master has set the bound for a chain to the same. */
-		return (state == TLS_ST_SR_CERT ? REASON_HANDSHAKE_TOO_BIG
-						: REASON_NONE);
+		return (library_reads_certificate(tls->ssl)
+			    ? REASON_HANDSHAKE_TOO_BIG
+			    : REASON_NONE);
 	default:
-		return (REASON_NONE);
+		return (library_faults_certificate(e)
+			    ? REASON_CLIENT_CERTIFICATE
+			    : REASON_NONE);
 	}
 }
 
@@ -92,11 +94,7 @@ tls_forget_errors(struct tls_stream *tls)
 	tls->context->failures = alloc_failures();
 }
 
-/*
- * Takes e and all that is left in OpenSSL's queue. Was memory missing? OpenSSL
- * (3.0) may say so behind what it made of a NULL, or just call it an internal
- * error.
- */
+/* Takes e and all that is left in the library's queue. Was memory missing? */
 static bool
 take_no_memory(const struct tls_stream *tls, unsigned long e)
 {
@@ -105,8 +103,7 @@ take_no_memory(const struct tls_stream *tls, unsigned long e)
 	int i;
 
 	for (i = 0; e != 0 && i < ERRORS_MAX; i++, e = ERR_get_error())
-		found |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE ||
-			 (missing && ERR_FATAL_ERROR(e));
+		found |= library_no_memory(e, missing);
 	return (found);
 }
 
@@ -161,43 +158,35 @@ fail(struct tls_stream *tls, unsigned long e, const char *text,
 					  : handshake_reason(tls, e);
 	if (hs->refused && hs->unverified != NULL)
 		return (hs->unverified);
-	if (hs->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK)
+	/* AWS-LC has that one where nothing was verified. */
+	if (hs->failure == REASON_CLIENT_CERTIFICATE && verified != X509_V_OK &&
+	    verified != X509_V_ERR_INVALID_CALL)
 		return (X509_verify_cert_error_string(verified));
 	if (hs->failure != REASON_CLIENT_CERTIFICATE || text == NULL ||
 	    ERR_GET_LIB(e) == ERR_LIB_SSL)
 		return (text);
 	snprintf(buf, TEXT_SIZE, "%s: %s",
-	    SSL_get_state(tls->ssl) == TLS_ST_SR_CERT
+	    library_reads_certificate(tls->ssl)
 		? "a certificate of the chain cannot be decoded"
 		: "the proof that the client has the key fails",
 	    text);
 	return (buf);
 }
 
-/* More records without data came than OpenSSL itself lets pass: 32 in a row, or
- * 5 warnings. */
-static bool
-too_many_idle(const struct tls_stream *tls, unsigned long e)
-{
-	return (tls->handshake == NULL && ERR_GET_LIB(e) == ERR_LIB_SSL &&
-		(ERR_GET_REASON(e) == SSL_R_RECORD_TOO_SMALL ||
-		    ERR_GET_REASON(e) == SSL_R_TOO_MANY_WARN_ALERTS));
-}
-
-/* Takes the earliest error of OpenSSL's queue, which is the cause: -ENOMEM;
+/* Takes the earliest error of the library's queue, which is the cause: -ENOMEM;
  * -EOVERFLOW: too many records without data; or -EPROTO with its text. */
 static int
 take_error(struct tls_stream *tls)
 {
 	unsigned long e = ERR_get_error();
-	const char *text = ERR_reason_error_string(e);
-	char described[TEXT_SIZE];
+	char described[TEXT_SIZE], reason[LIBRARY_REASON_SIZE];
+	const char *text = library_reason(e, reason);
 
 	if (tls->handshake != NULL)
 		text = fail(tls, e, text, described);
 	if (take_no_memory(tls, e))
 		return (-ENOMEM);
-	if (too_many_idle(tls, e))
+	if (tls->handshake == NULL && library_too_many_idle(e))
 		return (-EOVERFLOW);
 	if (text == NULL) {
 		describe(tls, e, described, sizeof(described));

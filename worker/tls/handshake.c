@@ -8,6 +8,7 @@
 
 #include "common/base/fd.h"
 #include "worker/tls/state.h"
+#include "worker/tls/tickets.h"
 
 /* The library has its turn so often in one call: for two hellos, and for some
  * records that may stand between them. */
@@ -36,9 +37,7 @@ tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
 	SSL_CTX_set_cert_verify_callback(ctx, tls_verify, NULL);
 	if (SSL_CTX_get_verify_mode(ctx) != SSL_VERIFY_NONE)
 		SSL_CTX_set_msg_callback(ctx, tls_judge);
-	if (SSL_CTX_set_session_ticket_cb(
-		ctx, tls_resume_made, tls_resume_read, NULL) != 1 ||
-	    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, tls_resume_keys) != 1) {
+	if (tickets_set(ctx) != 0) {
 		tls_context_free(c);
 		return (-ENOMEM);
 	}
@@ -155,6 +154,10 @@ run_library(struct tls_stream *tls)
 		tls->out.end = sealed; /* no alert, as after the handshake */
 	else
 		hs->alerted = error == -EPROTO;
+	if (error == 0)
+		error = library_seal_ticket(tls->ssl) == 0
+			    ? 0
+			    : tls_result(tls, -1);
 	if (error == 0)
 		keep_ticket(tls);
 	else if (error == -EAGAIN)

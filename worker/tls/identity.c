@@ -100,7 +100,7 @@ look_at_all(struct search *s, GENERAL_NAMES *sans, const char **why)
 	int i, error = 0;
 
 	s->n = 1;
-	for (i = 0; i < sk_GENERAL_NAME_num(sans) && error == 0; i++) {
+	for (i = 0; i < (int)sk_GENERAL_NAME_num(sans) && error == 0; i++) {
 		text = text_of(sk_GENERAL_NAME_value(sans, i), &id.kind);
 		if (text == NULL)
 			continue;

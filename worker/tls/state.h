@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/tls/library.h"
 #include "worker/tls/client_hello.h"
 #include "worker/tls/handshake.h"
 #include "worker/tls/identity.h"
@@ -141,9 +142,7 @@ tls_sated(const struct tls_stream *tls)
 static inline bool
 tls_sent_finished(const struct tls_stream *tls)
 {
-	unsigned char byte[1];
-
-	return (SSL_get_finished(tls->ssl, byte, sizeof(byte)) > 0);
+	return (library_sent_finished(tls->ssl));
 }
 
 static inline bool
@@ -208,12 +207,22 @@ void tls_forget_certificates(struct tls_stream *);
 
 /* resume.c: the client's chain was verified. 0 or -ENOMEM. */
 int tls_resume_note(struct tls_stream *, STACK_OF(X509) *);
-/* For SSL_CTX_set_session_ticket_cb(). */
-int tls_resume_made(SSL *, void *);
-SSL_TICKET_RETURN tls_resume_read(SSL *, SSL_SESSION *, const unsigned char *,
-    size_t, SSL_TICKET_STATUS, void *);
-/* For SSL_CTX_set_tlsext_ticket_key_evp_cb(). */
-int tls_resume_keys(SSL *, unsigned char *, unsigned char *, EVP_CIPHER_CTX *,
-    EVP_MAC_CTX *, int seal);
+/* What is known of a session whose ticket was opened: its note, NULL if it has
+ * none, and whether the client had shown a certificate. */
+struct tls_resumed {
+	const uint8_t *note;
+	size_t len;
+	bool certificate;
+};
+
+/* May it be resumed? Then its note is kept for the next ticket. */
+bool tls_resume_allowed(const SSL *, const struct tls_resumed *);
+
+/* For how many seconds more a ticket with this note is good; 0 or less: no
+ * more, or there is no telling. */
+int64_t tls_resume_left(const SSL *, const uint8_t *note, size_t len);
+
+/* Does the session get a ticket? Then with that note, borrowed; NULL: none. */
+bool tls_resume_ticket(const SSL *, const uint8_t **note, size_t *len);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/fd.h"
+#include "common/tls/library.h"
 #include "worker/tls/state.h"
 
 /* How many records without data may come before data makes up for them. Honest
@@ -59,6 +60,7 @@ tls_stream_begin(struct tls_stream *tls)
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_accept_state(tls->ssl);
+	library_shed(tls->ssl);
 	/* Our BIO takes a whole chunk, so one write need not be cut into
 	 * several, each with buffers of its own. */
 	SSL_clear_mode(tls->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);

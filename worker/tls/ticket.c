@@ -88,7 +88,7 @@ revocable(STACK_OF(X509) * chain, int i)
 {
 	X509 *cert = sk_X509_value(chain, i);
 
-	return (i + 1 < sk_X509_num(chain) ||
+	return (i + 1 < (int)sk_X509_num(chain) ||
 		(X509_get_extension_flags(cert) & EXFLAG_SI) != 0);
 }
 
@@ -100,7 +100,7 @@ tls_ticket_note(
 	int64_t end = INT64_MAX, its;
 	int i;
 
-	for (i = 0; i < sk_X509_num(chain); i++) {
+	for (i = 0; i < (int)sk_X509_num(chain); i++) {
 		its = end_of(sk_X509_value(chain, i));
 		end = its < end ? its : end;
 		if (revocable(chain, i) &&
@@ -150,7 +150,7 @@ revoked(STACK_OF(X509_OBJECT) * objects, X509_NAME *issuer,
 	bool vouched = false;
 	int i;
 
-	for (i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+	for (i = 0; i < (int)sk_X509_OBJECT_num(objects); i++) {
 		crl =
 		    X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
 		if (crl == NULL ||

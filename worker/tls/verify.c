@@ -6,8 +6,10 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "common/tls/library.h"
 #include "worker/tls/certificates.h"
 #include "worker/tls/state.h"
+#include "worker/tls/tickets.h"
 
 /*
  * Makes OpenSSL refuse a message as soon as it reads it: TLS 1.2 has the length
@@ -63,7 +65,7 @@ static int
 forgive_anchor(int ok, X509_STORE_CTX *store)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
-	int last = sk_X509_num(chain) - 1;
+	int last = (int)sk_X509_num(chain) - 1;
 	int error = X509_STORE_CTX_get_error(store);
 
 	if (ok == 1 || (error != X509_V_ERR_UNABLE_TO_GET_CRL &&
@@ -84,7 +86,7 @@ static bool
 anchor_in_force(X509_STORE_CTX *store)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
-	X509 *anchor = sk_X509_value(chain, sk_X509_num(chain) - 1);
+	X509 *anchor = sk_X509_value(chain, (int)sk_X509_num(chain) - 1);
 	int error = X509_V_OK;
 
 	if (X509_cmp_current_time(X509_get0_notBefore(anchor)) >= 0)
@@ -130,7 +132,7 @@ true_cause(X509_STORE_CTX *store)
 	bool invalid = is_invalid(leaf);
 
 	for (i = 0; error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY &&
-		    i < sk_X509_num(others);
+		    i < (int)sk_X509_num(others);
 	     i++)
 		invalid |= is_invalid(sk_X509_value(others, i));
 	if (invalid)
@@ -169,6 +171,8 @@ verify(X509_STORE_CTX *store, struct tls_stream *tls)
 		return (reject(store));
 	if (error == 0)
 		error = tls_resume_note(tls, X509_STORE_CTX_get0_chain(store));
+	if (error == 0 && tls->handshake->no_ticket)
+		error = tickets_refuse(tls->ssl);
 	return (error);
 }
 
@@ -181,7 +185,7 @@ tls_verify(X509_STORE_CTX *store, void *arg)
 	int error = verify(store, tls);
 
 	if (error == -ENOMEM) {
-		ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
+		library_raise_no_memory();
 		X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
 	}
 	if (error == -EINVAL)

@@ -14,7 +14,8 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 our @EXPORT_OK = qw(
 	build certificate deadline group_gone group_kill group_start left poll
-	readable run sanitized slow slurp sniport status temporary timeout top
+	readable run sanitized slow slurp sniport status temporary timeout
+	tls_library top
 	under_valgrind unsent usage writable write_file
 );
 
@@ -23,6 +24,16 @@ my $SIOCOUTQ = 0x5411; # tcp(7)
 my $top = abs_path(dirname(__FILE__) . '/../../..');
 my $owner = $$;
 my %groups;
+my $tls_library;
+
+# The TLS library that sniport is made with: "OpenSSL" or "AWS-LC".
+sub tls_library {
+	$tls_library //= do {
+		my (undef, $text) = run(sniport(), '-V');
+		$text =~ /^(OpenSSL|AWS-LC) /m ? $1 : die "sniport -V: $text";
+	};
+	return $tls_library;
+}
 
 # The top of the source tree.
 sub top { return $top; }

@@ -1,4 +1,4 @@
-/* Makes revocation lists cheap to verify and to search; see revocation.h. */
+/* Makes revocation lists of OpenSSL cheap to verify and to search. */
 #include "master/revocation.h"
 
 #include <openssl/asn1.h>

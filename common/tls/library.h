@@ -1,0 +1,101 @@
+/*
+ * What the two TLS libraries, OpenSSL and AWS-LC, do or name differently. All
+ * else of sniport is the same for both: library_openssl.c or library_awslc.c is
+ * built, as SNIPORT_TLS of CMake says.
+ */
+#ifndef COMMON_TLS_LIBRARY_H
+#define COMMON_TLS_LIBRARY_H
+
+#include <stdbool.h>
+
+#include <openssl/ssl.h>
+
+#define LIBRARY_GROUPS_OPENSSL "X25519:P-256:P-384"
+#define LIBRARY_GROUPS_AWSLC   "X25519MLKEM768:X25519:P-256:P-384"
+
+/* The default of tls.groups. */
+#ifdef OPENSSL_IS_AWSLC
+#define LIBRARY_GROUPS LIBRARY_GROUPS_AWSLC
+#else
+#define LIBRARY_GROUPS LIBRARY_GROUPS_OPENSSL
+#endif
+
+/* To be called before anything else of the library. 0 or -1. */
+int library_start(void);
+
+/* "OpenSSL" or "AWS-LC". */
+const char *library_name(void);
+
+/* The name and the version that runs, and those that it was built with. */
+const char *library_running(void);
+const char *library_built(void);
+
+/*
+ * A context for servers, with what every connection gets and the two have not
+ * in common. The keys of its tickets are new, and do not follow from what this
+ * process had for chance when it forked others. NULL with the cause in the
+ * library's queue.
+ */
+SSL_CTX *library_context_new(void);
+
+/* How many seconds a session is good for. */
+void library_set_lifetime(SSL_CTX *, long);
+
+/* Does a client's wish for ChaCha20 go before the order of tls.ciphers? */
+bool library_prefers_chacha(void);
+
+/* EVP_PKEY_RSA and the like. */
+int library_key_type(const EVP_PKEY *);
+
+/* Have they the same parameters and public key? */
+bool library_same_key(const EVP_PKEY *, const EVP_PKEY *);
+
+/* The ciphers that a session could agree to, owned by the caller; NULL: none,
+ * or no memory. */
+STACK_OF(SSL_CIPHER) * library_ciphers(SSL *);
+
+/* Does the cipher not show who the server is? */
+bool library_anonymous(const SSL_CIPHER *);
+
+/* The configuration of a session is not needed once its handshake is done. */
+void library_shed(SSL *);
+
+/* Leaves an error of the library behind, as if it were its own. */
+void library_raise_no_memory(void);
+void library_raise_version(void);
+
+/*
+ * Does the error say that memory was missing? missing: an allocation that the
+ * library made through base/alloc has failed since.
+ */
+bool library_no_memory(unsigned long error, bool missing);
+
+/* Does the error, which the other library has no number for, say that the
+ * client's certificate is of no use? */
+bool library_faults_certificate(unsigned long error);
+
+/* Does it say that more records without data came than the library lets
+ * pass? */
+bool library_too_many_idle(unsigned long error);
+
+/* What the error means, as OpenSSL says it: "no shared cipher". NULL: nothing
+ * that tells more than its number. */
+#define LIBRARY_REASON_SIZE 80
+const char *library_reason(unsigned long error, char buf[LIBRARY_REASON_SIZE]);
+
+/* Is the handshake at the client's Certificate message? */
+bool library_reads_certificate(const SSL *);
+
+/* Is it at the proof that the client has its key? */
+bool library_reads_proof(const SSL *);
+
+/* Was our Finished sealed? */
+bool library_sent_finished(const SSL *);
+
+/*
+ * Seals what the library keeps back after a handshake: a ticket. 0 or -1. It
+ * may have done so by itself.
+ */
+int library_seal_ticket(SSL *);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * How each TLS library seals and opens tickets, and puts our note into them:
+ * tickets_openssl.c or tickets_awslc.c; private to tls. A ticket that the other
+ * library has made is one that cannot be opened: a full handshake follows.
+ */
+#ifndef WORKER_TLS_TICKETS_H
+#define WORKER_TLS_TICKETS_H
+
+#include <openssl/ssl.h>
+
+/* Sets the callbacks of a context. 0 or -ENOMEM. */
+int tickets_set(SSL_CTX *);
+
+/* In the handshake, when the client's certificate is verified: the session gets
+ * no ticket, or an empty one where TLS 1.2 has promised it already (RFC 5077
+ * section 3.3). Beside that tls_resume_ticket() answers false. 0 or -ENOMEM. */
+int tickets_refuse(SSL *);
+
+#endif

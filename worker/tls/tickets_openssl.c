@@ -1,0 +1,146 @@
+/* Tickets of OpenSSL: a note is the session's appdata. */
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <string.h>
+
+#include "worker/tls/state.h"
+#include "worker/tls/tickets.h"
+
+/* The ticket tells the client how long it is good, and is not good for longer,
+ * whatever it says of its session. */
+static void
+limit(const SSL *ssl, SSL_SESSION *session)
+{
+	void *note = NULL;
+	int64_t left;
+	size_t len;
+
+	if (SSL_SESSION_get0_ticket_appdata(session, &note, &len) != 1 ||
+	    note == NULL)
+		return;
+	left = tls_resume_left(ssl, note, len);
+	if (left > 0)
+		(void)SSL_SESSION_set_timeout(session, (long)left);
+}
+
+/* A resumed session is as old as the one that it resumes: OpenSSL takes its
+ * note along. */
+static int
+made(SSL *ssl, void *arg)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+	const uint8_t *note;
+	size_t len;
+
+	/* Without a note, for want of memory, the ticket is of no use. */
+	if (SSL_session_reused(ssl) == 0 &&
+	    tls_resume_ticket(ssl, &note, &len) && note != NULL)
+		(void)SSL_SESSION_set1_ticket_appdata(session, note, len);
+	limit(ssl, session);
+	return (1);
+}
+
+static bool
+may_resume(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_resumed r = {
+		.certificate = SSL_SESSION_get0_peer(session) != NULL,
+	};
+	void *note = NULL;
+
+	if (SSL_SESSION_get0_ticket_appdata(session, &note, &r.len) == 1)
+		r.note = note;
+	return (tls_resume_allowed(ssl, &r));
+}
+
+static SSL_TICKET_RETURN
+read_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+    size_t len, SSL_TICKET_STATUS status, void *arg)
+{
+	bool renew = status == SSL_TICKET_SUCCESS_RENEW;
+
+	if ((!renew && status != SSL_TICKET_SUCCESS) ||
+	    !may_resume(ssl, session))
+		return (SSL_TICKET_RETURN_IGNORE_RENEW);
+	return (renew ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE);
+}
+
+/* As SSL_CTX_get_tlsext_ticket_keys() has them (OpenSSL 3.0). */
+struct keys {
+	unsigned char name[16], hmac[32], aes[32];
+};
+
+static int
+start(const struct keys *k, const unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int seal)
+{
+	char digest[] = "SHA256";
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(
+		    OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_end(),
+	};
+
+	return (EVP_MAC_init(mac, k->hmac, sizeof(k->hmac), params) == 1 &&
+			EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL,
+			    k->aes, iv, seal) == 1
+		    ? 1
+		    : -1);
+}
+
+/*
+ * Seals and opens tickets as OpenSSL does by itself, but for one thing that
+ * it leaves no other way to say: that a client of TLS 1.2, which was promised
+ * a ticket before it showed its certificate, gets none (RFC 5077 section 3.3).
+ */
+static int
+set_keys(SSL *ssl, unsigned char *name, unsigned char *iv,
+    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
+{
+	const struct tls_stream *tls = SSL_get_app_data(ssl);
+	const uint8_t *note;
+	size_t note_len;
+	struct keys k;
+	int result = -1;
+
+	if (seal != 0 && !tls_resume_ticket(ssl, &note, &note_len))
+		return (0);
+	if (SSL_CTX_get_tlsext_ticket_keys(tls->context->ctx, &k, sizeof(k)) !=
+	    1)
+		return (-1);
+	if (seal != 0) {
+		memcpy(name, k.name, sizeof(k.name));
+		if (RAND_bytes(
+			iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1)
+			result = start(&k, iv, cipher, mac, seal);
+	} else if (CRYPTO_memcmp(name, k.name, sizeof(k.name)) != 0) {
+		result = 0;
+	} else {
+		result = start(&k, iv, cipher, mac, seal);
+		/* A ticket of TLS 1.3 is for one use, and brings the next. */
+		if (result == 1 && SSL_version(ssl) == TLS1_3_VERSION)
+			result = 2;
+	}
+	OPENSSL_cleanse(&k, sizeof(k));
+	return (result);
+}
+
+int
+tickets_set(SSL_CTX *ctx)
+{
+	return (
+	    SSL_CTX_set_session_ticket_cb(ctx, made, read_ticket, NULL) == 1 &&
+		    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, set_keys) == 1
+		? 0
+		: -ENOMEM);
+}
+
+/* set_keys() does it in TLS 1.2. */
+int
+tickets_refuse(SSL *ssl)
+{
+	return (SSL_set_num_tickets(ssl, 0) == 1 ? 0 : -ENOMEM);
+}
