@@ -153,8 +153,10 @@ for my $reads (0, 1) {
 		ends_ok($AWSLC ? 'client_tls' : "tls_records$answers",
 			'renegotiate', version => '1.2', @u);
 		for my $version ('1.2', '1.3') {
+			ends_ok('tls_records', $_, version => $version, @u)
+			    for qw(empty warning);
 			ends_ok('client_tls', $_, version => $version, @u)
-			    for qw(empty warning ccs ticket);
+			    for qw(ccs ticket);
 		}
 	}
 	ends_ok('client_tls', 'renegotiate', version => '1.3',
