@@ -62,9 +62,13 @@ subtest 'a first server that is silent is remembered, and tried again' => sub {
 		die 'no echo' if echoes(dial($daemon, name())) ne 'echo';
 		return $daemon->log =~ /name server \S+ answers again/;
 	}), 'it is found out that it answers');
-	$before = $other->questions;
 	ended_ok($daemon, name(), 'a name', @done);
-	is($other->questions - $before, 0, 'is asked of the first again');
+	# On a busy machine it may be late, for one of them.
+	ok(poll(sub {
+		$before = $other->questions;
+		die 'no echo' if echoes(dial($daemon, name())) ne 'echo';
+		return $other->questions == $before;
+	}), 'is asked of the first again');
 	$daemon->stop_ok;
 };
 
