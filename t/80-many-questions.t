@@ -99,6 +99,11 @@ subtest 'nor do eight clients together' => sub {
 		source => "127.0.2.$_") } 11 .. 30;
 	is(scalar(grep { echoes($_) eq 'echo' } @crowd), 20,
 		'and those of twenty more');
+	# They wait for each other's names, to have shares in common as well.
+	for my $name (1 .. 3) {
+		push @evil, map { dial($daemon, name("n$name-$_.evil"),
+			source => '127.0.1.' . (9 - $_)) } 1 .. 8;
+	}
 	push @evil, dial($daemon, name('both.long'), source => '127.0.1.1');
 	ok(poll(sub { grep { /both/ } $dns->questions }), 'one more of theirs');
 	ended_ok($daemon, name('both.long'), 'and one that one of the eight wants',

@@ -62,7 +62,7 @@ test_clients(struct shm *s)
 	struct addr v6 = address("2001:db8::1");
 	struct addr nat64 = address("64:ff9b::192.0.2.1");
 	struct limits_held one = { 0 }, two = { 0 };
-	struct resolver_account *account, *over;
+	struct resolver_account *account, *over, *other;
 	struct limits l;
 
 	limits_init(&l, &conf, s);
@@ -78,6 +78,10 @@ test_clients(struct shm *s)
 	is_int(limits_lookup(&l, &v4, &over), REASON_LIMIT_LOOKUPS,
 	    "with a limit");
 	ok(over == NULL, "what is refused has no account");
+	other = limits_uncounted(&l, &v4);
+	ok(other != NULL && other->client == account->client,
+	    "who asks nothing has an account of the same client");
+	resolver_account_release(other);
 	account->held++; /* a question */
 	resolver_account_release(account);
 	is_int(limits_lookup(&l, &v4, &over), REASON_LIMIT_LOOKUPS,

@@ -70,6 +70,9 @@ tunnel_dial(struct tunnel *t)
 	if (dial_asks(&t->all->dial, t->target, t->terms))
 		reason = limits_lookup(
 		    &t->all->limits, &t->facts->client, &request.account);
+	else
+		request.account =
+		    limits_uncounted(&t->all->limits, &t->facts->client);
 	if (reason == REASON_NONE &&
 	    dial_start(&t->dial, &t->all->dial, &request) != 0)
 		reason = REASON_NO_MEMORY;

@@ -222,23 +222,31 @@ lookup_over(struct resolver_account *account)
 	free(lookup);
 }
 
+static struct lookup *
+new_lookup(struct limits *l, const struct addr *client)
+{
+	struct lookup *lookup = malloc(sizeof(*lookup));
+
+	if (lookup != NULL)
+		*lookup = (struct lookup){
+			.account = { .held = 1,
+			    .client = client_key(l, KIND_LOOKUPS, client),
+			    .over = lookup_over },
+			.limits = l,
+		};
+	return (lookup);
+}
+
 enum reason
 limits_lookup(struct limits *l, const struct addr *client,
     struct resolver_account **account)
 {
-	struct lookup *lookup;
+	struct lookup *lookup = new_lookup(l, client);
 	enum reason reason;
 
 	*account = NULL;
-	lookup = malloc(sizeof(*lookup));
 	if (lookup == NULL)
 		return (REASON_NO_MEMORY);
-	*lookup = (struct lookup){
-		.account = { .held = 1,
-		    .client = client_key(l, KIND_LOOKUPS, client),
-		    .over = lookup_over },
-		.limits = l,
-	};
 	reason = hold_client(
 	    l, &lookup->key, KIND_LOOKUPS, client, l->conf->lookups_per_client);
 	if (reason == REASON_NONE)
@@ -246,4 +254,12 @@ limits_lookup(struct limits *l, const struct addr *client,
 	else
 		free(lookup);
 	return (reason);
+}
+
+struct resolver_account *
+limits_uncounted(struct limits *l, const struct addr *client)
+{
+	struct lookup *lookup = new_lookup(l, client);
+
+	return (lookup == NULL ? NULL : &lookup->account);
 }

@@ -68,4 +68,10 @@ void limits_release(struct limits *, struct limits_held *);
 enum reason limits_lookup(struct limits *, const struct addr *client,
     struct resolver_account **account);
 
+/* An account that is not counted, for one who waits at most for what others
+ * have asked, by which it is known who that is. NULL, which says less: no
+ * memory. */
+struct resolver_account *limits_uncounted(
+    struct limits *, const struct addr *client);
+
 #endif
