@@ -17,6 +17,7 @@
 #include "common/boot.h"
 #include "common/log/log.h"
 #include "worker/sandbox_files.h"
+#include "worker/sandbox_load.h"
 #include "worker/sandbox_rule.h"
 #include "worker/sandbox_sockets.h"
 
@@ -148,34 +149,15 @@ add_rules(scmp_filter_ctx filter, const struct boot *boot)
 	return (error == 0 ? sandbox_allow_options(filter, boot->conf) : error);
 }
 
+/* Linux before 4.14 has only the second; of one thread it is the same. */
 static int
 restrict_calls(const struct boot *boot, const char **step)
 {
-	scmp_filter_ctx filter;
-	int error;
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 
-	*step = "seccomp_init";
-	/* Linux before 4.14 has only the second; of one thread it is the same.
-	 */
-	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (filter == NULL)
 		filter = seccomp_init(SCMP_ACT_KILL);
-	if (filter == NULL)
-		return (-ENOMEM);
-	/* Before 5.16 the kernel slows down speculation of who has a filter,
-	 * since it may run code of strangers beside its secrets. We do not, and
-	 * where this cannot be had we are merely slower. */
-	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
-	/* Let seccomp_load() say what the kernel has said. */
-	(void)seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
-	*step = "seccomp_rule_add";
-	error = add_rules(filter, boot);
-	if (error == 0) {
-		*step = "seccomp_load";
-		error = seccomp_load(filter);
-	}
-	seccomp_release(filter);
-	return (error);
+	return (sandbox_load(filter, add_rules, boot, step));
 }
 
 /* Who runs beside us, and makes system calls of its own; NULL: nobody. */

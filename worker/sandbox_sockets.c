@@ -18,6 +18,7 @@
 #include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
+#include "worker/sandbox_load.h"
 #include "worker/sandbox_rule.h"
 
 struct option {
@@ -135,21 +136,6 @@ forbid_all(scmp_filter_ctx filter, const struct boot *boot)
 int
 sandbox_guard_shared(const struct boot *boot, const char **step)
 {
-	scmp_filter_ctx filter;
-	int error;
-
-	*step = "seccomp_init";
-	filter = seccomp_init(SCMP_ACT_ALLOW);
-	if (filter == NULL)
-		return (-ENOMEM);
-	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
-	(void)seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
-	*step = "seccomp_rule_add";
-	error = forbid_all(filter, boot);
-	if (error == 0) {
-		*step = "seccomp_load";
-		error = seccomp_load(filter);
-	}
-	seccomp_release(filter);
-	return (error);
+	return (
+	    sandbox_load(seccomp_init(SCMP_ACT_ALLOW), forbid_all, boot, step));
 }
