@@ -159,7 +159,10 @@ int tls_stream_new(
 /* Gives it its session. 0 or -ENOMEM. */
 int tls_stream_begin(struct tls_stream *);
 
-/* Sends what is sealed. 0: nothing is left; -EAGAIN; -errno. */
+/* BROKEN with that -errno, and why if it is a fault of TLS. */
+struct io tls_broken(const struct tls_stream *, int error);
+
+/* seal.c: sends what is sealed. 0: nothing is left; -EAGAIN; -errno. */
 int tls_flush_out(struct tls_stream *);
 
 /* error.c: keeps the text of a fault of TLS. */
