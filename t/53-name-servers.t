@@ -127,12 +127,21 @@ subtest 'the log says to which questions a server is silent' => sub {
 			return $daemon->log =~ /name server \Q$at\E \Q$words\E$/m;
 		}), $title) or diag($daemon->log);
 	};
-	$daemon = Sniport::Daemon->new(dns([$half], family => '"prefer-ipv4"'));
+	my $start = sub {
+		$daemon = Sniport::Daemon->new(dns([$half],
+			family => '"prefer-ipv4"'));
+	};
+	$start->();
 	$says->('does not answer questions for IPv6 addresses (AAAA) in time; ' .
 		'it is asked by new sockets', 'to those of one family');
 	$half->set('*.test' => { %$good, AAAA => 'NODATA' });
 	$says->('answers questions for IPv6 addresses (AAAA) again',
 		'which it answers again');
+	is(scalar(() = $daemon->log =~ / does not answer/g), 1, 'said once');
+	# Anew: of former questions some may not be over.
+	$daemon->stop_ok;
+	$start->();
+	ended_ok($daemon, name(), 'it answers all', @done);
 	$half->all('drop');
 	ended_ok($daemon, name(), 'then it dies', reason => 'dns_timeout',
 		tried => undef);
@@ -140,7 +149,7 @@ subtest 'the log says to which questions a server is silent' => sub {
 		'to all');
 	$half->all(undef);
 	$says->('answers again', 'and it is back');
-	is(scalar(() = $daemon->log =~ / does not answer/g), 2, 'each said once');
+	is(scalar(() = $daemon->log =~ / does not answer/g), 1, 'said once');
 	$daemon->stop_ok;
 };
 
