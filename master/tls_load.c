@@ -100,6 +100,18 @@ set_parameters(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 	return (result);
 }
 
+static void
+check_hello(const SSL_CTX *ctx, const struct conf *conf, struct findings *f)
+{
+	size_t most = library_message_max(ctx);
+
+	if (most > 0 && (uint64_t)conf->limits.client_hello > most)
+		findings_add_at(f, LOG_LEVEL_WARNING, conf,
+		    &conf->limits.client_hello,
+		    "%s refuses a ClientHello of more than %zu bytes here",
+		    library_name(), most);
+}
+
 int
 tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 {
@@ -121,6 +133,7 @@ tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 	result = set_parameters(ctx, conf, f);
 	if (client_ca_load(ctx, conf, f) != 0)
 		result = -EINVAL;
+	check_hello(ctx, conf, f);
 	for (size_t i = 0; i < conf->tls.ncertificates; i++) {
 		if (certificate_load(ctx, conf, i, &keys, f) != 0)
 			result = -EINVAL;

@@ -365,6 +365,9 @@ for (
 		: qr/^sniport: \S+:\d+: tls\.ciphers: $says; add ":!eNULL:!aNULL"$/m,
 		'that says why');
 }
+warns_ok('a ClientHello that the library refuses', { tls('ec', ''),
+	limits => 'client_hello = "32KiB";' }, $AWSLC ? 'limits.client_hello: ' .
+	'AWS-LC refuses a ClientHello of more than 16384 bytes here' : ());
 for (
 	[ 'X25519:P-265', '"P-265" is not a group that ' . tls_library() . ' knows' ],
 	[ 'prime256v2', '"prime256v2" is not a group that ' . tls_library() . ' knows' ],

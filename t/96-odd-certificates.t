@@ -14,7 +14,7 @@ use Sniport::Authority;
 use Sniport::Certificate;
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Test qw(temporary);
+use Sniport::Test qw(temporary tls_library);
 use Sniport::Upstream;
 use Sniport::Who;
 
@@ -67,16 +67,21 @@ for my $version ('1.2', '1.3') {
 		identity => 'a.example.com');
 }
 
+my $AWSLC = tls_library() eq 'AWS-LC';
 sub refused_ok {
 	my ($title, $detail, @certificates) = @_;
+	my $alert = 'bad_certificate';
 
-	for my $version ('1.2', '1.3') {
+	# It says so in its own words.
+	($detail, $alert) = @$detail if ref $detail eq 'ARRAY';
+	# This client proves nothing, for which AWS-LC waits in TLS 1.3.
+	for my $version ('1.2', $AWSLC ? () : '1.3') {
 		my $client = Sniport::Certificate->client(\@certificates,
 			$who->options(undef, 'open', version => $version));
 
 		# Under TLS 1.3 there is no alert: see 70-client-certificates.t.
 		is($client->end, $version eq '1.3' ? 'reset' :
-			'alert bad_certificate', "$version: $title: the end");
+			"alert $alert", "$version: $title: the end");
 		$who->line_ok("$version: $title", $client,
 			reason => 'client_certificate', detail => $detail,
 			identity => undef, upstream => undef, tried => undef);
@@ -93,7 +98,8 @@ refused_ok('two unknown extensions', $TWICE, with(san($DNS),
 refused_ok('a list of names without a value', $EXTENSION,
 	with(extension($SAN, '')));
 refused_ok('a name of no type', $EXTENSION, with(san(der(0x89, 'a'), $DNS)));
-refused_ok('a key usage without bits', $EXTENSION, with(san($DNS),
+refused_ok('a key usage without bits', $AWSLC ?
+	[ 'unsupported certificate purpose', 'alert_43' ] : $EXTENSION, with(san($DNS),
 	extension($USAGE, der(0x03, "\0"))));
 refused_ok('basic constraints that are none', $EXTENSION, with(san($DNS),
 	extension($CONSTRAINTS, der(0x04))));
@@ -110,7 +116,9 @@ refused_ok('constraints that are none, of an intermediate', $EXTENSION,
 
 # OpenSSL calls it weak.
 my $curve = pack 'H*', '301306072a8648ce3d020106082a8648ce3d030107';
-refused_ok('a key that is not on its curve', $KEY, signed(
+refused_ok('a key that is not on its curve', $AWSLC ?
+	[ 'a certificate of the chain cannot be decoded: point is not on curve',
+	'decode_error' ] : $KEY, signed(
 	key => sequence($curve, der(0x03, "\0\4" . "\1" x 64)),
 	extensions => [ san($DNS) ]));
 

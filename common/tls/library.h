@@ -44,6 +44,10 @@ void library_set_lifetime(SSL_CTX *, long);
 /* Does a client's wish for ChaCha20 go before the order of tls.ciphers? */
 bool library_prefers_chacha(void);
 
+/* The longest message of a handshake that sessions of the context take; 0: the
+ * library has no bound of its own. */
+size_t library_message_max(const SSL_CTX *);
+
 /* EVP_PKEY_RSA and the like. */
 int library_key_type(const EVP_PKEY *);
 
@@ -82,6 +86,10 @@ bool library_too_many_idle(unsigned long error);
  * that tells more than its number. */
 #define LIBRARY_REASON_SIZE 80
 const char *library_reason(unsigned long error, char buf[LIBRARY_REASON_SIZE]);
+
+/* What the session holds decoded of the chain that the client sent, borrowed;
+ * NULL: it holds none. */
+STACK_OF(X509) * library_client_chain(const SSL *);
 
 /* Is the handshake at the client's Certificate message? */
 bool library_reads_certificate(const SSL *);

@@ -11,6 +11,9 @@
 /* A name and a key: see worker/tls/tickets_awslc.c. */
 #define TICKET_KEYS_LEN 48
 
+/* Of a handshake without certificates: ssl_max_handshake_message_len(). */
+#define MESSAGE_MAX (16 * 1024)
+
 int
 library_start(void)
 {
@@ -92,6 +95,18 @@ bool
 library_prefers_chacha(void)
 {
 	return (false);
+}
+
+/* A ClientHello may have no more, either (5.12). */
+size_t
+library_message_max(const SSL_CTX *ctx)
+{
+	size_t list = SSL_CTX_get_max_cert_list(ctx);
+
+	return ((SSL_CTX_get_verify_mode(ctx) & SSL_VERIFY_PEER) != 0 &&
+			list > MESSAGE_MAX
+		    ? list
+		    : MESSAGE_MAX);
 }
 
 int
@@ -187,6 +202,12 @@ library_reason(unsigned long error, char buf[LIBRARY_REASON_SIZE])
 			     : (char)tolower((unsigned char)reason[i]);
 	buf[i] = '\0';
 	return (buf);
+}
+
+/* By the name that OpenSSL has for it there is a copy without the leaf. */
+STACK_OF(X509) * library_client_chain(const SSL *ssl)
+{
+	return (SSL_get_peer_full_cert_chain(ssl));
 }
 
 /* Its numbers for states tell nothing, its words do. */

@@ -73,6 +73,13 @@ library_prefers_chacha(void)
 	return (true);
 }
 
+/* What its ClientHello may have (3.0) is more than ours may. */
+size_t
+library_message_max(const SSL_CTX *ctx)
+{
+	return (0);
+}
+
 int
 library_key_type(const EVP_PKEY *key)
 {
@@ -120,6 +127,11 @@ library_no_memory(unsigned long error, bool missing)
 {
 	return (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ||
 		(missing && ERR_FATAL_ERROR(error)));
+}
+
+STACK_OF(X509) * library_client_chain(const SSL *ssl)
+{
+	return (SSL_get_peer_cert_chain(ssl));
 }
 
 bool

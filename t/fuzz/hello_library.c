@@ -22,6 +22,7 @@ static SSL_CTX *ctx;
 struct library {
 	bool called; /* it has a hello, and showed it */
 	int error;   /* its reason, 0: it wants more bytes */
+	const char *text;
 	bool has_name;
 	enum reason reason;
 	uint8_t name[MAX];
@@ -67,7 +68,12 @@ laxer(int error)
 {
 	/* An extension that it knows, and that is not of a TLS hello, such as
 	 * DTLS's use_srtp. */
+#ifdef OPENSSL_IS_AWSLC
+	return (error == SSL_R_ERROR_PARSING_EXTENSION ||
+		error == SSL_R_PARSE_TLSEXT);
+#else
 	return (error == SSL_R_BAD_EXTENSION);
+#endif
 }
 
 static int
@@ -109,14 +115,17 @@ ask_library(struct library *l, const uint8_t *data, size_t len)
 	assert(ssl != NULL && in != NULL && out != NULL);
 	l->called = false;
 	l->error = 0;
+	l->text = "";
 	BIO_set_mem_eof_return(in, -1);
 	SSL_set_bio(ssl, in, out);
 	SSL_set_accept_state(ssl);
 	SSL_set_app_data(ssl, l);
 	ERR_clear_error();
 	if (SSL_accept(ssl) != 1 && !l->called &&
-	    SSL_get_error(ssl, -1) == SSL_ERROR_SSL)
+	    SSL_get_error(ssl, -1) == SSL_ERROR_SSL) {
 		l->error = ERR_GET_REASON(ERR_peek_error());
+		l->text = ERR_reason_error_string(ERR_peek_error());
+	}
 	SSL_free(ssl);
 }
 
@@ -138,9 +147,7 @@ static void
 disagree(const struct library *l, const struct own *o, const char *what)
 {
 	fprintf(stderr, "%s: library: %s, error %d (%s); own: %d, %s\n", what,
-	    l->called ? "a hello" : "none", l->error,
-	    ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0, l->error)),
-	    o->progress,
+	    l->called ? "a hello" : "none", l->error, l->text, o->progress,
 	    o->whole || o->fault.why == NULL ? "good" : o->fault.why);
 	abort();
 }

@@ -16,4 +16,8 @@ int tickets_set(SSL_CTX *);
  * section 3.3). Beside that tls_resume_ticket() answers false. 0 or -ENOMEM. */
 int tickets_refuse(SSL *);
 
+/* When it was verified: the session keeps of the client's
+ * certificates no more than a ticket needs, and says how long it is good. */
+void tickets_limit(SSL *);
+
 #endif

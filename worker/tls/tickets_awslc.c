@@ -7,6 +7,7 @@
 #include <openssl/aead.h>
 #include <openssl/err.h>
 #include <openssl/mem.h>
+#include <openssl/pool.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <stdint.h>
@@ -166,6 +167,30 @@ tickets_set(SSL_CTX *ctx)
 
 	SSL_CTX_set_ticket_aead_method(ctx, &method);
 	return (0);
+}
+
+/*
+ * By itself it keeps the whole chain, sent or not needed, in the session and in
+ * its tickets, where OpenSSL keeps the leaf. A session that resumes this one is
+ * good for what is left then.
+ */
+void
+tickets_limit(SSL *ssl)
+{
+	STACK_OF(CRYPTO_BUFFER) *certs =
+	    (STACK_OF(CRYPTO_BUFFER) *)SSL_get0_peer_certificates(ssl);
+	const uint8_t *note;
+	size_t len;
+	int64_t left;
+
+	while (certs != NULL && sk_CRYPTO_BUFFER_num(certs) > 1)
+		CRYPTO_BUFFER_free(sk_CRYPTO_BUFFER_pop(certs));
+	if (!tls_resume_ticket(ssl, &note, &len) || note == NULL)
+		return;
+	left = tls_resume_left(ssl, note, len);
+	if (left > 0)
+		(void)SSL_SESSION_set_timeout(
+		    SSL_get_session(ssl), (uint32_t)left);
 }
 
 /* seal() does it in TLS 1.2. In TLS 1.3 there must be no empty ticket. */

@@ -138,6 +138,12 @@ tickets_set(SSL_CTX *ctx)
 		: -ENOMEM);
 }
 
+/* made() does it, and tls_forget_certificates(). */
+void
+tickets_limit(SSL *ssl)
+{
+}
+
 /* set_keys() does it in TLS 1.2. */
 int
 tickets_refuse(SSL *ssl)

@@ -173,6 +173,8 @@ verify(X509_STORE_CTX *store, struct tls_stream *tls)
 		error = tls_resume_note(tls, X509_STORE_CTX_get0_chain(store));
 	if (error == 0 && tls->handshake->no_ticket)
 		error = tickets_refuse(tls->ssl);
+	if (error == 0)
+		tickets_limit(tls->ssl);
 	return (error);
 }
 
