@@ -278,6 +278,13 @@ sub retried {
 		[ name => $name, padding($BIG) ]));
 	accepted_ok('each as big as one may be', $again{bytes},
 		@{ $again{exchange} });
+	for my $n (1, 20) {
+		my $second = hello();
+		accepted_ok("$n records between the hellos, in one segment",
+			$again{bytes}, retry => sub {
+				return "\x14\x03\x03\0\1\1" x $n . records($second);
+			});
+	}
 	%again = retried([], []);
 	accepted_ok('no name both times', $again{bytes}, @{ $again{exchange} },
 		port => $daemon->port('both'), line => {

@@ -188,6 +188,7 @@ use_intake(struct tls_stream *tls)
 	}
 	/* Not two hellos, but what may stand between them: others first. */
 	tls->work = TLS_WORK_MAX;
+	tls->drained = tls->empty = false;
 	return (-EAGAIN);
 }
 
