@@ -172,11 +172,10 @@ tell_written(struct master *m, const struct legacy *l, int64_t now)
 	if (n == 0)
 		return;
 	log_write(m->log, LOG_LEVEL_INFO,
-	    "worker %u[%d]: audit log: %llu line%s that it left %s %s",
+	    "worker %u[%d]: audit log: %llu line%s that it left %s passed on%s",
 	    l->worker, (int)l->pid, n, n == 1 ? "" : "s", n == 1 ? "is" : "are",
-	    logs_is_behind(l->crew->audit_log, now)
-		? "passed on, but not written yet"
-		: "written");
+	    logs_is_behind(l->crew->audit_log, now) ? ", but not written yet"
+						    : "");
 }
 
 static void

@@ -124,12 +124,15 @@ vacate(struct master *m, struct child *c, int64_t now)
 	delay = backoff_next(&seat->backoff, now - c->started);
 	seat->spawn_at = now + delay;
 	seat->crowded_until = now + BACKOFF_MAX;
-	if (legacy_crowded(m, c->crew, c->worker))
+	/* The later of the two counts. */
+	if (delay < BACKOFF_MAX && legacy_crowded(m, c->crew, c->worker))
 		log_write(m->log, LOG_LEVEL_WARNING,
 		    "worker %u: is replaced when less of what it left waits "
-		    "for the audit log, or in %lld s",
-		    c->worker, (long long)(BACKOFF_MAX / CLOCK_SEC));
-	if (delay > 0)
+		    "for the audit log, after %lld s at the earliest and %lld "
+		    "s at the latest",
+		    c->worker, (long long)(delay / CLOCK_SEC),
+		    (long long)(BACKOFF_MAX / CLOCK_SEC));
+	else if (delay > 0)
 		log_write(m->log, LOG_LEVEL_WARNING,
 		    "worker %u: died again: replaced in %lld s", c->worker,
 		    (long long)(delay / CLOCK_SEC));

@@ -120,7 +120,7 @@ kill 'KILL', $worker;
 is($held->wait_end, 'reset', 'its worker is killed');
 ok($daemon->wait_log(qr/: worker 0\[$worker\] of generation 2: died/),
 	'which the master sees');
-ok($daemon->wait_log(qr/: worker 0\[$worker\]: audit log: 1 line that it left is written$/m),
+ok($daemon->wait_log(qr/: worker 0\[$worker\]: audit log: 1 line that it left is passed on$/m),
 	'and has its line written');
 more(worker_died => 1);
 counted_ok('what it has counted stays');

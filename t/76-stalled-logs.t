@@ -159,7 +159,7 @@ subtest 'a worker that is killed while its lines wait' => sub {
 	$daemon->signal('TERM');
 	my ($told) = complete_ok($daemon, $n + 1, read_all($r));
 	is($told, 0, 'they are written for it, when the audit log is read again');
-	like($daemon->log, qr/ worker 0\[$pid\]: audit log: \d+ lines that it left are written$/m,
+	like($daemon->log, qr/ worker 0\[$pid\]: audit log: \d+ lines that it left are passed on$/m,
 		'as the error log says');
 	$daemon->stop_ok;
 };

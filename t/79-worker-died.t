@@ -54,7 +54,7 @@ sub die_now {
 	ok(poll(sub { $daemon->count->{accepted} == 22 }), "one is silent");
 	my $worker = die_now();
 	ok($daemon->wait_log(
-		qr/info master\[\d+\]: worker 0\[$worker\]: audit log: 21 lines that it left are written/),
+		qr/info master\[\d+\]: worker 0\[$worker\]: audit log: 21 lines that it left are passed on/),
 		"the log says that the lines are written") or
 	    diag($daemon->log);
 	is($open[0]->wait_end, 'reset', "the client sees a reset");

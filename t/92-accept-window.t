@@ -63,7 +63,7 @@ subtest 'just accepted' => sub {
 	is($line->{client}, '127.0.0.1:' . $client->local_port,
 		'the kernel has told who it was');
 	is($line->{listener}, '127.0.0.1:' . $daemon->port, 'and the listener');
-	ok(poll(sub { $daemon->log =~ /1 line that it left is written/ }),
+	ok(poll(sub { $daemon->log =~ /1 line that it left is passed on/ }),
 		'it was left to others to write');
 	ok(!$client->handshake, 'the client is reset');
 	my ($last) = waiting($daemon, 1, $name);

@@ -38,7 +38,7 @@ like($log, qr/worker 0\[$worker\] of generation 1: killed: it did not exit at th
 	'the worker was killed at the deadline');
 is(scalar(() = $log =~ /: killed: /g), 1, 'and no other after it');
 unlike($log, qr/serves what waits/, 'nobody was started for what waited');
-like($log, qr/worker 0\[$worker\]: audit log: 8 lines that it left are written$/m,
+like($log, qr/worker 0\[$worker\]: audit log: 8 lines that it left are passed on$/m,
 	'the lines of its tunnels are written');
 like($log, qr/3 connections that waited on its removed listeners are lost$/m,
 	'those that waited are told of') or diag($log);
