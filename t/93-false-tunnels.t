@@ -66,7 +66,9 @@ $daemon->signal('TERM');
 ok($daemon->wait_log(qr/stop: draining \d+ tunnels? for/), 'alive: sniport stops');
 my ($draining) = $daemon->log =~ /stop: draining (\d+) tunnel/;
 cmp_ok($draining, '<=', $LIMIT, 'alive: it has no more than its share');
-cmp_ok($draining, '>=', $MOST, 'alive: which it says that it has');
+# Unless the rest of it has told the truth meanwhile, as after each tunnel.
+ok($draining == 0 || $draining >= $MOST, 'alive: which it says that it has')
+    or diag($draining);
 kill 'KILL', $liar if $liar > 1;
 $daemon->stop_ok(name => 'alive: sniport has stopped');
 
