@@ -87,9 +87,9 @@ bool library_too_many_idle(unsigned long error);
 #define LIBRARY_REASON_SIZE 80
 const char *library_reason(unsigned long error, char buf[LIBRARY_REASON_SIZE]);
 
-/* What the session holds decoded of the chain that the client sent, borrowed;
- * NULL: it holds none. */
-STACK_OF(X509) * library_client_chain(const SSL *);
+/* What the session holds of the client's chain, decoded, beside
+ * SSL_get_peer_cert_chain(), borrowed; NULL: nothing. */
+STACK_OF(X509) * library_full_chain(const SSL *);
 
 /* Is the handshake at the client's Certificate message? */
 bool library_reads_certificate(const SSL *);

@@ -204,8 +204,8 @@ library_reason(unsigned long error, char buf[LIBRARY_REASON_SIZE])
 	return (buf);
 }
 
-/* By the name that OpenSSL has for it there is a copy without the leaf. */
-STACK_OF(X509) * library_client_chain(const SSL *ssl)
+/* A server has one with the leaf, and one without. */
+STACK_OF(X509) * library_full_chain(const SSL *ssl)
 {
 	return (SSL_get_peer_full_cert_chain(ssl));
 }

@@ -129,9 +129,9 @@ library_no_memory(unsigned long error, bool missing)
 		(missing && ERR_FATAL_ERROR(error)));
 }
 
-STACK_OF(X509) * library_client_chain(const SSL *ssl)
+STACK_OF(X509) * library_full_chain(const SSL *ssl)
 {
-	return (SSL_get_peer_cert_chain(ssl));
+	return (NULL);
 }
 
 bool

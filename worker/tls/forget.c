@@ -57,7 +57,8 @@ tls_forget_certificates(struct tls_stream *tls)
 	if (leaf == NULL)
 		return;
 	empty(SSL_get0_verified_chain(tls->ssl));
-	empty(library_client_chain(tls->ssl));
+	empty(SSL_get_peer_cert_chain(tls->ssl));
+	empty(library_full_chain(tls->ssl));
 	if (i2d_X509(leaf, NULL) > LEAF_KEPT)
 		replace(leaf);
 }
