@@ -127,9 +127,10 @@ subtest 'the log says to which questions a server is silent' => sub {
 			return $daemon->log =~ /name server \Q$at\E \Q$words\E$/m;
 		}), $title) or diag($daemon->log);
 	};
+	# Many names are asked for before the first AAAA question has had its time.
 	my $start = sub {
-		$daemon = Sniport::Daemon->new(dns([$half],
-			family => '"prefer-ipv4"'));
+		$daemon = Sniport::Daemon->new(limits => 'lookups_per_client = 0;',
+			dns([$half], family => '"prefer-ipv4"'));
 	};
 	$start->();
 	$says->('does not answer questions for IPv6 addresses (AAAA) in time; ' .
