@@ -13,7 +13,7 @@ use Test::More;
 use Sniport::Authority;
 use Sniport::Certificate;
 use Sniport::Daemon;
-use Sniport::Test qw(temporary);
+use Sniport::Test qw(temporary tls_library);
 use Sniport::Upstream;
 use Sniport::Who;
 
@@ -102,6 +102,7 @@ my @unknown = (
 	    (extension('551d13', sequence())) x 2 ] ],
 );
 
+my $AWSLC = tls_library() eq 'AWS-LC';
 sub is_refused {
 	my ($title, $certificate, $reason, %option) = @_;
 	my ($bytes, $detail) = delete @option{qw(bytes detail)};
@@ -130,6 +131,9 @@ for my $version ('1.2', '1.3') {
 	}
 	for (@unknown) {
 		my ($title, @parts) = @$_;
+		# Those it verifies, once there is a proof.
+		next if $AWSLC && $version eq '1.3' &&
+		    $title =~ /^a signature algorithm|512 bits|twice/;
 		is_refused("$version: $title", certificate(@parts),
 			'client_certificate', version => $version);
 	}
@@ -152,10 +156,13 @@ $daemon->reload(tls => qq(client_ca = "@{[ $mesh->file ]}";
 	client_auth = "required"; groups = "X25519:P-256";));
 $who->{key}{long} = [ $mesh->issue('long', 'DNS:long.example.com',
 	key => [ 'ec', '-pkeyopt', 'ec_paramgen_curve:secp521r1' ]) ];
-my $long = $who->client('long', 'open', version => '1.2');
-is($long->wait_end, 'alert illegal_parameter', '1.2: a curve that is not among the groups');
-$who->line_ok('1.2: a curve that is not among the groups', $long,
-	reason => 'client_certificate', detail => 'wrong curve');
+unless ($AWSLC) { # Which takes all that it knows.
+	my $long = $who->client('long', 'open', version => '1.2');
+	is($long->wait_end, 'alert illegal_parameter',
+		'1.2: a curve that is not among the groups');
+	$who->line_ok('1.2: a curve that is not among the groups', $long,
+		reason => 'client_certificate', detail => 'wrong curve');
+}
 
 # What the record layer finds is not the certificate's fault.
 is_refused('1.3: a forged record in the midst of it', $good, 'tls_handshake',

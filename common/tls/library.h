@@ -87,6 +87,10 @@ bool library_too_many_idle(unsigned long error);
 #define LIBRARY_REASON_SIZE 80
 const char *library_reason(unsigned long error, char buf[LIBRARY_REASON_SIZE]);
 
+/* Why a verified chain, from leaf to anchor, is too weak to be trusted, where
+ * the library has not looked at that; NULL: it is not. */
+const char *library_weakness(STACK_OF(X509) *);
+
 /* What the session holds of the client's chain, decoded, beside
  * SSL_get_peer_cert_chain(), borrowed; NULL: nothing. */
 STACK_OF(X509) * library_full_chain(const SSL *);

@@ -164,7 +164,8 @@ library_faults_certificate(unsigned long error)
 {
 	/* It looks at the key's usage by itself, and early. */
 	return (ERR_GET_LIB(error) == ERR_LIB_SSL &&
-		ERR_GET_REASON(error) == SSL_R_KEY_USAGE_BIT_INCORRECT);
+		(ERR_GET_REASON(error) == SSL_R_KEY_USAGE_BIT_INCORRECT ||
+		    ERR_GET_REASON(error) == SSL_R_CANNOT_PARSE_LEAF_CERT));
 }
 
 /* 32 in a row, 4 warnings, or 32 KeyUpdates. */
@@ -202,6 +203,51 @@ library_reason(unsigned long error, char buf[LIBRARY_REASON_SIZE])
 			     : (char)tolower((unsigned char)reason[i]);
 	buf[i] = '\0';
 	return (buf);
+}
+
+/* As by OpenSSL's security level 2, Debian's: 112 bits. */
+static bool
+weak_key(X509 *cert)
+{
+	const EVP_PKEY *key = X509_get0_pubkey(cert);
+
+	if (key == NULL)
+		return (true);
+	switch (EVP_PKEY_id(key)) {
+	case EVP_PKEY_RSA:
+	case EVP_PKEY_RSA_PSS:
+		return (EVP_PKEY_bits(key) < 2048);
+	case EVP_PKEY_EC:
+		return (EVP_PKEY_bits(key) < 224);
+	default:
+		return (false);
+	}
+}
+
+static bool
+weak_digest(X509 *cert)
+{
+	int digest;
+
+	return (OBJ_find_sigid_algs(
+		    X509_get_signature_nid(cert), &digest, NULL) == 1 &&
+		(digest == NID_sha1 || digest == NID_md5 || digest == NID_md4));
+}
+
+/* Nobody needs the anchor's own signature. */
+const char *
+library_weakness(STACK_OF(X509) * chain)
+{
+	size_t i, n = sk_X509_num(chain);
+
+	for (i = 0; i < n; i++) {
+		if (weak_key(sk_X509_value(chain, i)))
+			return (i == 0 ? "EE certificate key too weak"
+				       : "CA certificate key too weak");
+		if (i + 1 < n && weak_digest(sk_X509_value(chain, i)))
+			return ("CA signature digest algorithm too weak");
+	}
+	return (NULL);
 }
 
 /* A server has one with the leaf, and one without. */

@@ -129,6 +129,13 @@ library_no_memory(unsigned long error, bool missing)
 		(missing && ERR_FATAL_ERROR(error)));
 }
 
+/* Its security level has seen to it. */
+const char *
+library_weakness(STACK_OF(X509) * chain)
+{
+	return (NULL);
+}
+
 STACK_OF(X509) * library_full_chain(const SSL *ssl)
 {
 	return (NULL);

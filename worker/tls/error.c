@@ -36,6 +36,7 @@ blames_certificate(const SSL *ssl, unsigned long e)
 	case ERR_LIB_ASN1:
 	case ERR_LIB_BN:
 	case ERR_LIB_EC:
+	case ERR_LIB_ECDSA:
 	case ERR_LIB_EVP:
 	case ERR_LIB_OBJ:
 	case ERR_LIB_RSA:

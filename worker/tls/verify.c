@@ -166,6 +166,9 @@ verify(X509_STORE_CTX *store, struct tls_stream *tls)
 	}
 	if (!anchor_in_force(store))
 		return (-EINVAL);
+	*why = library_weakness(X509_STORE_CTX_get0_chain(store));
+	if (*why != NULL)
+		return (reject(store));
 	error = read_leaf(tls, X509_STORE_CTX_get0_cert(store));
 	if (error == -EINVAL)
 		return (reject(store));
