@@ -124,7 +124,7 @@ for my $version (@VERSIONS) {
 		$client->put('x' x 65536);
 		$sent += 65536;
 		last unless poll(sub { unsent($client->socket) == 0 },
-			deadline(0.3));
+			deadline(1));
 	}
 	$client->end;
 	$upstream->go;
