@@ -30,7 +30,7 @@ enum tls_alert {
 };
 
 /*
- * Called while the ClientHello is read, with the raw bytes of the server name
+ * Called when the ClientHello is there, with the raw bytes of the server name
  * (borrowed for the call; NULL: none came). reason is NONE, SNI_MISSING,
  * SNI_MALFORMED, or, after a HelloRetryRequest, SNI_CHANGED; NO_MEMORY. If it
  * answers with an alert, reason is to say why, and tls_handshake_failure()

@@ -234,7 +234,7 @@ tunnel_hello(struct tunnel *t)
 	enum reason reason =
 	    limits_client(&t->all->limits, &t->held, &t->facts->client);
 
-	/* Not before: a client that is over its limits costs no session. */
+	/* Not before: a client that is over its limits costs no handshake. */
 	if (reason == REASON_NONE && tls_handshake_new(&t->handshake,
 					 t->all->tls, t->client.lfd.fd, t) != 0)
 		reason = REASON_NO_MEMORY;
