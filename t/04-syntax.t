@@ -68,6 +68,8 @@ for (
 	    "a.test:1"  # the first
 	    "b.test:1", "c.test:1" ]; } );\n), 3,
 	    'rules.destinations: found "b.test:1"' ],
+	[ 'a string of two lines', qq(rules = ( { clients = [ "a.test" "b.te
+st" ]; } );\n), 1, 'rules.clients: found "b.te\\x0ast"' ],
 	[ 'servers', qq(dns = { servers = ( "192.0.2.1" "192.0.2.2" ); };\n), 1,
 	    'dns.servers: found "192.0.2.2"' ],
 	[ 'source', qq(egress = ( { name = "a"; source = [ "192.0.2.1",
@@ -76,7 +78,7 @@ for (
 ) {
 	my ($title, $text, $line, $says) = @$_;
 	mistake_ok("a comma is missing between two strings: $title", $text, $line,
-		"$says behind another string; write a comma between them");
+		"$says after another string; write a comma between them");
 }
 {
 	my ($status, $said) = check(<<'EOT');

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,14 +46,32 @@ conf_errors_fini(struct conf_errors *e, int result, char **text)
 	return (result);
 }
 
+/* An error is a line: what was found in the file cannot make it two. */
+static void
+put_text(FILE *stream, const char *text)
+{
+	const unsigned char *p;
+
+	for (p = (const unsigned char *)text; *p != '\0'; p++)
+		if (*p < 0x20 || *p == 0x7f)
+			fprintf(stream, "\\x%02x", *p);
+		else
+			putc(*p, stream);
+}
+
 static void __attribute__((format(printf, 5, 0)))
 write_error(struct conf_errors *e, const char *file, unsigned line,
     const char *setting, const char *fmt, va_list ap)
 {
+	char *text;
+
 	fprintf(e->stream, "%s:%u: ", file, line > 0 ? line : 1);
 	if (setting[0] != '\0')
 		fprintf(e->stream, "%s: ", setting);
-	vfprintf(e->stream, fmt, ap);
+	if (vasprintf(&text, fmt, ap) == -1)
+		text = NULL;
+	put_text(e->stream, text != NULL ? text : strerrordesc_np(ENOMEM));
+	free(text);
 	putc('\n', e->stream);
 	e->count++;
 }

@@ -131,7 +131,7 @@ check_string(const struct scan *s, const struct conf_token *t)
 	if (s->walk->syntax.joined) {
 		s->walk->refused = true;
 		report(s, line,
-		    "found %.*s behind another string; write a comma between "
+		    "found %.*s after another string; write a comma between "
 		    "them",
 		    (int)(t->len < 64 ? t->len : 64), t->at);
 	}
