@@ -130,7 +130,7 @@ why(const struct legacy *l, enum end end)
 		return ("what it left cannot be read or written");
 	if (l->begun && scribe_waits(&l->scribe))
 		return ("their log takes no more, and sniport ends");
-	return ("there is no time left to write them: sniport ends");
+	return ("sniport ends before they can be written");
 }
 
 /* A connection that was just being accepted, of which there can be one. */

@@ -258,10 +258,8 @@ tls_handshake_run(struct tls_handshake *hs, bool behind)
 bool
 tls_handshake_alerted(const struct tls_handshake *hs)
 {
-	/* Those end it without the library's knowledge. */
-	return (hs->alerted && hs->failure != REASON_NOT_TLS &&
-		hs->failure != REASON_CLIENT_HELLO_TOO_BIG &&
-		hs->failure != REASON_HANDSHAKE_TOO_BIG);
+	/* That ends it without the library's knowledge. */
+	return (hs->alerted && hs->failure != REASON_HANDSHAKE_TOO_BIG);
 }
 
 bool
