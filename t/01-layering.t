@@ -27,7 +27,7 @@ my %TLS = map { $_ => 1 } qw(
 
 chdir top() or die;
 my @files = sort grep { -f } glob '{common,master,worker}/{,*/}*.{c,h,def}';
-my %text = map { $_ => slurp($_) } @files, glob 't/{unit,fuzz,bench}/*.[ch]';
+my %text = map { $_ => slurp($_) } @files, glob 't/{unit,fuzz,bench,bench/load}/*.[ch]';
 
 # Nothing but comments and strings is blanked, so that words in them do not
 # count.

@@ -23,14 +23,14 @@ sub none {
 }
 
 my @c = sort grep { -f } glob
-    '{common,master,worker}/{,*/}*.{c,h,def} t/{unit,fuzz,bench,peer,preload}/*.{c,h}';
-my @perl = sort grep { -f } glob 't/*.t t/lib/Sniport/*.pm';
+    '{common,master,worker}/{,*/}*.{c,h,def} t/{unit,fuzz,bench,bench/load,peer,preload}/*.{c,h}';
+my @perl = sort grep { -f } glob 't/*.t t/lib/Sniport/{,Bench/}*.pm';
 my @texts = ('README', (grep { -f } glob('{common,master,worker,t}/README')),
 	qw(etc/ARCHITECTURE etc/CONTRIBUTING));
 my %text = map { $_ => slurp($_) } @c, @perl, @texts;
 my %code = map { $_ => $text{$_} =~ s{/\*.*?\*/}{}gsr } @c;
 my $code = join '', values %code;
-my %basename = map { basename($_) => 1 } @c, @perl, glob 't/*/* etc/*';
+my %basename = map { basename($_) => 1 } @c, @perl, glob 't/*/* t/bench/load/* etc/*';
 cmp_ok(scalar(@c), '>', 300, 'the source was read');
 
 # In a comment, a path may be relative to the folder of its file.
@@ -89,7 +89,7 @@ none('it has each file of worker/tunnel/', grep {
 
 my %module = map { $_ => 1 } $text{'t/README'} =~ /^\s+(\w+)\.pm\s/mg;
 none('t/README has each module of the harness', grep { !delete $module{$_} }
-	map { basename($_, '.pm') } glob 't/lib/Sniport/*.pm');
+	map { basename($_, '.pm') } grep { -f } glob 't/lib/Sniport/{,Bench/}*.pm');
 none('and no other', sort keys %module);
 none('README names the other texts', grep { index($text{README}, $_) == -1 }
 	grep { $_ ne 'README' } @texts);

@@ -1,0 +1,64 @@
+/*
+ * What the clients do when they are told to, one work at a time. Each says
+ * "ready" when it is prepared, begins with work_go(), says "done", what it took
+ * and how many failed, and is taken down by work_end(), which says "ended".
+ */
+#ifndef BENCH_LOAD_WORK_H
+#define BENCH_LOAD_WORK_H
+
+#include <stdint.h>
+
+#include "t/bench/load/client.h"
+
+#define WORK_PARALLEL_MAX 4096
+
+struct work {
+	const char *kind;
+	struct server *server;
+	uint64_t count;	   /* units in all: connections, messages, bytes */
+	uint64_t parallel; /* clients at once */
+	uint64_t rate;	   /* of an open loop: arrivals a second */
+};
+
+/*
+ * Closed loops: a client does the next thing when its last one is done.
+ *
+ *	full, resumed	whole connections, with one message there and back
+ *	ping		messages on connections that are there
+ *	down, up	bytes on connections that are there
+ *	refused		connections that the proxy ends after the ClientHello
+ *
+ * False: there is no such kind.
+ */
+bool closed_prepare(const struct work *);
+void closed_go(void);
+void closed_end(void);
+
+/*
+ * Open loops: what begins at a moment does so whatever became of what began
+ * before. The moments are random, and the same in each run. "done" is followed
+ * by how many there were, how many failed, then by the percentiles 50, 99 and
+ * 99.9 and the longest, in nanoseconds from the moment to the first byte of the
+ * answer. Kinds are full and ping.
+ */
+bool open_prepare(const struct work *);
+void open_go(void);
+void open_end(void);
+
+/*
+ * Connections that stay in one state, until they are dropped:
+ *
+ *	silent		no byte was sent
+ *	half		half a ClientHello was
+ *	stopped		a whole one was, and the answer came
+ *	idle		a tunnel, over which one message went there and back
+ *	stalled		a tunnel whose client takes nothing of what comes
+ *
+ * Says "held" and how many there are when there are so many more of them.
+ */
+bool hold(const struct work *);
+
+/* Ends that share of them, in percent, evenly spread, and says "dropped". */
+void hold_drop(unsigned percent);
+
+#endif
