@@ -228,6 +228,7 @@ client_start(
     struct server *s, const struct client_use *use, SSL_SESSION **session)
 {
 	struct client *c = must_calloc(1, sizeof(*c));
+	int result;
 
 	c->use = use;
 	c->session = session;
@@ -241,8 +242,12 @@ client_start(
 		tls_fail("SSL_set_session");
 	s->next++;
 	watch_add(&c->watch, EPOLLIN);
-	/* What cannot be done at once comes back as an event, errors too. */
-	(void)again(c, SSL_do_handshake(c->ssl));
+	/* Whatever becomes of it comes back as an event. */
+	result = SSL_do_handshake(c->ssl);
+	if (result == 1)
+		want_output(c, true);
+	else
+		(void)again(c, result);
 	return (c);
 }
 
