@@ -99,7 +99,7 @@ sub cost {
 	for my $number (1 .. 10 * $bench->{rounds}) {
 		my @todo = grep { good($bench, $rounds{$_}) < $bench->{rounds} }
 		    @cases or last;
-		last if left($bench->{deadline}) == 0;
+		last if $number > 1 && left($bench->{deadline}) == 0;
 		for my $kind (@todo) {
 			(my $round, $speed) = round($bench, $kind, $number, $speed);
 			push @{ $rounds{$kind} }, $round;

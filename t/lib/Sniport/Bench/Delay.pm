@@ -9,7 +9,7 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
-use List::Util qw(max sum);
+use List::Util qw(max);
 
 use Sniport::Bench::Cost qw(unit_cost);
 use Sniport::Bench::Report qw(median name rivals target);

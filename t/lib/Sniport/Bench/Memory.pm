@@ -11,9 +11,9 @@ use Exporter qw(import);
 use List::Util qw(min);
 
 use Sniport::Bench::Load;
-use Sniport::Bench::Machine qw(open_files room);
-use Sniport::Bench::Report qw(median name rivals target);
-use Sniport::Test qw(deadline left poll);
+use Sniport::Bench::Machine qw(room);
+use Sniport::Bench::Report qw(name rivals target);
+use Sniport::Test qw(left);
 
 our @EXPORT_OK = qw(memory back);
 
@@ -24,7 +24,8 @@ my @STATES = (
 my %COUNT = (stalled => 200);   # of the others, see memory()
 my $WARM = 64;
 my $SETTLE = 2;         # seconds until a state is reached by all
-my $IDLE = 12;          # the same of idle tunnels: allocators give back by then
+my $IDLE = 12;          # the same of idle tunnels: all allocators give back
+                        # by then what is not needed
 my $BURST = 9500;
 my $BACK = 10;          # seconds after a burst
 my $NEW = 10;           # connections a second meanwhile
@@ -56,7 +57,7 @@ sub state {
 	wait_for(0.5);
 	my $before = $proxy->memory;
 	$load->hold($state, $count);
-	wait_for($state eq 'idle' ? $IDLE : $SETTLE);
+	wait_for($state eq 'idle' && !$bench->{options}{quick} ? $IDLE : $SETTLE);
 	my $after = $proxy->memory;
 	$load->stop;
 	$proxy->stop;
@@ -71,7 +72,8 @@ sub memory {
 	my ($bench) = @_;
 	my $report = $bench->{report};
 	my @order = @{ $bench->{order} };
-	my $count = $bench->{options}{quick} ? 500 : 2000;
+	my $quick = $bench->{options}{quick};
+	my $count = $quick ? 500 : 2000;
 	my %idle;
 
 	$report->title('Memory per connection, KiB', <<"END");
@@ -83,6 +85,7 @@ END
 	for (@STATES) {
 		my ($state, $text) = @$_;
 		last if left($bench->{deadline}) == 0;
+		next if $quick && $state =~ /^(?:half|stalled)$/;
 		my %each = map { $_ => state($bench, $_, $state,
 			$COUNT{$state} // $count) } @order;
 		$report->row($text, map { $report->against('%.2f',
@@ -136,8 +139,9 @@ sub burst {
 sub back {
 	my ($bench) = @_;
 	my $report = $bench->{report};
-	my @order = @{ $bench->{order} };
-	my $count = min($bench->{options}{quick} ? 1000 : $BURST, room() - 300);
+	my $quick = $bench->{options}{quick};
+	my @order = grep { !$quick || rivals($_) } @{ $bench->{order} };
+	my $count = min($quick ? 1000 : $BURST, room() - 300);
 
 	$report->title('Memory given back', <<"END");
 how much of what a burst of $count tunnels took is left $BACK s after it left,
@@ -145,7 +149,7 @@ in per cent, while 100 tunnels from before exchange 100 messages a second and
 $NEW new connections come each second; and how long these messages took, ms
 END
 	$report->row('', map { name($_) } @order);
-	for my $percent (100, 95) {
+	for my $percent (100, $quick ? () : 95) {
 		last if left($bench->{deadline}) == 0;
 		my %burst = map { $_ => burst($bench, $_, $percent, $count) } @order;
 		$report->row($percent == 100 ? 'all have left' :
