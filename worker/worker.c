@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/boot.h"
@@ -21,14 +20,6 @@
 /* How often a log's stalled reader is tried again. */
 #define SINK_RETRY (50 * CLOCK_MSEC)
 
-static uint64_t
-work_done(const struct worker *w)
-{
-	return (atomic_load_explicit(
-		    &w->slot->count[STAT_ACCEPTED], memory_order_relaxed) +
-		w->tunnels.count);
-}
-
 static int64_t
 heartbeat_interval(const struct worker *w)
 {
@@ -39,14 +30,8 @@ static void
 heartbeat_cb(struct timer *t)
 {
 	struct worker *w = container_of(t, struct worker, heartbeat);
-	struct buffers *buffers = &w->tunnels.buffers;
 
-	if (memory_is_due(
-		&w->memory, w->tunnels.count, buffers->nlent, work_done(w))) {
-		buffers_trim(buffers);
-		table_trim(w->table);
-		alloc_trim();
-	}
+	worker_memory_look(w);
 	timer_arm(
 	    loop_timers(w->loop), t, loop_now(w->loop) + heartbeat_interval(w));
 }
@@ -64,7 +49,7 @@ before_wait(void *arg)
 
 	atomic_store_explicit(&w->slot->heartbeat, (uint64_t)loop_now(w->loop),
 	    memory_order_relaxed);
-	memory_note(&w->memory, w->tunnels.count, w->tunnels.buffers.nlent);
+	worker_memory_note(w);
 	if (!worker_flush(w))
 		timer_arm(loop_timers(w->loop), &w->sink_retry,
 		    loop_now(w->loop) + SINK_RETRY);
@@ -147,6 +132,7 @@ start(struct worker *w)
 	sink_publish(log_sink(boot->log), &w->slot->error_owed);
 	timer_init(&w->heartbeat, heartbeat_cb);
 	timer_init(&w->sink_retry, sink_retry_cb);
+	worker_memory_start(w);
 	w->tunnels.closed = tunnel_closed;
 	w->tunnels.arg = w;
 	w->clients = (struct accept_to){

@@ -1,7 +1,8 @@
 /*
  * A worker, for the files that tell its life. Each calls only those that are
- * named before it: worker_lines.c (the lines of its logs), worker_control.c
- * (what the master tells it), worker.c (how it is set up, runs and ends).
+ * named before it: worker_memory.c (what goes back to the kernel),
+ * worker_lines.c (the lines of its logs), worker_control.c (what the master
+ * tells it), worker.c (how it is set up, runs and ends).
  */
 #ifndef WORKER_WORKER_STATE_H
 #define WORKER_WORKER_STATE_H
@@ -30,7 +31,7 @@ struct worker {
 	struct accept_to clients; /* these tunnels */
 	struct acceptor *acceptor;
 	struct loop_fd control;
-	struct timer heartbeat, sink_retry, deadline;
+	struct timer heartbeat, sink_retry, give_back, deadline;
 	bool draining, orphaned, hurried;
 	int64_t logs_until;	/* when lines that wait are given up */
 	enum reason end_reason; /* of those whom the deadline meets */
@@ -40,6 +41,14 @@ struct worker {
 	uint64_t untold, missing;
 	int64_t report_at;
 };
+
+/*
+ * Gives back to the kernel what a burst took, in pieces. start: before anything
+ * else, once; note: to be called each turn; look: at each heartbeat.
+ */
+void worker_memory_start(struct worker *);
+void worker_memory_note(struct worker *);
+void worker_memory_look(struct worker *);
 
 /*
  * Writes what both logs take, and reports lines that a stalled reader or a full

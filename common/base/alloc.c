@@ -7,13 +7,34 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define STRING(x)   #x
+#define VALUE_OF(x) STRING(x)
 
 /* jemalloc (5.3): one arena for the one thread of a process. Read before
  * main(); without jemalloc, as under a sanitizer, nobody reads it. */
-const char *const malloc_conf = "narenas:1";
+const char *const malloc_conf =
+    "narenas:1,dirty_decay_ms:" VALUE_OF(ALLOC_DECAY_MS);
 
 extern int mallctl(const char *name, void *old, size_t *old_len, void *new,
     size_t new_len) __attribute__((weak));
+
+/* How jemalloc manages its pages, as jemalloc(3) has it. */
+struct extent_hooks;
+typedef bool merge_hook(struct extent_hooks *, void *a, size_t a_size, void *b,
+    size_t b_size, bool committed, unsigned arena);
+
+struct extent_hooks {
+	void (*others[8])(void);
+	merge_hook *merge;
+};
+
+/* The same but for merging, which goes on to jemalloc's own. */
+struct pieces {
+	struct extent_hooks hooks;
+	merge_hook *merge;
+};
 
 /* The library has no argument of ours to hand to these functions. */
 static uint64_t alloc_failed;
@@ -85,14 +106,81 @@ alloc_failures(void)
 	return (alloc_failed);
 }
 
+/* True: no. */
+static bool
+merge_small(struct extent_hooks *hooks, void *a, size_t a_size, void *b,
+    size_t b_size, bool committed, unsigned arena)
+{
+	const struct pieces *pieces = (struct pieces *)hooks;
+
+	return (a_size + b_size > ALLOC_PIECE ||
+		pieces->merge(hooks, a, a_size, b, b_size, committed, arena));
+}
+
+/*
+ * A free range goes back as a whole, and all that lies side by side is made
+ * into one first: after a burst nearly everything.
+ */
+void
+alloc_set_pieces(void)
+{
+	struct extent_hooks *hooks = NULL;
+	struct pieces *pieces;
+	size_t size = sizeof(hooks);
+
+	if (mallctl == NULL ||
+	    mallctl("arena.0.extent_hooks", &hooks, &size, NULL, 0) != 0)
+		return;
+	pieces = malloc(sizeof(*pieces));
+	if (pieces == NULL)
+		return;
+	*pieces = (struct pieces){ .hooks = *hooks, .merge = hooks->merge };
+	pieces->hooks.merge = merge_small;
+	hooks = &pieces->hooks;
+	/* jemalloc keeps them for good. Else the pieces are larger. */
+	if (mallctl(
+		"arena.0.extent_hooks", NULL, NULL, &hooks, sizeof(hooks)) != 0)
+		free(pieces);
+}
+
+void
+alloc_collect(void)
+{
+	/* glibc does not know of pieces. */
+	if (mallctl == NULL)
+		(void)malloc_trim(0);
+	else
+		(void)mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+}
+
+void
+alloc_step(void)
+{
+	if (mallctl != NULL)
+		(void)mallctl("arena.0.decay", NULL, NULL, NULL, 0);
+}
+
+size_t
+alloc_unused(void)
+{
+	uint64_t epoch = 1;
+	size_t pages = 0, size = sizeof(pages);
+
+	/* The figures are those of when epoch was last set. */
+	if (mallctl == NULL ||
+	    mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch)) != 0 ||
+	    mallctl("stats.arenas.0.pdirty", &pages, &size, NULL, 0) != 0)
+		return (0);
+	return (pages * (size_t)sysconf(_SC_PAGESIZE));
+}
+
 void
 alloc_trim(void)
 {
-	if (mallctl == NULL)
-		return;
+	alloc_collect();
 	/* Only memory is at stake, and there will be a next time. */
-	(void)mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
-	(void)mallctl("arena.0.purge", NULL, NULL, NULL, 0);
+	if (mallctl != NULL)
+		(void)mallctl("arena.0.purge", NULL, NULL, NULL, 0);
 }
 
 const char *

@@ -29,9 +29,32 @@ void alloc_wipe(bool);
  * fork. */
 uint64_t alloc_failures(void);
 
-/* Gives freed memory back to the kernel. jemalloc (5.3) does that only while
- * something is allocated, which an idle process does not do. */
+/*
+ * Gives all memory that was freed back to the kernel, at once. By itself
+ * jemalloc (5.3) does that only while something is allocated or freed, which an
+ * idle process does not do; and glibc hardly ever.
+ */
 void alloc_trim(void);
+
+/*
+ * The same in pieces, for a process that has other things to do meanwhile.
+ * alloc_collect() makes all that was freed available for it, alloc_step() is to
+ * be called some times a second from then on: what was freed goes back over
+ * ALLOC_DECAY_MS, a percent of it or less in each 1/200 of that time, unless it
+ * is used again. Without jemalloc alloc_collect() gives all back at once.
+ */
+#define ALLOC_DECAY_MS 5000
+void alloc_collect(void);
+void alloc_step(void);
+
+/* How many bytes are free and not yet back; 0 without jemalloc. Takes some
+ * 20 us. */
+size_t alloc_unused(void);
+
+/* Once in a process, for that: no free range grows beyond so many bytes from
+ * now on, since a range goes back as a whole. Without memory, they do. */
+#define ALLOC_PIECE ((size_t)1024 * 1024)
+void alloc_set_pieces(void);
 
 /* The version of jemalloc; NULL: the program runs without it. Static. */
 const char *alloc_version(void);
