@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "common/conf/conf.h"
+#include "common/tls/revocation.h"
 #include "master/client_ca_check.h"
 #include "master/findings.h"
 #include "master/pem.h"
-#include "master/revocation.h"
 
 #define FILE_MAX (16 * 1024 * 1024)
 

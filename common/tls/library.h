@@ -1,8 +1,8 @@
 /*
  * What the two TLS libraries, OpenSSL and AWS-LC, do or name differently. All
  * else of sniport is the same for both, but for tickets (worker/tls/) and
- * revocation lists (master/): library_openssl.c or library_awslc.c is built, as
- * SNIPORT_TLS of CMake says.
+ * revocation lists (revocation.h): library_openssl.c or library_awslc.c is
+ * built, as SNIPORT_TLS of CMake says.
  */
 #ifndef COMMON_TLS_LIBRARY_H
 #define COMMON_TLS_LIBRARY_H

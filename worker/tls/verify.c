@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/tls/library.h"
+#include "common/tls/revocation.h"
 #include "worker/tls/certificates.h"
 #include "worker/tls/state.h"
 #include "worker/tls/tickets.h"
@@ -61,21 +62,34 @@ tls_judge(int sent, int version, int type, const void *bytes, size_t len,
  * An anchor that another authority has signed is an anchor because that one is
  * not known, and so are its revocation lists: none can be asked for.
  */
-static int
-forgive_anchor(int ok, X509_STORE_CTX *store)
+static bool
+forgive_anchor(X509_STORE_CTX *store)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
 	int last = (int)sk_X509_num(chain) - 1;
 	int error = X509_STORE_CTX_get_error(store);
 
-	if (ok == 1 || (error != X509_V_ERR_UNABLE_TO_GET_CRL &&
-			   error != X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER &&
-			   error != X509_V_ERR_CRL_SIGNATURE_FAILURE))
-		return (ok);
-	if (X509_STORE_CTX_get_error_depth(store) != last ||
-	    (X509_get_extension_flags(sk_X509_value(chain, last)) &
-		EXFLAG_SI) != 0)
-		return (ok);
+	if (error != X509_V_ERR_UNABLE_TO_GET_CRL &&
+	    error != X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER &&
+	    error != X509_V_ERR_CRL_SIGNATURE_FAILURE)
+		return (false);
+	return (X509_STORE_CTX_get_error_depth(store) == last &&
+		(X509_get_extension_flags(sk_X509_value(chain, last)) &
+		    EXFLAG_SI) == 0);
+}
+
+/* 1: what the library has found is no fault. */
+static int
+judge_finding(int ok, X509_STORE_CTX *store)
+{
+	int error = X509_STORE_CTX_get_error(store);
+
+	if (ok == 1)
+		return (1);
+	if ((error != X509_V_ERR_CRL_SIGNATURE_FAILURE ||
+		!revocation_signed(store)) &&
+	    !forgive_anchor(store))
+		return (0);
 	X509_STORE_CTX_set_error(store, X509_V_OK);
 	return (1);
 }
@@ -159,7 +173,7 @@ verify(X509_STORE_CTX *store, struct tls_stream *tls)
 
 	if (tls->handshake->refused)
 		return (reject(store));
-	X509_STORE_CTX_set_verify_cb(store, forgive_anchor);
+	X509_STORE_CTX_set_verify_cb(store, judge_finding);
 	if (X509_verify_cert(store) != 1) {
 		*why = true_cause(store);
 		return (*why != NULL ? reject(store) : -EINVAL);
