@@ -31,7 +31,7 @@ my $upstream = Sniport::Upstream->new('echo');
 my $name = 'peer.test:' . $upstream->port;
 my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
 	files => 20000, limits => 'tunnels = 100000; buffer = "64KiB";',
-	timeouts => 'client_hello = "60s"; handshake = "60s";');
+	timeouts => 'client_hello = "60s"; handshake = "60s"; connect = "60s";');
 my ($worker) = $daemon->workers;
 
 # The first number of that line of the worker's status.
