@@ -3,6 +3,7 @@
 
 #include <gnu/libc-version.h>
 #include <string.h>
+#include <time.h>
 
 #include <ares.h>
 #include <libconfig.h>
@@ -25,6 +26,20 @@ print_library(
 	if (strcmp(running, built) != 0)
 		fprintf(out, " (built with %s)", built);
 	putc('\n', out);
+}
+
+/* Their versions begin with the name. */
+static void
+print_tls(FILE *out)
+{
+	const char *running = library_running(), *built = library_built();
+	char buf[LIBRARY_WATCH_SIZE];
+	const char *watch = library_watch(time(NULL), buf);
+
+	if (watch != NULL && strcmp(running, built) == 0)
+		fprintf(out, "%s (%s)\n", running, watch);
+	else
+		print_library(out, "", running, built);
 }
 
 static void
@@ -59,8 +74,7 @@ version_print(FILE *out)
 {
 	fprintf(
 	    out, "sniport %s, commit %s\n", SNIPORT_VERSION, SNIPORT_COMMIT);
-	/* Their text begins with the name. */
-	print_library(out, "", library_running(), library_built());
+	print_tls(out);
 	print_library(out, "c-ares ", ares_version(NULL), ARES_VERSION_STR);
 	/* It has no function that tells. */
 	fprintf(out, "libconfig %d.%d.%d\n", LIBCONFIG_VER_MAJOR,

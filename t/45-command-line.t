@@ -77,9 +77,11 @@ run_ok('-t', [ @config, '-t' ], 0, qr/\A\Q$file\E: configuration is valid\n\z/,
 run_ok($_, [ $_ ], 0, qr/\Ausage: sniport .*-t .*-T .*-V .*-q .*-s /s,
 	$NOTHING) for '-h', '--help';
 my $commit = qr/unknown|[0-9a-f]{12}(?:, changed)?/;
+# Of a library that no packages of the system bring, but a build.
+my $watch = qr/pinned; (?:no advisory|[A-Z0-9, -]+) known on [0-9-]{10}(?:, \d+ days ago)?|not the pinned [0-9.]+: nobody has read its advisories/;
 my $built = qr/(?: \(built with [^()\n]+\))?/;
 run_ok($_, [ $_ ], 0, qr/\Asniport \d+\.\d+\.\d+, commit $commit
-(?:OpenSSL 3[^()\n]*|AWS-LC [0-9.]+)$built
+(?:OpenSSL 3[^()\n]*$built|AWS-LC [0-9.]+ \($watch\))
 c-ares 1[0-9.]+$built
 libconfig 1[0-9.]+
 libseccomp 2[0-9.]+$built

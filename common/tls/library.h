@@ -8,6 +8,7 @@
 #define COMMON_TLS_LIBRARY_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include <openssl/ssl.h>
 
@@ -30,6 +31,11 @@ const char *library_name(void);
 /* The name and the version that runs, and those that it was built with. */
 const char *library_running(void);
 const char *library_built(void);
+
+/* What was known of its flaws when sniport was built, and whether that is long
+ * ago now; NULL: somebody else watches over it. */
+#define LIBRARY_WATCH_SIZE 256
+const char *library_watch(time_t now, char buf[LIBRARY_WATCH_SIZE]);
 
 /*
  * A context for servers, with what every connection gets and the two have not

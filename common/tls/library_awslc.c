@@ -14,6 +14,11 @@
 /* Of a handshake without certificates: ssl_max_handshake_message_len(). */
 #define MESSAGE_MAX (16 * 1024)
 
+/* Advisories that were read longer ago should be read again: as long as
+ * etc/aws-lc/review gives it. */
+#define DAYS_FRESH 30
+#define DAY	   (24 * 60 * 60)
+
 int
 library_start(void)
 {
@@ -38,6 +43,33 @@ const char *
 library_built(void)
 {
 	return (AWSLC_VERSION_STRING);
+}
+
+/* PINNED, REVIEWED and ADVISORIES are what etc/aws-lc/review knew. */
+const char *
+library_watch(time_t now, char buf[LIBRARY_WATCH_SIZE])
+{
+	struct tm day = { 0 };
+	size_t len;
+	long days;
+
+	if (strcmp(AWSLC_VERSION_NUMBER_STRING, PINNED) != 0) {
+		snprintf(buf, LIBRARY_WATCH_SIZE,
+		    "not the pinned " PINNED
+		    ": nobody has read its advisories");
+		return (buf);
+	}
+	len = (size_t)snprintf(buf, LIBRARY_WATCH_SIZE,
+	    "pinned; %s known on " REVIEWED,
+	    *ADVISORIES != '\0' ? ADVISORIES : "no advisory");
+	if (strptime(REVIEWED, "%Y-%m-%d", &day) == NULL ||
+	    len >= LIBRARY_WATCH_SIZE)
+		return (buf);
+	days = (long)((now - timegm(&day)) / DAY);
+	if (days > DAYS_FRESH)
+		snprintf(buf + len, LIBRARY_WATCH_SIZE - len, ", %ld days ago",
+		    days);
+	return (buf);
 }
 
 /* Those that it makes by itself come late, so that each worker would have its

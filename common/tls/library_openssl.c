@@ -40,6 +40,12 @@ library_built(void)
 	return (OPENSSL_VERSION_TEXT);
 }
 
+const char *
+library_watch(time_t now, char buf[LIBRARY_WATCH_SIZE])
+{
+	return (NULL);
+}
+
 SSL_CTX *
 library_context_new(void)
 {

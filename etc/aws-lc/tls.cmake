@@ -47,5 +47,18 @@ if(NOT TARGET AWS::ssl OR NOT TARGET AWS::crypto)
 	find_awslc(PATHS ${built} NO_DEFAULT_PATH)
 endif()
 message(STATUS "AWS-LC: ${ssl_DIR}")
+
+# What sniport -V says of it.
+execute_process(COMMAND sh ${CMAKE_SOURCE_DIR}/etc/aws-lc/review --known
+	OUTPUT_VARIABLE known OUTPUT_STRIP_TRAILING_WHITESPACE
+	COMMAND_ERROR_IS_FATAL ANY)
+string(REPLACE " " ";" known "${known}")
+list(POP_FRONT known pinned reviewed)
+list(JOIN known ", " known)
+set_source_files_properties(common/tls/library_awslc.c PROPERTIES
+	COMPILE_DEFINITIONS
+	"PINNED=\"${pinned}\";REVIEWED=\"${reviewed}\";ADVISORIES=\"${known}\"")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+	etc/aws-lc/pinned etc/aws-lc/advisories)
 add_library(tls INTERFACE)
 target_link_libraries(tls INTERFACE AWS::ssl AWS::crypto)
