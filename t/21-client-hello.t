@@ -207,7 +207,7 @@ accepted_ok("a hello of $BIG bytes in several records",
 	records(hello(padding($BIG)), 4000));
 
 # Cut in pieces.
-accepted_ok("records of $_ bytes", records(hello(), $_)) for 1, 2, 3, 64;
+accepted_ok("records of $_ bytes", records(hello(), $_)) for 1, 2, 3, 40, 64;
 accepted_ok("segments of $_ bytes", records(hello()), segment => $_)
     for 1, 2, 7;
 accepted_ok('records and segments of one byte', records(hello(), 1),
@@ -224,6 +224,23 @@ my @GREASE = (
 		[ 18, '' ], [ 27, "\2\0\2" ], [ 28, "\x40\1" ] ]);
 accepted_ok('GREASE, GREASE ECH and unknown extensions',
 	records(hello(@GREASE)));
+
+# The key exchange that tls.groups begins with where the library has it, offered
+# alone, as by a mesh that insists on it.
+{
+	my $share = pack 'n n/a*', 0x11ec, "\0" x 1184 . "\x09" . "\0" x 31;
+	my $offer = records(hello(groups => [ 0x11ec, 0x001d ],
+		key_share => undef, after => [ [ 51, pack 'n/a*', $share ] ]));
+	if (tls_library() eq 'AWS-LC') {
+		my $answer = accepted_ok('X25519MLKEM768', $offer);
+		like($answer->{raw}, qr/\x00\x33\x04\x64\x11\xec\x04\x60/,
+			'is agreed to, with a share of 1088 and 32 bytes');
+	} else {
+		my $answer = Sniport::Hello::exchange($daemon->port, $offer);
+		like($answer->{raw}, qr/\x00\x33\x00\x02\x00\x1d/,
+			'for X25519MLKEM768, X25519 is asked for');
+	}
+}
 accepted_ok('without supported_versions', records(hello(versions => undef,
 	key_share => undef)));
 accepted_ok('a session id of length 0', records(hello(session => '')));

@@ -369,6 +369,8 @@ warns_ok('a ClientHello that the library refuses', { tls('ec', ''),
 	limits => 'client_hello = "32KiB";' }, $AWSLC ? 'limits.client_hello: ' .
 	'AWS-LC refuses a ClientHello of more than 16384 bytes here' : ());
 for (
+	# Which OpenSSL has.
+	$AWSLC ? [ 'X25519:X448', '"X448" is not a group that AWS-LC knows' ] : (),
 	[ 'X25519:P-265', '"P-265" is not a group that ' . tls_library() . ' knows' ],
 	[ 'prime256v2', '"prime256v2" is not a group that ' . tls_library() . ' knows' ],
 ) {

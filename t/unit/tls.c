@@ -185,6 +185,26 @@ drain(struct pair *p)
 	return (sum);
 }
 
+/* What a session was set up with is not kept once it is there, where the library
+ * can let go of it. */
+static void
+test_shed(struct tls_context *context, const struct buffers *buffers)
+{
+	static uint8_t data[2 * CHUNK];
+	struct pair p = { 0 };
+
+	open_pair(&p, context);
+#ifdef OPENSSL_IS_AWSLC
+	/* It answers so without a configuration (5.12). */
+	is_int(SSL_set_ocsp_response(server, NULL, 0), 0,
+	    "the handshake's configuration is gone");
+#endif
+	SSL_write(p.client, "x", 1);
+	is_int(tls_receive(p.tls, data, buffers->size, false).n, 1,
+	    "and data comes through");
+	close_pair(&p);
+}
+
 static void
 test_finish(struct tls_context *context)
 {
@@ -356,6 +376,7 @@ main(void)
 	buffers_init(&buffers, CHUNK, tls_slack(CHUNK));
 	if (tls_context_new(&context, ctx, &bounds, &buffers, hello_cb) != 0)
 		abort();
+	test_shed(context, &buffers);
 	test_finish(context);
 	test_stuck(context, &buffers, SSL_ERROR_WANT_READ);
 	test_stuck(context, &buffers, SSL_ERROR_WANT_WRITE);
