@@ -185,8 +185,8 @@ drain(struct pair *p)
 	return (sum);
 }
 
-/* What a session was set up with is not kept once it is there, where the library
- * can let go of it. */
+/* What a session was set up with is not kept once it is there, where the
+ * library can let go of it. */
 static void
 test_shed(struct tls_context *context, const struct buffers *buffers)
 {
