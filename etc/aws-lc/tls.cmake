@@ -13,8 +13,15 @@ if(NOT SNIPORT_TLS STREQUAL "aws-lc")
 		"it takes \"openssl\" or \"aws-lc\"")
 endif()
 set(tls_other openssl)
-# Tests have clients of OpenSSL, whatever the program is made with.
+# Tests have clients of OpenSSL, whatever the program is made with. An AWS-LC that
+# is installed goes by that name, too, but not by that version.
+set(PKG_CONFIG_USE_CMAKE_PREFIX_PATH OFF)
 pkg_check_modules(OPENSSL IMPORTED_TARGET openssl>=3.0)
+unset(PKG_CONFIG_USE_CMAKE_PREFIX_PATH)
+if(NOT OPENSSL_FOUND)
+	message(WARNING "There is no OpenSSL for the clients of tests and "
+		"benchmarks: they are not built")
+endif()
 
 # One that is installed comes first, if it says where it is by AWSLC_ROOT or by
 # CMAKE_PREFIX_PATH, or is where CMake looks by itself.
