@@ -13,8 +13,8 @@ if(NOT SNIPORT_TLS STREQUAL "aws-lc")
 		"it takes \"openssl\" or \"aws-lc\"")
 endif()
 set(tls_other openssl)
-# Tests have clients of OpenSSL, whatever the program is made with. An AWS-LC that
-# is installed goes by that name, too, but not by that version.
+# Tests have clients of OpenSSL, whatever the program is made with. An AWS-LC
+# that is installed goes by that name, too, but not by that version.
 set(PKG_CONFIG_USE_CMAKE_PREFIX_PATH OFF)
 pkg_check_modules(OPENSSL IMPORTED_TARGET openssl>=3.0)
 unset(PKG_CONFIG_USE_CMAKE_PREFIX_PATH)
