@@ -5,12 +5,9 @@
 #include "common/base/json.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Text of the longest number and its NUL. */
-#define NUMBER_SIZE 32
+#include "common/base/decimal.h"
 
 void
 json_init(struct json *j, char *buf, size_t size)
@@ -140,10 +137,9 @@ json_bytes(struct json *j, const char *key, const void *s, size_t len)
 void
 json_uint(struct json *j, const char *key, uint64_t value)
 {
-	char text[NUMBER_SIZE];
-	int len = snprintf(text, sizeof(text), "%" PRIu64, value);
+	char text[DECIMAL_MAX];
 
-	put_value(j, key, text, len);
+	put_value(j, key, text, decimal_put(text, value));
 }
 
 void
@@ -157,11 +153,14 @@ json_msec(struct json *j, const char *key, int64_t ns)
 {
 	int64_t usec = ns / 1000;
 	uint64_t size = usec < 0 ? -(uint64_t)usec : (uint64_t)usec;
-	char text[NUMBER_SIZE];
-	int len;
+	char text[1 + DECIMAL_MAX + 4];
+	size_t len = 0;
 
-	len = snprintf(text, sizeof(text), "%s%" PRIu64 ".%03u",
-	    usec < 0 ? "-" : "", size / 1000, (unsigned)(size % 1000));
+	if (usec < 0)
+		text[len++] = '-';
+	len += decimal_put(text + len, size / 1000);
+	text[len++] = '.';
+	len += decimal_put_padded(text + len, size, 3);
 	put_value(j, key, text, len);
 }
 

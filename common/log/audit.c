@@ -2,8 +2,6 @@
 #include "common/log/audit.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -27,16 +25,16 @@ static size_t
 try_format(const struct tunnel_facts *f, const struct facts_try *try,
     char separator, char buf[TRY_SIZE])
 {
-	char text[ADDR_TEXT_SIZE];
 	const char *what = reason_name(try->reason);
-	int n;
+	size_t n = addr_format(&try->addr, buf), len;
 
-	addr_format(&try->addr, text);
 	if (try->reason == REASON_NONE)
 		what = addr_equal(&try->addr, &f->upstream) ? "ok" : "open";
-	n = snprintf(buf, TRY_SIZE, "%s%c%s", text, separator, what);
-	assert(n > 0 && n < TRY_SIZE);
-	return ((size_t)n);
+	len = strlen(what);
+	buf[n++] = separator;
+	assert(len < TRY_SIZE - n);
+	memcpy(buf + n, what, len + 1);
+	return (n + len);
 }
 
 static void

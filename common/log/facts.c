@@ -1,10 +1,11 @@
 /* Packs the words of a tunnel's facts, finds them again, and formats some. */
 #include "common/log/facts.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "common/base/decimal.h"
 
 /* A word's length that says that there is none. */
 #define NO_WORD UINT16_MAX
@@ -183,9 +184,14 @@ facts_find_try(const uint8_t *text, size_t len, size_t *n)
 size_t
 facts_format_id(const struct tunnel_facts *f, char buf[FACTS_ID_SIZE])
 {
-	return ((size_t)snprintf(buf, FACTS_ID_SIZE,
-	    "%" PRIu32 "-%" PRIu32 "-%" PRIu64, f->generation, f->worker,
-	    f->number));
+	size_t len = decimal_put(buf, f->generation);
+
+	buf[len++] = '-';
+	len += decimal_put(buf + len, f->worker);
+	buf[len++] = '-';
+	len += decimal_put(buf + len, f->number);
+	buf[len] = '\0';
+	return (len);
 }
 
 size_t
@@ -193,9 +199,19 @@ facts_format_target(
     const struct tunnel_facts *f, struct piece host, char buf[TARGET_TEXT_SIZE])
 {
 	bool ipv6 = piece_has(host, ':');
+	size_t len = 0;
 
-	return ((size_t)snprintf(buf, TARGET_TEXT_SIZE, "%s%.*s%s:%u",
-	    ipv6 ? "[" : "", (int)host.len, host.s, ipv6 ? "]" : "", f->port));
+	assert(host.len < HOSTNAME_SIZE);
+	if (ipv6)
+		buf[len++] = '[';
+	memcpy(buf + len, host.s, host.len);
+	len += host.len;
+	if (ipv6)
+		buf[len++] = ']';
+	buf[len++] = ':';
+	len += decimal_put(buf + len, f->port);
+	buf[len] = '\0';
+	return (len);
 }
 
 const char *

@@ -1,11 +1,10 @@
 /* Puts a record together, field by field; see record.h. */
 #include "common/log/record.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/decimal.h"
 
 /* Names are the operator's own, and as long as he likes. */
 #define NAME_CUT 255
@@ -95,15 +94,12 @@ record_string(struct record *o, const char *key, const char *s)
 void
 record_uint(struct record *o, const char *key, uint64_t value)
 {
-	char text[24];
-	int n;
+	char text[DECIMAL_MAX];
 
-	if (o->is_json) {
+	if (o->is_json)
 		json_uint(&o->json, key, value);
-		return;
-	}
-	n = snprintf(text, sizeof(text), "%" PRIu64, value);
-	record_pair(o, key, text, (size_t)n);
+	else
+		record_pair(o, key, text, decimal_put(text, value));
 }
 
 void
@@ -118,8 +114,8 @@ record_bool(struct record *o, const char *key, bool value)
 void
 record_msec(struct record *o, const char *key, int64_t ns)
 {
-	char text[32];
-	int n;
+	char text[DECIMAL_MAX + 4];
+	size_t len;
 
 	if (ns < 0)
 		return;
@@ -127,9 +123,10 @@ record_msec(struct record *o, const char *key, int64_t ns)
 		json_msec(&o->json, key, ns);
 		return;
 	}
-	n = snprintf(text, sizeof(text), "%" PRId64 ".%03" PRId64,
-	    ns / CLOCK_MSEC, ns % CLOCK_MSEC / CLOCK_USEC);
-	record_pair(o, key, text, (size_t)n);
+	len = decimal_put(text, (uint64_t)(ns / CLOCK_MSEC));
+	text[len++] = '.';
+	len += decimal_put_padded(text + len, (uint64_t)(ns / CLOCK_USEC), 3);
+	record_pair(o, key, text, len);
 }
 
 void

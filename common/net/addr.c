@@ -8,8 +8,9 @@
 #include <netinet/in.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "common/base/decimal.h"
 
 static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
 static const uint8_t nat64_prefix[12] = { 0x00, 0x64, 0xff, 0x9b };
@@ -189,9 +190,26 @@ addr_parse(struct addr *a, const char *s, size_t len, uint16_t default_port)
 	return (r);
 }
 
+static size_t
+format_ipv4(const uint8_t *ip, char buf[ADDR_TEXT_SIZE])
+{
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		if (i > 0)
+			buf[len++] = '.';
+		len += decimal_put(buf + len, ip[i]);
+	}
+	buf[len] = '\0';
+	return (len);
+}
+
 size_t
 addr_format_ip(const struct addr *a, char buf[ADDR_TEXT_SIZE])
 {
+	if (a->family == AF_INET)
+		return (format_ipv4(a->ip, buf));
 	if (inet_ntop(a->family, a->ip, buf, ADDR_TEXT_SIZE) == NULL)
 		strcpy(buf, "-");
 	return (strlen(buf));
@@ -208,8 +226,10 @@ addr_format(const struct addr *a, char buf[ADDR_TEXT_SIZE])
 		buf[len + 1] = ']';
 		len += 2;
 	}
-	return (len + (size_t)snprintf(buf + len, ADDR_TEXT_SIZE - len, ":%u",
-			  (unsigned)a->port));
+	buf[len++] = ':';
+	len += decimal_put(buf + len, a->port);
+	buf[len] = '\0';
+	return (len);
 }
 
 bool
@@ -316,8 +336,10 @@ cidr_format(const struct cidr *c, char buf[ADDR_TEXT_SIZE])
 
 	memcpy(a.ip, c->ip, sizeof(a.ip));
 	len = addr_format_ip(&a, buf);
-	return (len + (size_t)snprintf(buf + len, ADDR_TEXT_SIZE - len, "/%u",
-			  (unsigned)c->bits));
+	buf[len++] = '/';
+	len += decimal_put(buf + len, c->bits);
+	buf[len] = '\0';
+	return (len);
 }
 
 bool
