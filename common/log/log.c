@@ -183,25 +183,30 @@ log_write(struct log *l, enum log_level level, const char *fmt, ...)
 	errno = saved;
 }
 
+bool
+log_due(const struct log *l, struct log_rate *state, enum log_level level)
+{
+	if (level > l->level)
+		return (false);
+	if (state->next == 0 || clock_now() >= state->next)
+		return (true);
+	state->left_out++;
+	return (false);
+}
+
 void
 log_write_rate(struct log *l, struct log_rate *state, enum log_level level,
     const char *fmt, ...)
 {
 	int saved = errno;
-	int64_t now;
 	va_list ap;
 
-	if (level > l->level)
+	if (!log_due(l, state, level))
 		return;
-	now = clock_now();
-	if (state->next != 0 && now < state->next) {
-		state->left_out++;
-		return;
-	}
 	va_start(ap, fmt);
 	write_va(l, level, fmt, ap, state->left_out);
 	va_end(ap);
-	state->next = now + CLOCK_SEC;
+	state->next = clock_now() + CLOCK_SEC;
 	state->left_out = 0;
 	errno = saved;
 }

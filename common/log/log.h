@@ -2,6 +2,7 @@
 #ifndef COMMON_LOG_LOG_H
 #define COMMON_LOG_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum log_level {
@@ -41,6 +42,11 @@ struct log_rate {
 	int64_t next;
 	uint64_t left_out;
 };
+
+/* May one be written now? Else it need not be put together; it is counted as
+ * left out, if lines of its level are written at all. */
+bool log_due(const struct log *, struct log_rate *state, enum log_level);
+
 void log_write_rate(struct log *, struct log_rate *state, enum log_level,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 

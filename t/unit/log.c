@@ -123,6 +123,13 @@ test_rate(struct log *l)
 	ok(rate.left_out == 0 && rate.next > clock_now() &&
 		rate.next <= clock_now() + CLOCK_SEC,
 	    "at most one a second");
+	ok(!log_due(l, &rate, LOG_LEVEL_INFO) && rate.left_out == 1,
+	    "who asks first is told so, and is counted");
+	ok(!log_due(l, &rate, LOG_LEVEL_DEBUG) && rate.left_out == 1,
+	    "but not for a level that is not wanted");
+	rate.next = clock_now();
+	ok(log_due(l, &rate, LOG_LEVEL_INFO) && rate.left_out == 1,
+	    "a second later one is due");
 }
 
 /* A reader that stalls learns how many lines it missed. */

@@ -132,6 +132,9 @@ tunnel_log_end(struct tunnel *t)
 	struct piece words[FACTS_WORDS], detail;
 	uint8_t buf[FACTS_TEXT_MAX];
 
+	/* Many may end at once, for one reason; of most there is no line. */
+	if (!log_due(boot->log, &t->all->rate[reason], level))
+		return;
 	(void)tunnel_words(t, buf, words);
 	detail = words[FACTS_DETAIL];
 	facts_format_id(f, id);
