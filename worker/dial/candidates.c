@@ -1,16 +1,29 @@
 /* Asks for the addresses of a name, and hands them out one by one. */
 #include "worker/dial/candidates.h"
 
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/policy/verdict.h"
 #include "worker/dial/attempt.h"
 
+static void
+init(struct candidates *c)
+{
+	size_t i;
+
+	memset(c, 0, offsetof(struct candidates, room));
+	c->last = CANDIDATES_FAMILIES;
+	for (i = 0; i < CANDIDATES_FAMILIES; i++)
+		c->family[i].addrs = c->room[i];
+}
+
 void
 candidates_set(struct candidates *c, const struct addr *addr)
 {
-	*c = (struct candidates){ .last = CANDIDATES_FAMILIES };
+	init(c);
 	c->family[0].addrs[0] = *addr;
 	c->family[0].naddrs = 1;
 }
@@ -29,8 +42,8 @@ answer_cb(struct resolver_query *q, const struct resolver_answer *answer)
 
 	f->answered = true;
 	f->reason = answer->reason;
-	snprintf(f->detail, sizeof(f->detail), "%s",
-	    answer->detail != NULL ? answer->detail : "");
+	if (answer->detail != NULL)
+		snprintf(f->detail, sizeof(f->detail), "%s", answer->detail);
 	first = n > 0 ? attempt_random(c->random) % n : 0;
 	for (i = 0; i < n && i < RESOLVER_ADDRS_MAX; i++) {
 		f->addrs[i] = answer->addrs[(i + first) % n];
@@ -48,14 +61,12 @@ candidates_ask(struct candidates *c, struct resolver *resolver,
 	int families[VERDICT_FAMILIES_MAX];
 	unsigned i, n = verdict_families(family, families);
 
-	*c = (struct candidates){
-		.interleave = family == ADDR_FAMILY_ANY,
-		.last = CANDIDATES_FAMILIES,
-		.resolver = resolver,
-		.port = target->port,
-		.random = random,
-		.cb = cb,
-	};
+	init(c);
+	c->interleave = family == ADDR_FAMILY_ANY;
+	c->resolver = resolver;
+	c->port = target->port;
+	c->random = random;
+	c->cb = cb;
 	for (i = 0; i < n; i++) {
 		c->family[i].all = c;
 		c->family[i].af = families[i];

@@ -29,7 +29,7 @@ struct candidates_family {
 	bool wanted, answered;
 	enum reason reason;
 	char detail[RESOLVER_DETAIL_SIZE]; /* what name servers said */
-	struct addr addrs[RESOLVER_ADDRS_MAX];
+	struct addr *addrs;		   /* RESOLVER_ADDRS_MAX */
 	size_t naddrs, next;
 };
 
@@ -42,6 +42,9 @@ struct candidates {
 	uint16_t port;
 	uint64_t *random;
 	void (*cb)(struct candidates *); /* there is one more answer */
+	/* Last, since it is much, of which most is never looked at: it has no
+	 * values but those that an answer gave it. */
+	struct addr room[CANDIDATES_FAMILIES][RESOLVER_ADDRS_MAX];
 };
 
 /* Only this address is tried; nobody is asked. */

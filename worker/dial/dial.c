@@ -33,8 +33,6 @@ struct dial {
 	struct loop_task task;
 	struct timer timer;
 	struct loop_garbage garbage;
-	struct candidates candidates;
-	struct racer racers[CANDIDATES_MAX];
 	unsigned nracers;
 	unsigned pending;   /* attempts under way */
 	size_t ntried;	    /* places that are taken */
@@ -42,6 +40,9 @@ struct dial {
 	const char *detail;
 	int64_t started, resolved, connected; /* 0: not yet */
 	int64_t deadline, next_attempt, resolution_end;
+	/* What follows is much, and has no values before it is used. */
+	struct candidates candidates;
+	struct racer racers[CANDIDATES_MAX]; /* nracers */
 };
 
 static void advance(struct dial *);
@@ -327,12 +328,13 @@ int
 dial_start(struct dial **out, struct dial_context *context,
     const struct dial_request *request)
 {
-	struct dial *d = calloc(1, sizeof(*d));
+	struct dial *d = malloc(sizeof(*d));
 	const struct addr *addr =
 	    verdict_address(request->rule, request->target);
 
 	if (d == NULL)
 		return (-ENOMEM);
+	memset(d, 0, offsetof(struct dial, candidates));
 	d->context = context;
 	d->rule = request->rule;
 	d->cb = request->cb;
