@@ -91,7 +91,10 @@ handshake_reason(const struct tls_stream *tls, unsigned long e)
 void
 tls_forget_errors(struct tls_stream *tls)
 {
-	ERR_clear_error();
+	/* Which is seldom more than a look, where clearing is work (OpenSSL
+	 * 3.0, AWS-LC). */
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
 	tls->context->failures = alloc_failures();
 }
 

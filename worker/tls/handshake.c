@@ -37,7 +37,7 @@ tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
 	SSL_CTX_set_cert_verify_callback(ctx, tls_verify, NULL);
 	if (SSL_CTX_get_verify_mode(ctx) != SSL_VERIFY_NONE)
 		SSL_CTX_set_msg_callback(ctx, tls_judge);
-	if (tickets_set(ctx) != 0) {
+	if (tickets_set(c) != 0) {
 		tls_context_free(c);
 		return (-ENOMEM);
 	}
@@ -56,6 +56,7 @@ tls_context_free(struct tls_context *c)
 {
 	if (c == NULL)
 		return;
+	tickets_unset(c);
 	BIO_meth_free(c->bio);
 	intake_room_fini(&c->room);
 	free(c->message);

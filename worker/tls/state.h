@@ -23,6 +23,7 @@ struct tls_context {
 	struct buffers *buffers;
 	tls_hello_cb *hello;
 	struct intake_room room;
+	void *tickets;	   /* of tickets_openssl.c */
 	uint8_t *message;  /* room for a hello that came in pieces */
 	uint64_t failures; /* alloc_failures() before the call */
 };

@@ -8,8 +8,12 @@
 
 #include <openssl/ssl.h>
 
-/* Sets the callbacks of a context. 0 or -ENOMEM. */
-int tickets_set(SSL_CTX *);
+struct tls_context;
+
+/* Sets the callbacks of a context. 0 or -ENOMEM; tickets_unset() is due in any
+ * case, when no session is left. */
+int tickets_set(struct tls_context *);
+void tickets_unset(struct tls_context *);
 
 /* In the handshake, when the client's certificate is verified: the session gets
  * no ticket, or an empty one where TLS 1.2 has promised it already (RFC 5077

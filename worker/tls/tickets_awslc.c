@@ -160,13 +160,18 @@ open_ticket(SSL *ssl, uint8_t *out, size_t *out_len, size_t max_out,
 }
 
 int
-tickets_set(SSL_CTX *ctx)
+tickets_set(struct tls_context *c)
 {
 	static const SSL_TICKET_AEAD_METHOD method = { max_overhead, seal,
 		open_ticket };
 
-	SSL_CTX_set_ticket_aead_method(ctx, &method);
+	SSL_CTX_set_ticket_aead_method(c->ctx, &method);
 	return (0);
+}
+
+void
+tickets_unset(struct tls_context *c)
+{
 }
 
 /*

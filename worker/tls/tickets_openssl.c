@@ -73,9 +73,8 @@ struct keys {
 	unsigned char name[16], hmac[32], aes[32];
 };
 
-static int
-start(const struct keys *k, const unsigned char *iv, EVP_CIPHER_CTX *cipher,
-    EVP_MAC_CTX *mac, int seal)
+static bool
+start_mac(EVP_MAC_CTX *mac, const struct keys *k)
 {
 	char digest[] = "SHA256";
 	OSSL_PARAM params[] = {
@@ -84,11 +83,7 @@ start(const struct keys *k, const unsigned char *iv, EVP_CIPHER_CTX *cipher,
 		OSSL_PARAM_construct_end(),
 	};
 
-	return (EVP_MAC_init(mac, k->hmac, sizeof(k->hmac), params) == 1 &&
-			EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL,
-			    k->aes, iv, seal) == 1
-		    ? 1
-		    : -1);
+	return (EVP_MAC_init(mac, k->hmac, sizeof(k->hmac), params) == 1);
 }
 
 /*
@@ -101,6 +96,7 @@ set_keys(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
 {
 	const struct tls_stream *tls = SSL_get_app_data(ssl);
+	const EVP_CIPHER *aes = tls->context->tickets;
 	const uint8_t *note;
 	size_t note_len;
 	struct keys k;
@@ -111,31 +107,42 @@ set_keys(SSL *ssl, unsigned char *name, unsigned char *iv,
 	if (SSL_CTX_get_tlsext_ticket_keys(tls->context->ctx, &k, sizeof(k)) !=
 	    1)
 		return (-1);
-	if (seal != 0) {
+	if (seal != 0)
 		memcpy(name, k.name, sizeof(k.name));
-		if (RAND_bytes(
-			iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1)
-			result = start(&k, iv, cipher, mac, seal);
-	} else if (CRYPTO_memcmp(name, k.name, sizeof(k.name)) != 0) {
+	if (CRYPTO_memcmp(name, k.name, sizeof(k.name)) != 0)
 		result = 0;
-	} else {
-		result = start(&k, iv, cipher, mac, seal);
+	else if ((seal == 0 ||
+		     RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes)) == 1) &&
+		 start_mac(mac, &k) &&
+		 EVP_CipherInit_ex(cipher, aes, NULL, k.aes, iv, seal) == 1)
 		/* A ticket of TLS 1.3 is for one use, and brings the next. */
-		if (result == 1 && SSL_version(ssl) == TLS1_3_VERSION)
-			result = 2;
-	}
+		result =
+		    seal == 0 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
 	OPENSSL_cleanse(&k, sizeof(k));
 	return (result);
 }
 
+/* What EVP_aes_256_cbc() stands for is looked up by name whenever it is used
+ * (OpenSSL 3.0); this once. */
 int
-tickets_set(SSL_CTX *ctx)
+tickets_set(struct tls_context *c)
 {
+	EVP_CIPHER *aes = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+
+	c->tickets = aes;
 	return (
-	    SSL_CTX_set_session_ticket_cb(ctx, made, read_ticket, NULL) == 1 &&
-		    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, set_keys) == 1
+	    aes != NULL &&
+		    SSL_CTX_set_session_ticket_cb(
+			c->ctx, made, read_ticket, NULL) == 1 &&
+		    SSL_CTX_set_tlsext_ticket_key_evp_cb(c->ctx, set_keys) == 1
 		? 0
 		: -ENOMEM);
+}
+
+void
+tickets_unset(struct tls_context *c)
+{
+	EVP_CIPHER_free(c->tickets);
 }
 
 /* made() does it, and tls_forget_certificates(). */
