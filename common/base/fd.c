@@ -47,18 +47,30 @@ fd_recv(int fd, void *buf, size_t size)
 	return (n == -1 ? -errno : n);
 }
 
-ssize_t
-fd_send(int fd, const void *buf, size_t len)
+static ssize_t
+send_flags(int fd, const void *buf, size_t len, int flags)
 {
 	unsigned tries = 0;
 	ssize_t n;
 
 	do {
-		n = send(fd, buf, len, MSG_NOSIGNAL);
+		n = send(fd, buf, len, flags | MSG_NOSIGNAL);
 	} while (n == -1 && errno == EINTR && ++tries < INTERRUPTS_MAX);
 	if (n == 0 && len > 0)
 		return (-EAGAIN);
 	return (n == -1 ? -errno : n);
+}
+
+ssize_t
+fd_send(int fd, const void *buf, size_t len)
+{
+	return (send_flags(fd, buf, len, 0));
+}
+
+ssize_t
+fd_send_last(int fd, const void *buf, size_t len)
+{
+	return (send_flags(fd, buf, len, MSG_MORE));
 }
 
 bool

@@ -27,6 +27,10 @@ bool fd_only_appends(int fd);
 ssize_t fd_recv(int fd, void *buf, size_t size);
 ssize_t fd_send(int fd, const void *buf, size_t len);
 
+/* As fd_send(), for what shutdown(2) follows at once: it goes in one segment
+ * with the FIN. */
+ssize_t fd_send_last(int fd, const void *buf, size_t len);
+
 /*
  * Reads a whole file of at most max bytes. 0 with *data (NUL-terminated,
  * owned by the caller) and *len, or -errno: -EFBIG beyond max, -EISDIR, or

@@ -31,14 +31,16 @@ send_failed(struct tls_stream *tls, int error)
 	return (tls->send_error);
 }
 
-int
-tls_flush_out(struct tls_stream *tls)
+typedef ssize_t send_fn(int fd, const void *, size_t);
+
+static int
+flush_out(struct tls_stream *tls, send_fn *send)
 {
 	struct buffer *out = &tls->out;
 	ssize_t n;
 
 	while (buffer_len(out) > 0) {
-		n = fd_send(tls->fd, out->data + out->start, buffer_len(out));
+		n = send(tls->fd, out->data + out->start, buffer_len(out));
 		if (n < 0)
 			return (send_failed(tls, (int)-n));
 		out->start += (size_t)n;
@@ -46,6 +48,12 @@ tls_flush_out(struct tls_stream *tls)
 	buffer_return(tls->context->buffers, out);
 	tls->answers = 0;
 	return (0);
+}
+
+int
+tls_flush_out(struct tls_stream *tls)
+{
+	return (flush_out(tls, fd_send));
 }
 
 /* Of 0, -EAGAIN or another -errno. */
@@ -121,7 +129,7 @@ tls_finish(struct tls_stream *tls)
 		error = seal_goodbye(tls);
 		if (error != 0)
 			return (tls_broken(tls, error));
-		io = tls_flush(tls);
+		io = sent(tls, flush_out(tls, fd_send_last));
 	}
 	if (io.outcome == IO_DONE)
 		io.n = tls->goodbye;

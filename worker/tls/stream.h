@@ -63,8 +63,9 @@ struct io tls_flush(struct tls_stream *);
 
 /*
  * Seals close_notify, once, and sends what can be sent. DONE, with the bytes
- * that it took, which are the last; WAIT_WRITE: what is sealed must be flushed
- * first, call again; BROKEN.
+ * that it took, which are the last, and which may wait for the FIN: shutdown(2)
+ * is to follow; WAIT_WRITE: what is sealed must be flushed first, call again;
+ * BROKEN.
  */
 struct io tls_finish(struct tls_stream *);
 
