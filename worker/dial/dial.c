@@ -35,6 +35,7 @@ struct dial {
 	struct loop_garbage garbage;
 	unsigned nracers;
 	unsigned pending;   /* attempts under way */
+	bool starting;	    /* more answers may come at once */
 	size_t ntried;	    /* places that are taken */
 	enum reason reason; /* of the last failure */
 	const char *detail;
@@ -247,21 +248,19 @@ resolution_delayed(struct dial *d, int64_t now)
 	return (now < d->resolution_end);
 }
 
-/* Does what is to be done now, then waits for the next event. */
-static void
-advance(struct dial *d)
+/* Tries what is to be tried now, then waits for the next event. False: there is
+ * none to wait for. */
+static bool
+go_on(struct dial *d)
 {
 	int64_t now = loop_now(d->context->loop);
 	const struct addr *addr;
 
-	if (!candidates_any(&d->candidates)) {
-		if (!candidates_awaited(&d->candidates))
-			failed(d, candidates_reason(&d->candidates));
-		return;
-	}
+	if (!candidates_any(&d->candidates))
+		return (candidates_awaited(&d->candidates));
 	if (resolution_delayed(d, now)) {
 		wait_until(d, d->resolution_end);
-		return;
+		return (true);
 	}
 	while (d->pending == 0 || now >= d->next_attempt) {
 		addr = candidates_next(&d->candidates);
@@ -270,10 +269,18 @@ advance(struct dial *d)
 		try(d, addr);
 	}
 	if (d->pending == 0 && !candidates_awaited(&d->candidates))
-		failed(d, d->reason);
-	else
-		wait_until(
-		    d, now >= d->next_attempt ? CLOCK_NEVER : d->next_attempt);
+		return (false);
+	wait_until(d, now >= d->next_attempt ? CLOCK_NEVER : d->next_attempt);
+	return (true);
+}
+
+static void
+advance(struct dial *d)
+{
+	if (!go_on(d))
+		failed(d, candidates_any(&d->candidates)
+			      ? d->reason
+			      : candidates_reason(&d->candidates));
 }
 
 static void
@@ -312,7 +319,8 @@ answer_cb(struct candidates *c)
 
 	if (candidates_any(c) && d->resolved == 0)
 		d->resolved = loop_now(d->context->loop);
-	loop_defer(d->context->loop, &d->task);
+	if (!d->starting)
+		loop_defer(d->context->loop, &d->task);
 }
 
 bool
@@ -346,15 +354,20 @@ dial_start(struct dial **out, struct dial_context *context,
 	timer_init(&d->timer, timer_cb);
 	*out = d;
 	wait_until(d, CLOCK_NEVER);
+	d->starting = true;
 	if (addr == NULL) {
 		candidates_ask(&d->candidates, context->resolver,
 		    &context->random, context->family, request->target,
 		    request->account, answer_cb);
-		return (0);
+	} else {
+		d->resolved = d->started;
+		candidates_set(&d->candidates, addr);
 	}
-	d->resolved = d->started;
-	candidates_set(&d->candidates, addr);
-	loop_defer(context->loop, &d->task);
+	d->starting = false;
+	/* What is known already is connected to at once; what cannot be is told
+	 * later. */
+	if (!go_on(d))
+		loop_defer(context->loop, &d->task);
 	return (0);
 }
 

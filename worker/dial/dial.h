@@ -54,9 +54,8 @@ typedef void dial_cb(
 
 /*
  * Called for each address when it is dialled (NONE), or refused, and again when
- * it has failed; never from within dial_start(). place: 0 for the first one;
- * the last of FACTS_TRIED_MAX is shared by all that come when the others are
- * taken.
+ * it has failed; also from within dial_start(). place: 0 for the first one; the
+ * last of FACTS_TRIED_MAX is shared by all that come when the others are taken.
  */
 typedef void dial_try_cb(void *arg, size_t place, const struct facts_try *);
 
