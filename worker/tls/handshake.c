@@ -206,6 +206,14 @@ receive(struct tls_stream *tls)
 		hs->silent = false;
 }
 
+/* Can it go on with what it has? Else it waits for bytes. */
+static bool
+has_work(const struct tls_stream *tls)
+{
+	return (intake_len(&tls->handshake->in) > 0 || tls_unsent(tls) ||
+		(tls->ssl != NULL && !SSL_want_read(tls->ssl)));
+}
+
 /* One receive at most, and only where what came before does not do. 0; -EAGAIN;
  * -EPIPE: the client ended its stream; other -errno. */
 static int
@@ -217,7 +225,7 @@ advance(struct tls_stream *tls)
 	/* What an earlier call saw of the socket holds no more. */
 	tls->drained = tls->empty = false;
 	intake_open(&tls->handshake->in, &tls->context->room);
-	if (tls->ssl != NULL || intake_len(&tls->handshake->in) > 0)
+	if (has_work(tls))
 		error = use_intake(tls);
 	if (error != -EAGAIN || tls_unsent(tls) || tls_sated(tls))
 		return (error);

@@ -69,6 +69,28 @@ open_record(struct tls_stream *tls, uint8_t *buf, size_t size)
 	return (ret);
 }
 
+static bool
+took_all(const struct tls_stream *tls)
+{
+	return (tls->received && buffer_len(&tls->in) == 0);
+}
+
+/* Behind data: would the library, if it is asked again, only say that it has no
+ * bytes? That costs a good part of what a short record does. */
+static bool
+used_up(const struct tls_stream *tls)
+{
+	return (
+	    took_all(tls) && tls->header == 0 && SSL_pending(tls->ssl) == 0);
+}
+
+/* open_record() gave no data, but n. */
+static bool
+is_over(const struct tls_stream *tls, ssize_t n)
+{
+	return (n != -EAGAIN || tls_sated(tls) || took_all(tls));
+}
+
 /*
  * Opens all records that are there. > 0, 0 or -errno as tls_receive(). The
  * library is asked as often as there may be records in one call, whatever it
@@ -86,8 +108,7 @@ open_records(struct tls_stream *tls, uint8_t *buf, size_t size)
 		n = open_record(tls, buf + done, size - done);
 		if (n > 0)
 			done += (size_t)n;
-		else if (n != -EAGAIN || tls_sated(tls) ||
-			 (buffer_len(&tls->in) == 0 && tls->received))
+		if (n > 0 ? used_up(tls) : is_over(tls, n))
 			return (done > 0 ? (ssize_t)done : n);
 	}
 	tls->drained = false;
