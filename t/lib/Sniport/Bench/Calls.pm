@@ -8,7 +8,7 @@ use warnings;
 
 use Exporter qw(import);
 
-use Sniport::Bench::Report qw(name rivals target);
+use Sniport::Bench::Report qw(name ours target);
 use Sniport::Test qw(deadline group_kill group_start left poll slurp write_file);
 
 our @EXPORT_OK = qw(calls);
@@ -22,7 +22,7 @@ my %CASE = (
 		text => 'MiB down' },
 	up => { count => 64 * 2**20, parallel => 4, per => 2**20,
 		text => 'MiB up' },
-	refused => { count => 600, parallel => 32, only => 1,
+	refused => { count => 600, parallel => 32, ours => 1,
 		text => 'refused connection' },
 );
 my @CASES = qw(full resumed ping down up refused);
@@ -90,7 +90,7 @@ END
 	for my $kind (@CASES) {
 		last if left($bench->{deadline}) == 0;
 		$report->row("$CASE{$kind}{text}", map {
-			$CASE{$kind}{only} && !rivals($_) ? '' : $report->against(
+			$CASE{$kind}{ours} && !ours($_) ? '' : $report->against(
 				'%.2f', measure($bench, $_, $kind),
 				target("calls $kind", $_))
 		} @{ $bench->{order} });

@@ -12,7 +12,7 @@ use Exporter qw(import);
 use List::Util qw(max min);
 
 use Sniport::Bench::Machine qw(speed);
-use Sniport::Bench::Report qw(median name rivals target);
+use Sniport::Bench::Report qw(median name ours rivals target);
 use Sniport::Test qw(left);
 
 our @EXPORT_OK = qw(cost unit_cost);
@@ -34,7 +34,7 @@ my %CASE = (
 	up => { count => 384 * 2**20, parallel => 4, text => 'MiB up',
 		unit => 'us', scale => 1e-3 * 2**20 },
 	refused => { count => 3000, parallel => 32, text => 'refused connection',
-		unit => 'us', scale => 1e-3, only => 1 },
+		unit => 'us', scale => 1e-3, ours => 1 },
 );
 my @CASES = qw(full resumed ping down up refused);
 
@@ -65,7 +65,7 @@ sub unit_cost {
 sub round {
 	my ($bench, $kind, $number, $speed) = @_;
 	my $case = $CASE{$kind};
-	my @order = grep { $bench->{proxy}{$_} && (!$case->{only} || rivals($_)) }
+	my @order = grep { $bench->{proxy}{$_} && (!$case->{ours} || ours($_)) }
 	    @{ $bench->{order} };
 	my %value;
 
@@ -140,6 +140,8 @@ sub print_all {
 	my ($bench, $rounds, @cases) = @_;
 	my $report = $bench->{report};
 	my @order = grep { $bench->{proxy}{$_} } @{ $bench->{order} };
+	my @own = $bench->{proxy}{before} ?
+	    grep { $bench->{proxy}{$_} } qw(openssl aws-lc) : ();
 	my %medians;
 
 	$report->title('CPU per unit', <<"END");
@@ -148,7 +150,7 @@ median ratio within a round to the best rival (OpenSSL: nginx, HAProxy; AWS-LC:
 Envoy too), beside what it should be at the most
 END
 	$report->row('', map({ name($_) } @order), 'ratio OpenSSL', 'ratio AWS-LC',
-		'good rounds');
+		map({ "$_ / before" } @own), 'good rounds');
 	for my $kind (@cases) {
 		my @good = good($bench, $rounds->{$kind});
 		my @all = @{ $rounds->{$kind} };
@@ -162,6 +164,7 @@ END
 				@order),
 			map({ ratio_text($bench, $kind, $_, \%median, @used) }
 				qw(openssl aws-lc)),
+			map({ sprintf '%.3f', middle($_, 'before', @used) } @own),
 			sprintf '%d of %d%s', scalar @good, scalar @all,
 			    $enough ? '' : ' BAD');
 		$bench->{bad}{$kind} = 1 unless $enough;
@@ -176,9 +179,8 @@ END
 sub refused_ratio {
 	my ($bench, $medians) = @_;
 	my $full = ($medians->{full} // {})->{'aws-lc'};
-	my @order = grep { defined $medians->{refused}{$_} } qw(openssl aws-lc);
 
-	return unless $full && @order;
+	return unless $full && $medians->{refused};
 	$bench->{report}->row('refused / AWS-LC full', map {
 		defined $medians->{refused}{$_} ? $bench->{report}->against('%.2f',
 			$medians->{refused}{$_} / $full,

@@ -12,7 +12,7 @@ use List::Util qw(min);
 
 use Sniport::Bench::Load;
 use Sniport::Bench::Machine qw(room);
-use Sniport::Bench::Report qw(name rivals target);
+use Sniport::Bench::Report qw(name ours rivals target);
 use Sniport::Test qw(left);
 
 our @EXPORT_OK = qw(memory back);
@@ -140,7 +140,7 @@ sub back {
 	my ($bench) = @_;
 	my $report = $bench->{report};
 	my $quick = $bench->{options}{quick};
-	my @order = grep { !$quick || rivals($_) } @{ $bench->{order} };
+	my @order = grep { !$quick || ours($_) } @{ $bench->{order} };
 	my $count = min($quick ? 1000 : $BURST, room() - 300);
 
 	$report->title('Memory given back', <<"END");

@@ -9,7 +9,7 @@ use warnings;
 
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(median name rivals target);
+our @EXPORT_OK = qw(median name ours rivals target);
 
 # What is wanted, as the most that a ratio or a value may be, by part and case.
 # Ratios are those of the build on OpenSSL to the better of nginx and HAProxy,
@@ -42,6 +42,7 @@ my %TARGET = (
 );
 
 my %NAME = ('openssl' => 'sniport OpenSSL', 'aws-lc' => 'sniport AWS-LC',
+	before => 'sniport before',
 	nginx => 'nginx', haproxy => 'HAProxy', envoy => 'Envoy');
 my %RIVALS = ('openssl' => [ qw(nginx haproxy) ],
 	'aws-lc' => [ qw(nginx haproxy envoy) ]);
@@ -57,6 +58,7 @@ sub new {
 }
 
 sub name { return $NAME{ $_[0] }; }
+sub ours { return $NAME{ $_[0] } =~ /^sniport/; }
 sub rivals { return @{ $RIVALS{ $_[0] } // [] }; }
 
 # undef where nothing is wanted.
