@@ -51,6 +51,7 @@ buffer_lend(struct buffers *bs, struct buffer *b)
 		block = malloc(bs->size);
 		if (block == NULL)
 			return (-ENOMEM);
+		assert(bs->size <= UINT32_MAX);
 	}
 	bs->nlent++;
 	*b = (struct buffer){ .data = (uint8_t *)block };

@@ -21,13 +21,15 @@ struct buffers {
 	size_t nfree, nlent;
 };
 
-/* A window of bytes on a lent block. data NULL: no block, no bytes. */
+/* A window of bytes on a lent block. data NULL: no block, no bytes. Each tunnel
+ * has several, so they are small. */
 struct buffer {
 	uint8_t *data;
-	size_t start, end;
+	uint32_t start, end;
 };
 
-/* Blocks hold a chunk and that much more, BUFFER_SLACK at least. */
+/* Blocks hold a chunk and that much more, BUFFER_SLACK at least; less than 4
+ * GiB in all. */
 void buffers_init(struct buffers *, size_t chunk, size_t slack);
 void buffers_fini(struct buffers *);
 

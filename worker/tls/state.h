@@ -63,33 +63,35 @@ struct tls_stream {
 	SSL *ssl; /* NULL until there is a hello that may go on */
 	struct tls_context *context;
 	struct tls_handshake *handshake; /* NULL: it is done */
-	int fd;
 	uint8_t *kept; /* ciphertext that came with the end of the handshake */
-	size_t kept_len;
 	struct buffer in;  /* ciphertext; lent beyond tls_receive() only where
 			    * that had enough before all of it was opened */
 	struct buffer out; /* ciphertext to be sent */
 	uint8_t *ticket;   /* sealed; goes before all else that is sent */
-	size_t ticket_len;
-	size_t header;	/* bytes of a record's header that were taken */
-	size_t body;	/* bytes of a record's body that are to come */
+	char *error;
+	size_t moved; /* bytes that the library was given in this call */
+	uint32_t kept_len, ticket_len;
+	uint32_t header;       /* bytes of a record's header that were taken */
+	uint32_t body;	       /* bytes of a record's body that are to come */
+	uint32_t answers;      /* bytes in out that records asked for */
+	uint32_t goodbye;      /* bytes of close_notify */
+	unsigned idle_records; /* how many more than data has made up for */
+	unsigned made_up;      /* bytes of data not yet set against one */
+	unsigned work;	       /* of this call; see TLS_WORK_MAX */
+	int fd;
+	int io_error;	/* -errno of a receive, or -ENOMEM */
+	int send_error; /* -errno of a send, kept: the kernel tells it once */
+	int broken;	/* -errno: the session is of no more use */
 	bool drained;	/* the socket holds no more bytes */
 	bool empty;	/* ... and no end either: it said so itself */
 	bool eof;	/* the client's FIN was seen */
 	bool received;	/* in this call of tls_receive() */
 	bool finished;	/* close_notify was sealed */
-	int io_error;	/* -errno of a receive, or -ENOMEM */
-	int send_error; /* -errno of a send, kept: the kernel tells it once */
-	size_t goodbye; /* bytes of close_notify */
-	int broken;	/* -errno: the session is of no more use */
 	bool answering; /* what is sealed was asked for by records */
-	size_t answers; /* bytes of that in out */
-	size_t moved;	/* bytes that the library was given in this call */
-	unsigned idle_records; /* how many more than data has made up for */
-	size_t made_up;	       /* bytes of data not yet set against one */
-	unsigned work;	       /* of this call; see TLS_WORK_MAX */
-	char *error;
 };
+
+/* As a tunnel: the next size is 192. */
+_Static_assert(sizeof(struct tls_stream) <= 160, "a stream is small");
 
 /* A ticket, as a record, that is kept back. It holds the client's
  * certificate, if there is one. */

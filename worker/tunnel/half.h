@@ -47,14 +47,14 @@ struct half {
 	struct buffers *buffers;
 	struct half *peer;
 	struct buffer pending; /* received here, not yet taken by the peer */
-	size_t room;	    /* that a receive is given: a chunk, or a block */
-	uint64_t delivered; /* bytes that the peer took */
-	size_t goodbye;	    /* bytes of ours, which were the last */
-	int error;	    /* -errno that broke the socket, kept: the kernel
-			     * tells it once, then shows an end of stream */
-	const char *why;    /* what its protocol says of that; of the stream */
+	uint64_t delivered;    /* bytes that the peer took */
+	uint32_t room;	  /* that a receive is given: a chunk, or a block */
+	uint32_t goodbye; /* bytes of ours, which were the last */
+	const char *why;  /* of the error, what the stream's protocol says */
 	struct silence silence; /* of the peer at its other end */
-	bool strict;		/* an end without the goodbye breaks the half */
+	int error;   /* -errno that broke the socket, kept: the kernel tells it
+		      * once, then shows an end of stream */
+	bool strict; /* an end without the goodbye breaks the half */
 	bool readable, writable;
 	bool urgent;	 /* EPOLLPRI: a receive stops at urgent bytes */
 	bool looked_for; /* by keep-alive */
