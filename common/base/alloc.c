@@ -88,10 +88,13 @@ alloc_resize(void *memory, size_t size, const char *file, int line)
 	return (NULL);
 }
 
+/* OpenSSL (3.0) frees nothing as often as something: 670 times in a
+ * handshake. */
 void
 alloc_free(void *memory, const char *file, int line)
 {
-	give_back(memory);
+	if (memory != NULL)
+		give_back(memory);
 }
 
 void
