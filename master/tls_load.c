@@ -140,6 +140,9 @@ tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 	}
 	if (result == 0)
 		result = tls_ciphers_check(ctx, conf, &keys, f);
+	if (result == 0 && conf->tls.ncertificates == 1 &&
+	    SSL_CTX_get_verify_mode(ctx) == SSL_VERIFY_NONE)
+		library_sign_by_key(ctx);
 	if (result != 0)
 		SSL_CTX_free(ctx);
 	else

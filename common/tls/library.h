@@ -55,6 +55,12 @@ bool library_prefers_chacha(void);
  * library has no bound of its own. */
 size_t library_message_max(const SSL_CTX *);
 
+/*
+ * The context has its only certificate, and asks clients for none: what its key
+ * cannot sign by need not be compared with what each client offers.
+ */
+void library_sign_by_key(SSL_CTX *);
+
 /* EVP_PKEY_RSA and the like. */
 int library_key_type(const EVP_PKEY *);
 

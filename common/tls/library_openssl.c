@@ -86,6 +86,34 @@ library_message_max(const SSL_CTX *ctx)
 	return (0);
 }
 
+/*
+ * All that a key of ECDSA on these curves signs by, in the order of OpenSSL,
+ * which (3.0) walks through the client's list for each of its own: some thirty.
+ * The security level goes on to leave out what is too weak.
+ */
+void
+library_sign_by_key(SSL_CTX *ctx)
+{
+	static const char list[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:"
+				   "ECDSA+SHA224:ECDSA+SHA1";
+	static const int curves[] = { NID_X9_62_prime256v1, NID_secp384r1,
+		NID_secp521r1 };
+	const EVP_PKEY *key = SSL_CTX_get0_privatekey(ctx);
+	char name[32];
+	size_t i;
+	int curve;
+
+	if (key == NULL || library_key_type(key) != EVP_PKEY_EC ||
+	    EVP_PKEY_get_group_name(key, name, sizeof(name), NULL) != 1)
+		return;
+	curve = OBJ_txt2nid(name);
+	for (i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
+		if (curve == curves[i])
+			/* Without it, all are compared. */
+			(void)SSL_CTX_set1_sigalgs_list(ctx, list);
+	ERR_clear_error();
+}
+
 int
 library_key_type(const EVP_PKEY *key)
 {
