@@ -101,10 +101,20 @@ follow(struct tls_stream *tls, const uint8_t *bytes, size_t n)
 	}
 }
 
+/* Sessions share the BIO: what it reads or writes is of the one whose call the
+ * library is in. */
+static struct tls_stream *
+caller(BIO *bio)
+{
+	const struct tls_context *c = BIO_get_data(bio);
+
+	return (c->caller);
+}
+
 static int
 bio_read(BIO *bio, char *buf, int size)
 {
-	struct tls_stream *tls = BIO_get_data(bio);
+	struct tls_stream *tls = caller(bio);
 	struct buffer *in = &tls->in;
 	size_t n;
 
@@ -211,7 +221,7 @@ wait_for_room(struct tls_stream *tls, BIO *bio, size_t len)
 static int
 bio_write(BIO *bio, const char *buf, int len)
 {
-	struct tls_stream *tls = BIO_get_data(bio);
+	struct tls_stream *tls = caller(bio);
 	struct buffer *out = &tls->out;
 	size_t n = (size_t)len;
 
@@ -244,16 +254,21 @@ bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
 	return (cmd == BIO_CTRL_FLUSH);
 }
 
-BIO_METHOD *
-tls_bio_new(void)
+int
+tls_bio_new(struct tls_context *c)
 {
 	BIO_METHOD *m =
 	    BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tunnel");
 
-	if (m != NULL && BIO_meth_set_read(m, bio_read) == 1 &&
-	    BIO_meth_set_write(m, bio_write) == 1 &&
-	    BIO_meth_set_ctrl(m, bio_ctrl) == 1)
-		return (m);
-	BIO_meth_free(m);
-	return (NULL);
+	c->method = m;
+	if (m == NULL || BIO_meth_set_read(m, bio_read) != 1 ||
+	    BIO_meth_set_write(m, bio_write) != 1 ||
+	    BIO_meth_set_ctrl(m, bio_ctrl) != 1)
+		return (-ENOMEM);
+	c->bio = BIO_new(m);
+	if (c->bio == NULL)
+		return (-ENOMEM);
+	BIO_set_data(c->bio, c);
+	BIO_set_init(c->bio, 1);
+	return (0);
 }

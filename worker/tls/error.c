@@ -89,8 +89,9 @@ handshake_reason(const struct tls_stream *tls, unsigned long e)
 }
 
 void
-tls_forget_errors(struct tls_stream *tls)
+tls_enter(struct tls_stream *tls)
 {
+	tls->context->caller = tls;
 	/* Which is seldom more than a look, where clearing is work (OpenSSL
 	 * 3.0, AWS-LC). */
 	if (ERR_peek_error() != 0)

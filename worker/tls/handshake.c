@@ -27,9 +27,8 @@ tls_context_new(struct tls_context **out, struct ssl_ctx_st *ctx,
 		.bounds = *bounds,
 		.buffers = buffers,
 		.hello = hello };
-	c->bio = tls_bio_new();
 	c->message = malloc(bounds->hello);
-	if (c->bio == NULL || c->message == NULL ||
+	if (c->message == NULL || tls_bio_new(c) != 0 ||
 	    intake_room_init(&c->room, bounds->hello) != 0) {
 		tls_context_free(c);
 		return (-ENOMEM);
@@ -57,7 +56,8 @@ tls_context_free(struct tls_context *c)
 	if (c == NULL)
 		return;
 	tickets_unset(c);
-	BIO_meth_free(c->bio);
+	BIO_free(c->bio);
+	BIO_meth_free(c->method);
 	intake_room_fini(&c->room);
 	free(c->message);
 	free(c);
@@ -147,7 +147,7 @@ run_library(struct tls_stream *tls)
 		return (-ENOMEM);
 	if (hs->hello.behind)
 		hs->in.may = hs->in.end;
-	tls_forget_errors(tls);
+	tls_enter(tls);
 	ret = SSL_accept(tls->ssl);
 	/* Who was refused stays so, whatever the library made of it. */
 	error = ret == 1 && !hs->refused ? 0 : tls_result(tls, ret);

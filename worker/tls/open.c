@@ -156,7 +156,7 @@ receive(struct tls_stream *tls, uint8_t *buf, size_t size)
 	if (tls->in.data == NULL &&
 	    buffer_lend(tls->context->buffers, &tls->in) != 0)
 		return (-ENOMEM);
-	tls_forget_errors(tls);
+	tls_enter(tls);
 	tls->work = 0;
 	/* What an earlier call saw of the socket holds no more. */
 	tls->drained = tls->empty = false;

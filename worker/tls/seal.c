@@ -87,7 +87,7 @@ tls_send(struct tls_stream *tls, const uint8_t *buf, size_t len)
 	       tls->context->buffers->size);
 	if (tls_unsent(tls))
 		return (sent(tls, -EAGAIN));
-	tls_forget_errors(tls);
+	tls_enter(tls);
 	ret = SSL_write_ex(tls->ssl, buf, len, &n);
 	if (ret != 1) {
 		ret = tls_result(tls, ret);
@@ -107,7 +107,7 @@ seal_goodbye(struct tls_stream *tls)
 {
 	int ret;
 
-	tls_forget_errors(tls);
+	tls_enter(tls);
 	/* Once only: a second call would read. */
 	ret = SSL_shutdown(tls->ssl);
 	tls->finished = true;

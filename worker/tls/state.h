@@ -19,7 +19,9 @@ struct tls_context {
 	SSL_CTX *ctx;
 	struct tls_bounds bounds;
 	int64_t lifetime; /* see tls_context_trust() */
-	BIO_METHOD *bio;
+	BIO_METHOD *method;
+	BIO *bio;		   /* of all sessions */
+	struct tls_stream *caller; /* whose call the library is in */
 	struct buffers *buffers;
 	tls_hello_cb *hello;
 	struct intake_room room;
@@ -171,8 +173,9 @@ int tls_flush_out(struct tls_stream *);
 /* error.c: keeps the text of a fault of TLS. */
 void tls_set_error(struct tls_stream *, const char *text);
 
-/* Before a call of which tls_result() is to find the cause. */
-void tls_forget_errors(struct tls_stream *);
+/* Before each call that reads or writes by the BIO, or of which tls_result() is
+ * to find the cause. */
+void tls_enter(struct tls_stream *);
 
 /* What an SSL_* call that did not succeed, with ret, means to our callers:
  * -EAGAIN; -EPROTO with its text; -EOVERFLOW: too many records without data;
@@ -183,9 +186,9 @@ int tls_result(struct tls_stream *, int ret);
  * answer, and whether that was all that it asked for. */
 void tls_received(struct tls_stream *, ssize_t n, bool full);
 
-/* A BIO between OpenSSL and the blocks of the worker. Its data is the
- * session. NULL: no memory. */
-BIO_METHOD *tls_bio_new(void);
+/* Makes the BIO between the library and the blocks of the worker, and its
+ * method; the context frees both. 0 or -ENOMEM. */
+int tls_bio_new(struct tls_context *);
 
 /*
  * hello.c: goes on with the hello that is awaited. 0: the library may have the

@@ -37,17 +37,14 @@ tls_stream_new(struct tls_stream **out, struct tls_handshake *handshake,
 int
 tls_stream_begin(struct tls_stream *tls)
 {
-	BIO *bio = BIO_new(tls->context->bio);
+	BIO *bio = tls->context->bio;
 
 	tls->ssl = SSL_new(tls->context->ctx);
-	if (tls->ssl == NULL || bio == NULL ||
-	    SSL_set_app_data(tls->ssl, tls) != 1) {
-		BIO_free(bio);
+	if (tls->ssl == NULL || SSL_set_app_data(tls->ssl, tls) != 1 ||
+	    BIO_up_ref(bio) != 1) {
 		ERR_clear_error();
 		return (-ENOMEM);
 	}
-	BIO_set_data(bio, tls);
-	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_accept_state(tls->ssl);
 	library_shed(tls->ssl);
@@ -63,6 +60,8 @@ tls_stream_free(struct tls_stream *tls)
 	if (tls == NULL)
 		return;
 	SSL_free(tls->ssl);
+	if (tls->context->caller == tls)
+		tls->context->caller = NULL;
 	buffer_return(tls->context->buffers, &tls->in);
 	buffer_return(tls->context->buffers, &tls->out);
 	free(tls->ticket);
