@@ -32,7 +32,7 @@ enum control_type {
 };
 
 /* Both sides are of one version, or what they say is refused. */
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 
 struct control_msg {
 	uint32_t version; /* filled in by control_send() */

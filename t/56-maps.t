@@ -174,7 +174,9 @@ $daemon->stop_ok;
 # have, of tunnels in all and of those of one client.
 for my $limit (qw(tunnels tunnels_per_client)) {
 	$daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
-		top => 'workers = 2;', limits => "$limit = $LIMIT;",
+		top => 'workers = 2;',
+		limits => ($limit eq 'tunnels' ? 'tunnels_per_client = 0; ' : '') .
+		    "$limit = $LIMIT;",
 		log => 'access_connect = true; level = "info";',
 		environment => { LD_PRELOAD => build() . '/preload/maps.so' });
 	# A tunnel on each, so that the client is known to both.

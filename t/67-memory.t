@@ -206,6 +206,7 @@ is_deeply({ map { ($_ => $count->{$_}) } keys %reasons }, \%reasons,
 # To add up takes memory as well, from the first tunnel on that another worker
 # has counted: more than is left, although there is enough for the tunnel.
 $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test counted.test\n",
+	limits => 'tunnels_per_client = 0; unfinished_per_client = 0;',
 	rules => '{ name = "counted"; action = "allow"; max_tunnels = 2;
 		destinations = [ "counted.test:*" ]; networks = [ "127.0.0.0/8" ]; },
 		{ name = "other"; action = "allow";

@@ -25,6 +25,13 @@
 /* Accepting is tried again after this, or when a tunnel ends. */
 #define PAUSE (100 * CLOCK_MSEC)
 
+/* So many at once at most: each takes some 20 us, even if it is refused. */
+#define AT_ONCE 64
+
+/* After so many turns in which there was one, more are tried. To ask in vain
+ * costs a system call, so it is not done for each. */
+#define IN_A_ROW 4
+
 /* A listener of which nobody is left to serve the queue cannot hold more. */
 #define LAST_CALL 65536
 
@@ -36,6 +43,8 @@ struct socket {
 	unsigned listener; /* its index */
 	bool handed;	   /* connections come out of it that others accepted */
 	bool ended;	   /* and nothing more does */
+	unsigned in_a_row;    /* turns with a connection */
+	int at_once;	      /* how many were taken in the last one */
 	struct timer surplus; /* armed: nothing new comes, until then */
 	struct loop_garbage garbage;
 };
@@ -198,6 +207,22 @@ socket_close(struct socket *s)
 	loop_free_later(a->loop, &s->garbage);
 }
 
+/* Twice as many as last time, as long as there are as many. */
+static void
+accept_some(struct socket *s)
+{
+	int i, most = 1;
+
+	if (++s->in_a_row > IN_A_ROW)
+		most = s->at_once < AT_ONCE / 2 ? 2 * s->at_once : AT_ONCE;
+	for (i = 0; i < most; i++)
+		if (!accept_one(s)) {
+			s->in_a_row = 0;
+			break;
+		}
+	s->at_once = most;
+}
+
 /* One that was shut down says so for ever. */
 static void
 socket_cb(struct loop_fd *lfd, uint32_t events)
@@ -207,7 +232,7 @@ socket_cb(struct loop_fd *lfd, uint32_t events)
 	if ((events & EPOLLHUP) != 0 && !s->handed)
 		socket_close(s);
 	else
-		accept_one(s);
+		accept_some(s);
 	if (s->ended)
 		socket_close(s);
 }

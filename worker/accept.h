@@ -1,4 +1,8 @@
-/* Accepts connections: one per turn, so that a busy worker does not hoard. */
+/*
+ * Accepts connections: one per turn of the loop, but many where many wait. If
+ * they have to wait then it is here, where it is known who they are, and not in
+ * the kernel's queue.
+ */
 #ifndef WORKER_ACCEPT_H
 #define WORKER_ACCEPT_H
 

@@ -77,7 +77,7 @@ struct conf_dns {
 };
 
 struct conf_timeouts {
-	int64_t client_hello, handshake, connect;
+	int64_t client_hello, handshake, turn, connect;
 	int64_t idle, half_close, shutdown;    /* idle 0: no limit */
 	int64_t drain, retire, lost, watchdog; /* retire 0: never */
 };
@@ -85,7 +85,8 @@ struct conf_timeouts {
 struct conf_limits {
 	/* All over all workers; per client: an IPv4 address, an IPv6 /64. */
 	int64_t tunnels;
-	int64_t tunnels_per_client;    /* 0: no limit */
+	int64_t tunnels_per_client;    /* 0: no limit; -1: half of tunnels */
+	int64_t unfinished_per_client; /* handshakes at once; 0: no limit */
 	int64_t handshakes_per_client; /* new ones per second; 0: no limit */
 	int64_t lookups_per_client; /* names asked for at once; 0: no limit */
 	int64_t client_hello;

@@ -45,6 +45,16 @@ conf_kind_format_count(
 	return (buf);
 }
 
+/* Absent is -1. */
+const char *
+conf_kind_format_optional_count(
+    const void *field, const struct conf_directive *d, char buf[CONF_TEXT_SIZE])
+{
+	return (*(const int64_t *)field < 0
+		    ? NULL
+		    : conf_kind_format_count(field, d, buf));
+}
+
 /* Absent is 0. */
 const char *
 conf_kind_format_mark(

@@ -37,6 +37,7 @@ describe_kind(const struct conf_directive *d, char *buf)
 		    d->low, d->high, d->unit);
 		return;
 	case CONF_KIND_COUNT:
+	case CONF_KIND_OPTIONAL_COUNT:
 	case CONF_KIND_MARK:
 	case CONF_KIND_PORT:
 		snprintf(buf, size, "a number%s%s from %" PRId64 " to %" PRId64,

@@ -247,7 +247,9 @@ set_default(struct reader *r, const struct conf_directive *d, char *base)
 	struct conf_value value = { d->initial, 0 };
 	char why[CONF_WHY_SIZE];
 
-	if (d->kind == CONF_KIND_OPTIONAL_TIME && d->initial == CONF_ABSENT)
+	if ((d->kind == CONF_KIND_OPTIONAL_TIME ||
+		d->kind == CONF_KIND_OPTIONAL_COUNT) &&
+	    d->initial == CONF_ABSENT)
 		*(int64_t *)(void *)(base + d->offset) = -1;
 	if (d->initial == CONF_ABSENT)
 		return;

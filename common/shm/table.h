@@ -19,7 +19,7 @@
  * table, or in the log, or, if it was just being written, in both.
  */
 #define TABLE_MAGIC	UINT64_C(0x736c656e6e7574) /* "tunnels" */
-#define TABLE_VERSION	3
+#define TABLE_VERSION	4
 #define TABLE_HEAD_SIZE 4096
 #define TABLE_SLOT_SIZE 512
 #define TABLE_MORE_SIZE 488

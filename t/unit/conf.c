@@ -80,7 +80,8 @@ test_defaults(void)
 	is_int(c->tls.client_auth, CONF_CLIENT_AUTH_NONE, "tls.client_auth");
 	is_int(c->negress, 0, "no egress");
 	is_int(c->default_action, RULE_DENY, "default_action");
-	is_int(c->limits.tunnels_per_client, 0, "limits.tunnels_per_client");
+	is_int(c->limits.tunnels_per_client, -1, "limits.tunnels_per_client");
+	is_int(c->limits.unfinished_per_client, 4096, "unfinished_per_client");
 	is_int(c->tls.ticket_lifetime, 12 * 3600 * CLOCK_SEC,
 	    "tls.ticket_lifetime");
 	is_int(c->tls.authentication_lifetime, 12 * 3600 * CLOCK_SEC,
@@ -118,6 +119,7 @@ test_defaults(void)
 	is_int(c->timeouts.handshake, 15 * CLOCK_SEC, "handshake");
 	is_int(c->timeouts.connect, 10 * CLOCK_SEC, "connect");
 	is_int(c->timeouts.idle, 3660 * CLOCK_SEC, "idle");
+	is_int(c->timeouts.turn, 3 * CLOCK_SEC, "timeouts.turn");
 	is_int(c->timeouts.half_close, 60 * CLOCK_SEC, "half_close");
 	is_int(c->timeouts.shutdown, 5 * CLOCK_SEC, "shutdown");
 	is_int(c->timeouts.drain, 30 * CLOCK_SEC, "drain");
@@ -166,13 +168,13 @@ static const char full[] =
     "  timeout = \"250ms\"; tries = 10L; family = \"prefer-ipv4\";\n"
     "  cache_size = 0; min_ttl = \"0\"; max_ttl = \"7d\";\n"
     "  negative_ttl = \"0s\"; stale = \"10m\"; hosts_file = \"\"; };\n"
-    "timeouts = { client_hello = \"1ms\"; handshake = \"2s\";\n"
+    "timeouts = { client_hello = \"1ms\"; handshake = \"2s\"; turn = \"5s\";\n"
     "  connect = \"3m\"; idle = \"0\"; half_close = \"4h\";\n"
     "  shutdown = \"1500ms\"; drain = \"5d\"; retire = \"1d\";\n"
     "  watchdog = \"100ms\"; };\n"
     "limits = { tunnels = 1; client_hello = \"2000\"; buffer = \"16MiB\";\n"
     "  tunnels_per_client = 7; handshakes_per_client = 8;\n"
-    "  lookups_per_client = 9;\n"
+    "  lookups_per_client = 9; unfinished_per_client = 10;\n"
     "  generations = 0x10; };\n"
     "log = { level = \"debug\"; error = \"/var/log/e\";\n"
     "  access = \"syslog\"; format = \"text\"; access_connect = true; };\n";
@@ -265,6 +267,8 @@ test_full(void)
 	is_int(c->limits.tunnels_per_client, 7, "limits.tunnels_per_client");
 	is_int(c->limits.handshakes_per_client, 8, "handshakes_per_client");
 	is_int(c->limits.lookups_per_client, 9, "limits.lookups_per_client");
+	is_int(c->limits.unfinished_per_client, 10, "unfinished_per_client");
+	is_int(c->timeouts.turn, 5 * CLOCK_SEC, "timeouts.turn");
 	test_full_egress(c);
 	test_full_rules(c);
 	is_int(c->dns.nservers, 2, "two servers");
@@ -823,6 +827,7 @@ test_bounds(const struct conf_directive *d)
 		break;
 	case CONF_KIND_MARK:
 	case CONF_KIND_COUNT:
+	case CONF_KIND_OPTIONAL_COUNT:
 	case CONF_KIND_PORT:
 	case CONF_KIND_SIZE:
 		break;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/boot.h"
 #include "common/shm/shm.h"
 #include "common/shm/stats.h"
 #include "t/unit/tap.h"
@@ -342,8 +343,74 @@ test_full_table(void)
 	    limits_client(&l, &held, &first), REASON_NONE, "the first has one");
 	is_int(stay(&l, &first), REASON_LIMIT_CLIENT, "and its limit");
 	limits_release(&l, &held);
+	conf.tunnels = 1000;
+	conf.tunnels_per_client = -1;
+	is_int(stay(&l, &client), REASON_NONE,
+	    "where no limit is set, who has no place is let in");
 	shm_free(s);
 	shm_free(master);
+}
+
+/* A handshake that is done does not count as one under way. */
+static void
+test_unfinished(struct shm *s)
+{
+	struct conf_limits conf = { .unfinished_per_client = 2,
+		.handshakes_per_client = 1000 };
+	struct addr client = address("192.0.2.77");
+	struct limits_held one = { 0 }, two = { 0 }, three = { 0 };
+	struct limits l;
+
+	limits_init(&l, &conf, s);
+	limits_client(&l, &one, &client);
+	is_int(limits_client(&l, &two, &client), REASON_NONE, "two under way");
+	is_int(stay(&l, &client), REASON_LIMIT_UNFINISHED, "not three");
+	ok(has_room(&l, "192.0.2.78"), "of another client");
+	limits_handshaken(&l, &one);
+	is_int(limits_client(&l, &three, &client), REASON_NONE, "one is done");
+	limits_handshaken(&l, &one);
+	is_int(stay(&l, &client), REASON_LIMIT_UNFINISHED, "once");
+	limits_release(&l, &one);
+	is_int(stay(&l, &client), REASON_LIMIT_UNFINISHED, "when it ends, too");
+	limits_release(&l, &two);
+	limits_release(&l, &three);
+	ok(has_room(&l, "192.0.2.77"), "what ends unfinished makes room");
+}
+
+/* Opens tunnels of this client, of so many at most, and ends them. */
+static int
+open_and_end(struct limits *l, const struct addr *client, size_t most)
+{
+	static struct limits_held held[500];
+	size_t i, n = 0;
+
+	while (n < most && limits_client(l, &held[n], client) == REASON_NONE)
+		n++;
+	for (i = 0; i < n; i++)
+		limits_release(l, &held[i]);
+	return ((int)n);
+}
+
+/* Where it is not set how many tunnels one client may have, half is for
+ * others. */
+static void
+test_default(struct shm *s)
+{
+	struct conf_limits conf = { .tunnels = 600, .tunnels_per_client = -1 };
+	struct addr client = address("192.0.2.99");
+	struct limits l;
+
+	limits_init(&l, &conf, s);
+	l.descriptors = UINT64_MAX;
+	is_int(open_and_end(&l, &client, 500), 225,
+	    "one worker's three quarters of a half");
+	/* Each has two. */
+	l.descriptors = BOOT_FILES_OTHER + 400;
+	is_int(open_and_end(&l, &client, 500), 100,
+	    "half of what there are descriptors for");
+	conf.tunnels = 63;
+	l.descriptors = BOOT_FILES_OTHER + 126;
+	is_int(open_and_end(&l, &client, 63), 63, "of few, all");
 }
 
 /* Opens and ends tunnels; returns how often there were too many. */
@@ -495,6 +562,8 @@ main(void)
 	test_clients(s);
 	test_rules(s, other);
 	test_handshakes(s);
+	test_unfinished(s);
+	test_default(s);
 	test_race(master);
 	shm_free(other);
 	shm_free(s);

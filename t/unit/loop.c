@@ -233,12 +233,51 @@ slices(void)
 	close(p[1]);
 }
 
+static int pieces, tasks_at_piece, second_at_last;
+
+/* A piece of work during which something comes for somebody else. */
+static bool
+piece_cb(struct loop_work *work)
+{
+	int64_t begun = clock_now();
+
+	while (clock_now() - begun < CLOCK_MSEC / 4)
+		continue;
+	if (++pieces == 1)
+		tasks_at_piece = second_runs;
+	if (pieces == 8)
+		loop_defer(loop, &second);
+	second_at_last = second_runs;
+	if (pieces == 40)
+		loop_stop(loop);
+	return (pieces < 40);
+}
+
+/* Long work comes after tasks, and stops for them. */
+static void
+work(void)
+{
+	static struct loop_work work = { .cb = piece_cb };
+
+	second_runs = 0;
+	loop_work(loop, &work);
+	loop_defer(loop, &second);
+	loop_run(loop, NULL, NULL);
+	is_int(tasks_at_piece, 1, "a task comes before long work");
+	is_int(pieces, 40, "which goes on without more being asked for");
+	is_int(second_at_last, 2, "and lets tasks that come later through");
+}
+
 int
 main(void)
 {
 	if (loop_new(&loop) != 0)
 		abort();
 	tasks();
+	loop_free(loop);
+	if (loop_new(&loop) != 0)
+		abort();
+	work();
 	loop_free(loop);
 	if (loop_new(&loop) != 0)
 		abort();

@@ -758,8 +758,10 @@ left_over(void)
 		return ("a block");
 	if (timer_next(loop_timers(w.loop)) != CLOCK_NEVER)
 		return ("a timer");
-	if (!TAILQ_EMPTY(&w.loop->tasks))
+	if (!TAILQ_EMPTY(&w.loop->tasks) || w.loop->work != NULL)
 		return ("a task");
+	if (turns_any(&w.all.turns))
+		return ("a turn");
 	if (slot->tunnels != 0)
 		return ("a count");
 	if (limits_client(&w.all.limits, &held, &w.facts.client) !=
@@ -844,6 +846,7 @@ set_up(void)
 		.nrules = 1,
 		.timeouts = { .client_hello = 10 * SEC,
 		    .handshake = 20 * SEC,
+		    .turn = 3 * SEC,
 		    .connect = 30 * SEC,
 		    .idle = 300 * SEC,
 		    .half_close = 60 * SEC,

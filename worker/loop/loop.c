@@ -19,7 +19,8 @@
 #define TIMERS_PER_TURN 16
 #define OWNERS_MIN	64
 
-/* For so long tasks may run in any turn; a handshake takes some 0.3 ms. */
+/* For so long tasks may run in any turn, and then long work, of which a
+ * handshake takes some 0.3 ms. */
 #define TASK_TIME CLOCK_MSEC
 
 TAILQ_HEAD(task_list, loop_task);
@@ -42,7 +43,8 @@ struct loop {
 	int64_t served; /* when timers and tasks last had their turn */
 	struct timers timers;
 	struct task_list tasks;
-	struct loop_task mark; /* end of the tasks of this turn */
+	struct loop_task mark;	/* end of the tasks of this turn */
+	struct loop_work *work; /* NULL: there is none */
 	struct garbage_list garbage;
 };
 
@@ -202,6 +204,12 @@ loop_undefer(struct loop *loop, struct loop_task *task)
 }
 
 void
+loop_work(struct loop *loop, struct loop_work *work)
+{
+	loop->work = work;
+}
+
+void
 loop_free_later(struct loop *loop, struct loop_garbage *garbage)
 {
 	SLIST_INSERT_HEAD(&loop->garbage, garbage, entry);
@@ -209,19 +217,16 @@ loop_free_later(struct loop *loop, struct loop_garbage *garbage)
 
 /*
  * Runs the tasks that are queued now; those that they queue wait a turn. So do
- * the rest of them when tasks have had half of the time of this turn.
+ * the rest of them when tasks have had their share of the time.
  */
 static void
-run_tasks(struct loop *loop)
+run_tasks(struct loop *loop, int64_t begun, int64_t share)
 {
 	struct loop_task *task;
 	struct loop_task *mark = &loop->mark;
-	int64_t begun, share;
 
 	if (TAILQ_EMPTY(&loop->tasks))
 		return;
-	begun = clock_now();
-	share = begun - loop->now > TASK_TIME ? begun - loop->now : TASK_TIME;
 	/* A mark, and not the last of now, since a task may withdraw
 	 * another. */
 	loop_defer(loop, mark);
@@ -234,13 +239,41 @@ run_tasks(struct loop *loop)
 	loop_undefer(loop, mark);
 }
 
+static void
+run_work(struct loop *loop, int64_t begun, int64_t share)
+{
+	struct loop_work *work = loop->work;
+
+	if (work == NULL)
+		return;
+	while (work->cb(work))
+		if (clock_now() - begun >= share)
+			return;
+	loop->work = NULL;
+}
+
+/* Tasks and long work may each take as long as all before them. Tasks, of those
+ * who wait for little, are first. */
+static void
+run_share(struct loop *loop)
+{
+	int64_t begun, share;
+
+	if (TAILQ_EMPTY(&loop->tasks) && loop->work == NULL)
+		return;
+	begun = clock_now();
+	share = begun - loop->now > TASK_TIME ? begun - loop->now : TASK_TIME;
+	run_tasks(loop, begun, share);
+	run_work(loop, clock_now(), share);
+}
+
 /* Nanoseconds until something is due; CLOCK_NEVER: nothing is. */
 static int64_t
 time_left(const struct loop *loop)
 {
 	int64_t next = timer_next(&loop->timers);
 
-	if (!TAILQ_EMPTY(&loop->tasks))
+	if (!TAILQ_EMPTY(&loop->tasks) || loop->work != NULL)
 		return (0);
 	if (next == CLOCK_NEVER)
 		return (CLOCK_NEVER);
@@ -310,7 +343,7 @@ turn(struct loop *loop)
 	 * be one who waits for little. */
 	if (n < EVENTS_PER_TURN || loop->now - loop->served >= TASK_TIME) {
 		timer_run(&loop->timers, loop->now, TIMERS_PER_TURN);
-		run_tasks(loop);
+		run_share(loop);
 		loop->served = clock_now();
 	}
 	collect(loop);

@@ -1,10 +1,10 @@
 /*
  * The event loop of a worker: epoll, timers, deferred tasks, deferred free.
- * One turn is: wait, descriptors, timers, tasks, free. A turn is short,
- * however much there is to do: it handles some descriptors and timers, then
- * tasks for as long as those took. So what became ready meanwhile need not wait
- * for the rest. While many descriptors are ready, timers and tasks wait for a
- * millisecond.
+ * One turn is: wait, descriptors, timers, tasks, long work, free. A turn is
+ * short, however much there is to do: it handles some descriptors and timers,
+ * then tasks for as long as those took, and long work for as long. So what
+ * became ready meanwhile need not wait for the rest. While many descriptors are
+ * ready, timers, tasks and long work wait for a millisecond.
  */
 #ifndef WORKER_LOOP_LOOP_H
 #define WORKER_LOOP_LOOP_H
@@ -36,6 +36,11 @@ struct loop_task {
 	void (*cb)(struct loop_task *);
 	TAILQ_ENTRY(loop_task) entry;
 	bool queued;
+};
+
+/* Long work, of which there is as much as there is time for. */
+struct loop_work {
+	bool (*cb)(struct loop_work *); /* does a piece; true: there is more */
 };
 
 /* Memory that must outlive the turn in which it died. */
@@ -74,6 +79,10 @@ void loop_forget(struct loop_fd *);
  * next turn at the earliest. No turn waits while there is a task. */
 void loop_defer(struct loop *, struct loop_task *);
 void loop_undefer(struct loop *, struct loop_task *);
+
+/* There is work to do: a piece of it is done in this turn or the next, and more
+ * as long as there is time. One kind of work in a loop. */
+void loop_work(struct loop *, struct loop_work *);
 
 /* Calls garbage->free(garbage) at the end of the turn. */
 void loop_free_later(struct loop *, struct loop_garbage *);

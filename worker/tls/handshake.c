@@ -172,7 +172,7 @@ run_library(struct tls_stream *tls)
 
 /* Goes as far as what has come allows. 0; -EAGAIN; other -errno. */
 static int
-use_intake(struct tls_stream *tls)
+use_intake(struct tls_stream *tls, bool behind)
 {
 	struct tls_handshake *hs = tls->handshake;
 	int error = 0, i;
@@ -180,6 +180,9 @@ use_intake(struct tls_stream *tls)
 	for (i = 0; i < STEPS_MAX; i++) {
 		if (hs->hello.awaited && (error = tls_hello_take(tls)) != 0)
 			return (error);
+		/* Nobody is left to finish what would be begun now. */
+		if (tls->ssl == NULL && behind)
+			return (-EPIPE);
 		error = run_library(tls);
 		if (error != -EAGAIN || tls_unsent(tls) || tls_sated(tls))
 			return (error);
@@ -217,7 +220,7 @@ has_work(const struct tls_stream *tls)
 /* One receive at most, and only where what came before does not do. 0; -EAGAIN;
  * -EPIPE: the client ended its stream; other -errno. */
 static int
-advance(struct tls_stream *tls)
+advance(struct tls_stream *tls, bool behind)
 {
 	int error = -EAGAIN;
 
@@ -226,7 +229,7 @@ advance(struct tls_stream *tls)
 	tls->drained = tls->empty = false;
 	intake_open(&tls->handshake->in, &tls->context->room);
 	if (has_work(tls))
-		error = use_intake(tls);
+		error = use_intake(tls, behind);
 	if (error != -EAGAIN || tls_unsent(tls) || tls_sated(tls))
 		return (error);
 	receive(tls);
@@ -234,14 +237,14 @@ advance(struct tls_stream *tls)
 		return (tls->io_error);
 	if (tls->eof)
 		return (-EPIPE);
-	return (tls->empty ? -EAGAIN : use_intake(tls));
+	return (tls->empty ? -EAGAIN : use_intake(tls, behind));
 }
 
 struct io
 tls_handshake_run(struct tls_handshake *hs, bool behind)
 {
 	struct tls_stream *tls = hs->stream;
-	int error = advance(tls), kept = intake_close(&hs->in);
+	int error = advance(tls, behind), kept = intake_close(&hs->in);
 	struct io io;
 
 	if (kept != 0 && (error == 0 || error == -EAGAIN))

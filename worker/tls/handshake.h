@@ -71,7 +71,8 @@ void tls_handshake_free(struct tls_handshake *);
  * -EPROTO: failed, tls_handshake_failure() and why say why,
  * tls_handshake_alerted() whether the client hears of it; with another -errno:
  * the socket's. behind: epoll has told already of what may stand behind the
- * bytes, such as the end of the stream, and will not again.
+ * bytes, such as the end of the stream, and will not again; of a client whose
+ * stream ends right behind its hello, that hello is judged, and no more.
  */
 struct io tls_handshake_run(struct tls_handshake *, bool behind);
 

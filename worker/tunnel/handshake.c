@@ -143,6 +143,8 @@ handshake_done(struct tunnel *t)
 		reason = learn_identity(t);
 	t->client.stream = tls_handshake_take(t->handshake);
 	t->handshake = NULL;
+	turns_leave(&t->all->turns, &t->turn);
+	limits_handshaken(&t->all->limits, &t->held);
 	/* Or else what was told of its socket is yet to be looked at. */
 	if (tls_drained(t->client.stream, t->client.hangup))
 		t->client.readable = false;
@@ -187,7 +189,14 @@ run(struct tunnel *t)
 	if (io.outcome == IO_DONE)
 		handshake_done(t);
 	else if (io.outcome == IO_TURN)
-		loop_defer(t->all->loop, &t->task);
+		tunnel_wait_turn(t);
+}
+
+/* Time is over; but if it waits for its turn, who is to blame for that? */
+static void
+expire(struct tunnel *t, enum reason reason)
+{
+	tunnel_close(t, t->turn.waits ? REASON_OVERLOAD : reason);
 }
 
 static int64_t
@@ -199,7 +208,7 @@ hello_deadline(const struct tunnel *t)
 static void
 hello_expire(struct tunnel *t)
 {
-	tunnel_close(t, REASON_CLIENT_HELLO_TIMEOUT);
+	expire(t, REASON_CLIENT_HELLO_TIMEOUT);
 }
 
 static int64_t
@@ -211,7 +220,7 @@ handshake_deadline(const struct tunnel *t)
 static void
 handshake_expire(struct tunnel *t)
 {
-	tunnel_close(t, REASON_HANDSHAKE_TIMEOUT);
+	expire(t, REASON_HANDSHAKE_TIMEOUT);
 }
 
 static const struct tunnel_state hello = {
@@ -226,6 +235,7 @@ static const struct tunnel_state handshake = {
 	.deadline = handshake_deadline,
 	.expire = handshake_expire,
 	.slow = true,
+	.begun = true,
 };
 
 bool

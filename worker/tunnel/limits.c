@@ -22,7 +22,8 @@ enum kind {
 	KIND_TUNNELS,
 	KIND_HANDSHAKES,
 	KIND_LOOKUPS,
-	KIND_RULE
+	KIND_RULE,
+	KIND_UNFINISHED
 };
 
 void
@@ -120,33 +121,44 @@ second(const struct limits *l)
 	return ((uint32_t)(clock_now() / CLOCK_SEC));
 }
 
+/* How much there may be of something. */
+struct bound {
+	int64_t limit; /* 0: none, and nothing is counted */
+	uint64_t own;  /* of these in this worker; 0: as of any limit */
+	enum reason refused;
+	/* One that nobody asked for: it ends where there is no room to count,
+	 * instead of those whom it is to protect. */
+	bool unasked;
+};
+
 /*
  * Counts first and looks at the sum afterwards. If it looked first, two workers
  * that look at the same time could both go beyond the limit. Now both may be
  * refused the last place instead.
  */
 static enum reason
-hold(struct limits *l, uint64_t *held, uint64_t key, int64_t limit,
-    enum reason reason)
+hold(struct limits *l, uint64_t *held, uint64_t key, const struct bound *b)
 {
 	uint32_t now = second(l);
-	struct shm_most most = shm_share((uint64_t)limit);
-	uint64_t sum;
+	struct shm_most most = shm_share((uint64_t)b->limit);
+	uint64_t sum, own;
 	int error;
 
 	assert(*held == 0);
 	error = tallies_add(l->shm, key, now);
+	if (error == -ENOSPC)
+		return (b->unasked ? REASON_NONE : REASON_LIMIT_TABLE);
 	if (error != 0)
-		return (
-		    error == -ENOSPC ? REASON_LIMIT_TABLE : REASON_NO_MEMORY);
+		return (REASON_NO_MEMORY);
 	error = tallies_sum(l->shm, key, now, &most, &sum);
-	if (error == 0 && sum <= (uint64_t)limit &&
-	    !is_beyond(l, tallies_own(l->shm, key, now), &most)) {
+	own = tallies_own(l->shm, key, now);
+	if (error == 0 && sum <= (uint64_t)b->limit &&
+	    !is_beyond(l, own, &most) && (b->own == 0 || own <= b->own)) {
 		*held = key;
 		return (REASON_NONE);
 	}
 	tallies_sub(l->shm, key, now);
-	return (error == 0 ? reason : REASON_NO_MEMORY);
+	return (error == 0 ? b->refused : REASON_NO_MEMORY);
 }
 
 static void
@@ -157,52 +169,94 @@ uncount(struct limits *l, uint64_t *key)
 	*key = 0;
 }
 
-/* With a limit of 0 there is none, and nothing is counted. */
 static enum reason
 hold_client(struct limits *l, uint64_t *held, enum kind kind,
-    const struct addr *client, int64_t limit)
+    const struct addr *client, const struct bound *b)
 {
-	static const enum reason refused[] = {
-		[KIND_TUNNELS] = REASON_LIMIT_CLIENT,
-		[KIND_HANDSHAKES] = REASON_LIMIT_HANDSHAKES,
-		[KIND_LOOKUPS] = REASON_LIMIT_LOOKUPS,
-	};
+	return (b->limit == 0 ? REASON_NONE
+			      : hold(l, held, client_key(l, kind, client), b));
+}
 
-	return (limit == 0 ? REASON_NONE
-			   : hold(l, held, client_key(l, kind, client), limit,
-				 refused[kind]));
+/* Half; but of few one client may have all. */
+static uint64_t
+half_of(uint64_t n)
+{
+	return (n >= SHM_SHARED ? n / 2 : 0);
+}
+
+/* Unless it is set, it is half of all, and of what this worker has descriptors
+ * for. */
+static struct bound
+tunnels_per_client(const struct limits *l)
+{
+	struct bound b = { .limit = l->conf->tunnels_per_client,
+		.refused = REASON_LIMIT_CLIENT };
+
+	if (b.limit >= 0)
+		return (b);
+	b.unasked = true;
+	b.limit = (int64_t)half_of((uint64_t)l->conf->tunnels);
+	if (l->descriptors > BOOT_FILES_OTHER)
+		b.own = half_of((l->descriptors - BOOT_FILES_OTHER) / 2);
+	return (b);
 }
 
 enum reason
 limits_client(
     struct limits *l, struct limits_held *held, const struct addr *client)
 {
+	const struct bound tunnels = tunnels_per_client(l);
+	const struct bound unfinished = {
+		.limit = l->conf->unfinished_per_client,
+		.refused = REASON_LIMIT_UNFINISHED,
+		.unasked = true,
+	};
+	const struct bound handshakes = {
+		.limit = l->conf->handshakes_per_client,
+		.refused = REASON_LIMIT_HANDSHAKES,
+	};
 	uint64_t of_second = 0; /* goes when the second does */
-	enum reason reason = hold_client(l, &held->client, KIND_TUNNELS, client,
-	    l->conf->tunnels_per_client);
+	enum reason reason =
+	    hold_client(l, &held->client, KIND_TUNNELS, client, &tunnels);
 
+	if (reason == REASON_NONE)
+		reason = hold_client(
+		    l, &held->unfinished, KIND_UNFINISHED, client, &unfinished);
+	if (reason == REASON_NONE)
+		reason = hold_client(
+		    l, &of_second, KIND_HANDSHAKES, client, &handshakes);
 	if (reason != REASON_NONE)
-		return (reason);
-	reason = hold_client(l, &of_second, KIND_HANDSHAKES, client,
-	    l->conf->handshakes_per_client);
-	if (reason != REASON_NONE)
-		uncount(l, &held->client);
+		limits_release(l, held);
 	return (reason);
+}
+
+void
+limits_handshaken(struct limits *l, struct limits_held *held)
+{
+	uncount(l, &held->unfinished);
+}
+
+uint64_t
+limits_peer(const struct limits *l, const struct addr *client)
+{
+	return (client_key(l, KIND_UNFINISHED, client));
 }
 
 enum reason
 limits_rule(struct limits *l, struct limits_held *held, const struct rule *rule)
 {
-	if (rule->max_tunnels == 0)
-		return (REASON_NONE);
-	return (hold(l, &held->rule, rule_key(l, rule), rule->max_tunnels,
-	    REASON_LIMIT_RULE));
+	const struct bound b = { .limit = rule->max_tunnels,
+		.refused = REASON_LIMIT_RULE };
+
+	return (b.limit == 0 ? REASON_NONE
+			     : hold(l, &held->rule, rule_key(l, rule), &b));
 }
 
 void
 limits_release(struct limits *l, struct limits_held *held)
 {
 	uncount(l, &held->client);
+	uncount(l, &held->unfinished);
 	uncount(l, &held->rule);
 }
 
@@ -241,14 +295,15 @@ enum reason
 limits_lookup(struct limits *l, const struct addr *client,
     struct resolver_account **account)
 {
+	const struct bound b = { .limit = l->conf->lookups_per_client,
+		.refused = REASON_LIMIT_LOOKUPS };
 	struct lookup *lookup = new_lookup(l, client);
 	enum reason reason;
 
 	*account = NULL;
 	if (lookup == NULL)
 		return (REASON_NO_MEMORY);
-	reason = hold_client(
-	    l, &lookup->key, KIND_LOOKUPS, client, l->conf->lookups_per_client);
+	reason = hold_client(l, &lookup->key, KIND_LOOKUPS, client, &b);
 	if (reason == REASON_NONE)
 		*account = &lookup->account;
 	else

@@ -38,7 +38,7 @@ bool limits_descriptors(
 /* What a tunnel is counted for: keys of the tallies, 0: not counted. Begins as
  * zeros, and is given back as a whole. */
 struct limits_held {
-	uint64_t client, rule;
+	uint64_t client, unfinished, rule;
 };
 
 /*
@@ -47,10 +47,16 @@ struct limits_held {
  *
  * Counts a tunnel, and the handshake that it begins with, of this client (its
  * IPv4 address or IPv6 /64), which nothing is held for yet. REASON_NONE: held;
- * LIMIT_CLIENT or LIMIT_HANDSHAKES.
+ * LIMIT_CLIENT, LIMIT_UNFINISHED or LIMIT_HANDSHAKES.
  */
 enum reason limits_client(
     struct limits *, struct limits_held *, const struct addr *client);
+
+/* The handshake is done: from now on it is a tunnel that is held. */
+void limits_handshaken(struct limits *, struct limits_held *);
+
+/* A hash that all tunnels of this client have in common. */
+uint64_t limits_peer(const struct limits *, const struct addr *client);
 
 /* Counts a tunnel of this rule, over all generations that have a rule of that
  * name; none is held yet. REASON_NONE: held; LIMIT_RULE. */

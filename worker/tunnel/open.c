@@ -15,10 +15,8 @@ client_cb(struct loop_fd *lfd, uint32_t events)
 	struct tunnel *t = container_of(h, struct tunnel, client);
 
 	half_event(h, events);
-	/* A handshake is long work, and waits its turn behind those who have
-	 * little to do. */
 	if (t->state->slow)
-		loop_defer(t->all->loop, &t->task);
+		tunnel_heard(t);
 	else if (!tunnel_waits(t))
 		tunnel_run(t);
 }

@@ -55,7 +55,7 @@ run(struct tunnel *t)
 	if (!header.local && header.source.family != 0)
 		t->facts->client = header.source;
 	if (tunnel_hello(t))
-		tunnel_run(t);
+		tunnel_heard(t);
 }
 
 static int64_t
@@ -74,7 +74,6 @@ static const struct tunnel_state proxying = {
 	.run = run,
 	.deadline = deadline,
 	.expire = expire,
-	.slow = true,
 };
 
 void

@@ -8,8 +8,8 @@
  *            linger (from handshake, too)
  *
  * Any of them can end in tunnel_close(). Files that come first here are used by
- * those that follow: phase, facts, linger, dialled, broken, end, watch, flush,
- * preface, relaying, connect, decide, handshake, proxy, open, tunnel.
+ * those that follow: phase, facts, linger, dialled, broken, end, turn, watch,
+ * flush, preface, relaying, connect, decide, handshake, proxy, open, tunnel.
  */
 #ifndef WORKER_TUNNEL_STATE_H
 #define WORKER_TUNNEL_STATE_H
@@ -34,6 +34,7 @@ struct tunnel_state {
 	int64_t (*deadline)(const struct tunnel *); /* CLOCK_NEVER: none */
 	void (*expire)(struct tunnel *);
 	bool slow;     /* long work, which waits its turn */
+	bool begun;    /* of which some is done */
 	bool upstream; /* runs when the upstream's socket has something */
 };
 
@@ -44,6 +45,7 @@ struct tunnel {
 	struct half client, upstream;
 	struct timer timer;
 	struct loop_task task;
+	struct turn turn; /* for its handshake */
 	struct loop_garbage garbage;
 	struct tls_handshake *handshake; /* until it is done */
 	struct dial *dial;
@@ -168,6 +170,14 @@ void tunnel_note_first_close(struct tunnel *);
 void tunnel_close(struct tunnel *, enum reason);
 /* Its end is seen in the audit log, the error log and the counters. */
 void tunnel_tell_end(struct tunnel *);
+
+/* turn.c */
+void tunnel_turns_init(struct tunnels *);
+/* There is more to do for its handshake, when its turn comes. */
+void tunnel_wait_turn(struct tunnel *);
+/* There is something of the client for its handshake: as tunnel_wait_turn(),
+ * but at once for a client that will never have one. */
+void tunnel_heard(struct tunnel *);
 
 /* watch.c */
 /* Something is sent: it has to be seen whether it arrives. */

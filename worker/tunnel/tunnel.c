@@ -37,6 +37,7 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
 	};
 	guard_probe_init(&all->dial.probe);
+	tunnel_turns_init(all);
 	if (tls_context_new(&all->tls, boot->tls, &bounds, &all->buffers,
 		tunnel_hello_cb) != 0)
 		return (-ENOMEM);

@@ -17,6 +17,8 @@
 #include "common/net/addr.h"
 #include "common/reason.h"
 #include "worker/dial/dial.h"
+#include "worker/loop/loop.h"
+#include "worker/loop/turns.h"
 #include "worker/tls/handshake.h"
 #include "worker/tunnel/limits.h"
 
@@ -33,6 +35,8 @@ struct tunnels {
 	struct buffers buffers;
 	struct limits limits;
 	struct tls_context *tls;
+	struct turns turns; /* of handshakes */
+	struct loop_work work;
 	struct dial_context dial;
 	struct tunnel_list list;
 	uint64_t count;	    /* in the list */

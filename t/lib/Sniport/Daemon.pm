@@ -59,7 +59,7 @@ my %ADDED = (
 # that the test does not name, and what is to come in time has more of it.
 %ADDED = (%ADDED, dns => { %{ $ADDED{dns} }, timeout => '"5s"' }, timeouts => {
 	client_hello => '"10m"', handshake => '"10m"', connect => '"10m"',
-	half_close => '"10m"', drain => '"10m"', shutdown => '"25s"',
+	turn => '"10m"', half_close => '"10m"', drain => '"10m"', shutdown => '"25s"',
 	watchdog => '"10m"',
 }) if under_valgrind();
 
