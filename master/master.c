@@ -77,6 +77,7 @@ tick(struct master *m)
 	next = earlier(next, order_limit(m, now));
 	next = earlier(next, stop_tick(m, now));
 	next = earlier(next, tick_watchdog(m, now));
+	next = earlier(next, memory_tick(m, now));
 	next = earlier(next, logs_tick(&m->logs, now, m->log));
 	if (next == CLOCK_NEVER)
 		return (-1);

@@ -14,6 +14,7 @@
 #include "master/findings.h"
 #include "master/listener.h"
 #include "master/logs.h"
+#include "master/memory.h"
 #include "master/notify.h"
 #include "master/regain.h"
 
@@ -53,6 +54,7 @@ struct master {
 	int64_t limit_at; /* when old generations are counted; NEVER */
 	struct fetch fetch;
 	struct regain regain;
+	struct memory_watch memory;
 	int64_t watchdog_at; /* next WATCHDOG=1 */
 	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
 	int64_t stop_until;  /* what the stop may take */

@@ -51,6 +51,7 @@ fini(struct master *m)
 	fetch_fini(m);
 	regain_fini(&m->regain);
 	findings_fini(&m->findings);
+	memory_close(&m->memory);
 	shm_free(m->shm);
 	notify_close(&m->notify);
 	fd_close(&m->epoll_fd);
@@ -120,6 +121,7 @@ start_master(const char *file)
 	regain_init(&m.regain);
 	findings_init(&m.findings);
 	logs_init(&m.logs, -1, &forget);
+	memory_open(&m.memory);
 	notify_open(&m.notify);
 	/* Of all whose keys are read here, a worker shall have its own
 	 * alone. */

@@ -55,6 +55,7 @@ terms_new(const struct conf *conf)
 		.watchdog = conf->timeouts.watchdog,
 		.generations = conf->limits.generations,
 		.tunnels = conf->limits.tunnels,
+		.memory = conf->limits.memory,
 		.format = conf->log.format,
 		.silent_connections = conf->log.silent_connections,
 		.nrules = conf->nrules,

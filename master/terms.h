@@ -22,7 +22,7 @@ struct terms {
 	size_t size; /* of all of it, in bytes */
 	/* As in struct conf_timeouts and struct conf_limits. */
 	int64_t drain, retire, lost, watchdog;
-	int64_t generations, tunnels;
+	int64_t generations, tunnels, memory;
 	enum audit_syntax format;
 	bool silent_connections; /* have audit lines */
 	size_t nrules, negress, nlisteners;

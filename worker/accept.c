@@ -43,8 +43,8 @@ struct socket {
 	unsigned listener; /* its index */
 	bool handed;	   /* connections come out of it that others accepted */
 	bool ended;	   /* and nothing more does */
-	unsigned in_a_row;    /* turns with a connection */
-	int at_once;	      /* how many were taken in the last one */
+	unsigned in_a_row; /* turns with a connection */
+	int at_once;	   /* how many were taken in the last one */
 	struct timer surplus; /* armed: nothing new comes, until then */
 	struct loop_garbage garbage;
 };

@@ -1,5 +1,6 @@
 /* How a worker gives back to the kernel what a burst of tunnels took. */
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/shm/stats.h"
 #include "common/shm/table.h"
 #include "worker/worker_state.h"
@@ -50,11 +51,27 @@ worker_memory_start(struct worker *w)
 	timer_init(&w->give_back, give_back_cb);
 }
 
+/* No more memory may be taken: what is free is of use elsewhere. */
+static void
+give_back_now(struct worker *w)
+{
+	int64_t now = loop_now(w->loop);
+
+	if (now < w->trim_at)
+		return;
+	buffers_trim(&w->tunnels.buffers);
+	table_trim(w->table);
+	alloc_trim();
+	w->trim_at = now + CLOCK_SEC;
+}
+
 void
 worker_memory_note(struct worker *w)
 {
 	struct memory_use use = in_use(w);
 
+	if (limits_note_memory(&w->tunnels.limits))
+		give_back_now(w);
 	if (memory_note(&w->memory, &use))
 		give_back(w);
 }

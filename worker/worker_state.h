@@ -36,6 +36,7 @@ struct worker {
 	int64_t logs_until;	/* when lines that wait are given up */
 	enum reason end_reason; /* of those whom the deadline meets */
 	struct memory memory;
+	int64_t trim_at; /* memory is tight: when more may be given back */
 	/* Audit lines that are lost, of which the error log and the audit log
 	 * do not tell yet, and when they may. */
 	uint64_t untold, missing;

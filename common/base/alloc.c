@@ -177,6 +177,35 @@ alloc_unused(void)
 	return (pages * (size_t)sysconf(_SC_PAGESIZE));
 }
 
+static const uint64_t *
+counter(const char *name)
+{
+	const uint64_t *at;
+	size_t size = sizeof(at);
+
+	if (mallctl == NULL || mallctl(name, &at, &size, NULL, 0) != 0)
+		return (NULL);
+	return (at);
+}
+
+void
+alloc_meter_init(struct alloc_meter *meter)
+{
+	meter->taken = counter("thread.allocatedp");
+	meter->given = counter("thread.deallocatedp");
+}
+
+uint64_t
+alloc_metered(const struct alloc_meter *meter)
+{
+	struct mallinfo2 info;
+
+	if (meter->taken != NULL && meter->given != NULL)
+		return (*meter->taken - *meter->given);
+	info = mallinfo2();
+	return (info.uordblks + info.hblkhd);
+}
+
 void
 alloc_trim(void)
 {

@@ -29,6 +29,13 @@ void alloc_wipe(bool);
  * fork. */
 uint64_t alloc_failures(void);
 
+/* Bytes that the one thread of a process has and has not given back. */
+struct alloc_meter {
+	const uint64_t *taken, *given; /* of jemalloc; NULL: without it */
+};
+void alloc_meter_init(struct alloc_meter *);
+uint64_t alloc_metered(const struct alloc_meter *);
+
 /*
  * Gives all memory that was freed back to the kernel, at once. By itself
  * jemalloc (5.3) does that only while something is allocated or freed, which an

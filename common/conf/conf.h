@@ -93,6 +93,7 @@ struct conf_limits {
 	int64_t handshake; /* bytes from a client behind its hello */
 	int64_t buffer;	   /* unsent bytes per direction of a tunnel */
 	int64_t generations;
+	int64_t memory; /* bytes; 0: no limit; -1: the control group's */
 };
 
 struct conf_log {

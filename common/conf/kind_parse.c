@@ -46,6 +46,7 @@ describe_kind(const struct conf_directive *d, char *buf)
 	case CONF_KIND_TIME:
 	case CONF_KIND_OPTIONAL_TIME:
 	case CONF_KIND_SIZE:
+	case CONF_KIND_OPTIONAL_SIZE:
 		snprintf(buf, size, "%s from \"%s\" to \"%s\"", kind->noun,
 		    kind->format(&d->low, d, low),
 		    kind->format(&d->high, d, high));

@@ -248,7 +248,8 @@ set_default(struct reader *r, const struct conf_directive *d, char *base)
 	char why[CONF_WHY_SIZE];
 
 	if ((d->kind == CONF_KIND_OPTIONAL_TIME ||
-		d->kind == CONF_KIND_OPTIONAL_COUNT) &&
+		d->kind == CONF_KIND_OPTIONAL_COUNT ||
+		d->kind == CONF_KIND_OPTIONAL_SIZE) &&
 	    d->initial == CONF_ABSENT)
 		*(int64_t *)(void *)(base + d->offset) = -1;
 	if (d->initial == CONF_ABSENT)

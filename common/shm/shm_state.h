@@ -17,6 +17,8 @@ struct shm_board {
 	struct shm_head head;
 	/* Counts are kept under it in all generations. */
 	struct hash_key hash;
+	/* See room.h. */
+	_Atomic uint64_t room_look, room;
 	_Atomic uint32_t high; /* slots at and beyond were never used */
 	_Atomic uint8_t state[SHM_SLOTS]; /* enum shm_state */
 	/* The sums of workers that are gone, and the highest that was seen of

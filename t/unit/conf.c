@@ -82,6 +82,7 @@ test_defaults(void)
 	is_int(c->default_action, RULE_DENY, "default_action");
 	is_int(c->limits.tunnels_per_client, -1, "limits.tunnels_per_client");
 	is_int(c->limits.unfinished_per_client, 4096, "unfinished_per_client");
+	is_int(c->limits.memory, -1, "limits.memory");
 	is_int(c->tls.ticket_lifetime, 12 * 3600 * CLOCK_SEC,
 	    "tls.ticket_lifetime");
 	is_int(c->tls.authentication_lifetime, 12 * 3600 * CLOCK_SEC,
@@ -174,7 +175,7 @@ static const char full[] =
     "  watchdog = \"100ms\"; };\n"
     "limits = { tunnels = 1; client_hello = \"2000\"; buffer = \"16MiB\";\n"
     "  tunnels_per_client = 7; handshakes_per_client = 8;\n"
-    "  lookups_per_client = 9; unfinished_per_client = 10;\n"
+    "  lookups_per_client = 9; unfinished_per_client = 10; memory = \"1GiB\";\n"
     "  generations = 0x10; };\n"
     "log = { level = \"debug\"; error = \"/var/log/e\";\n"
     "  access = \"syslog\"; format = \"text\"; access_connect = true; };\n";
@@ -268,6 +269,7 @@ test_full(void)
 	is_int(c->limits.handshakes_per_client, 8, "handshakes_per_client");
 	is_int(c->limits.lookups_per_client, 9, "limits.lookups_per_client");
 	is_int(c->limits.unfinished_per_client, 10, "unfinished_per_client");
+	is_int(c->limits.memory, 1 << 30, "limits.memory");
 	is_int(c->timeouts.turn, 5 * CLOCK_SEC, "timeouts.turn");
 	test_full_egress(c);
 	test_full_rules(c);
@@ -830,6 +832,7 @@ test_bounds(const struct conf_directive *d)
 	case CONF_KIND_OPTIONAL_COUNT:
 	case CONF_KIND_PORT:
 	case CONF_KIND_SIZE:
+	case CONF_KIND_OPTIONAL_SIZE:
 		break;
 	default:
 		return;

@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/boot.h"
+#include "common/shm/room.h"
 #include "common/shm/shm.h"
 #include "common/shm/stats.h"
 #include "t/unit/tap.h"
@@ -236,6 +237,58 @@ worker(struct shm *master, bool beside)
 	if (slot < 0 || shm_join(master, slot, &s) != 0)
 		abort();
 	return (s);
+}
+
+/* One that is kept, so that the worker has taken so much. */
+static void
+take(void **memory, size_t size)
+{
+	*memory = malloc(size);
+	if (*memory == NULL)
+		abort();
+	memset(*memory, 1, size);
+}
+
+/* How much memory is left is for the master to say; until it says so again, a
+ * worker counts what it takes itself. */
+static void
+test_memory(void)
+{
+	struct conf_limits conf = { .tunnels = 100 };
+	struct shm *master = NULL, *s;
+	void *some, *more;
+	struct limits l;
+
+	is_int(shm_new(&master), 0, "maps");
+	s = worker(master, false);
+	limits_init(&l, &conf, s);
+	ok(!limits_note_memory(&l), "nobody has looked");
+	is_int(limits_admit(&l), REASON_NONE, "no limit on memory");
+	room_tell(master, 0);
+	ok(limits_note_memory(&l), "none is left");
+	is_int(limits_admit(&l), REASON_LIMIT_MEMORY, "who comes is refused");
+	ok(!limits_memory(&l), "so is a handshake");
+	room_tell(master, 4 << 20);
+	ok(!limits_note_memory(&l), "some is there");
+	take(&some, 2 << 20);
+	is_int(limits_admit(&l), REASON_NONE, "half of it is taken");
+	take(&more, 3 << 20);
+	if (alloc_metered(&l.memory.meter) - l.memory.had >= 5 << 20)
+		is_int(limits_admit(&l), REASON_LIMIT_MEMORY, "all of it");
+	else
+		ok(true, "a sanitizer's allocator does not say what is taken");
+	room_tell(master, 4 << 20);
+	is_int(limits_admit(&l), REASON_NONE, "until there is more");
+	free(some);
+	is_int(limits_admit(&l), REASON_NONE, "less is no harm");
+	atomic_store(&stats_mine(s)->count[STAT_ACCEPTED], 600);
+	is_int(limits_admit(&l), REASON_LIMIT_MEMORY,
+	    "connections take some of the kernel's");
+	room_tell(master, ROOM_UNLIMITED);
+	is_int(limits_admit(&l), REASON_NONE, "no limit any more");
+	free(more);
+	shm_free(s);
+	shm_free(master);
 }
 
 /* A tunnel of this client, in another worker. */
@@ -568,6 +621,7 @@ main(void)
 	shm_free(other);
 	shm_free(s);
 	shm_free(master);
+	test_memory();
 	test_no_memory();
 	test_full_table();
 	test_liar();

@@ -27,6 +27,7 @@ alert_for(enum reason reason)
 	case REASON_LIMIT_RULE:
 		return (TLS_ALERT_ACCESS_DENIED);
 	case REASON_NO_MEMORY:
+	case REASON_LIMIT_MEMORY:
 		return (TLS_ALERT_INTERNAL_ERROR);
 	default:
 		return (TLS_ALERT_UNRECOGNIZED_NAME);
@@ -40,6 +41,9 @@ tunnel_hello_cb(void *arg, const uint8_t *name, size_t len, enum reason *reason)
 
 	t->facts->hello_ns = clock_now() - t->facts->accepted;
 	*reason = tunnel_decide(t, name, len, *reason);
+	/* It may have waited for long since it was let in. */
+	if (*reason == REASON_NONE && !limits_memory(&t->all->limits))
+		*reason = REASON_LIMIT_MEMORY;
 	t->facts->reason = *reason;
 	return (alert_for(*reason));
 }

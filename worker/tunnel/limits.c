@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/boot.h"
 #include "common/conf/conf.h"
+#include "common/shm/room.h"
 #include "common/shm/stats.h"
 #include "common/shm/tallies.h"
 #include "worker/dns/resolver.h"
@@ -26,6 +27,11 @@ enum kind {
 	KIND_UNFINISHED
 };
 
+/* What the kernel has for the two sockets of a tunnel, and what one takes until
+ * its handshake is done. */
+#define TUNNEL_KERNEL 8192
+#define TUNNEL_NEXT   65536
+
 void
 limits_init(struct limits *l, const struct conf_limits *conf, struct shm *shm)
 {
@@ -36,6 +42,7 @@ limits_init(struct limits *l, const struct conf_limits *conf, struct shm *shm)
 		.shm = shm,
 		.descriptors = UINT64_MAX,
 	};
+	alloc_meter_init(&l->memory.meter);
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY)
 		l->descriptors = rl.rlim_cur;
 }
@@ -56,14 +63,55 @@ lower(uint64_t *n, uint64_t most)
 		*n = most;
 }
 
+/* Bytes that this worker has taken since the master's last look, with what the
+ * kernel has taken for it. */
+static uint64_t
+taken_since(struct limits *l, const struct room *room)
+{
+	struct limits_memory *m = &l->memory;
+	uint64_t now = alloc_metered(&m->meter);
+	uint64_t accepted = atomic_load_explicit(
+	    &stats_mine(l->shm)->count[STAT_ACCEPTED], memory_order_relaxed);
+
+	if (room->look != m->look) {
+		m->look = room->look;
+		m->had = now;
+		m->accepted = accepted;
+	}
+	return ((accepted - m->accepted) * TUNNEL_KERNEL +
+		(now > m->had ? now - m->had : 0));
+}
+
+bool
+limits_note_memory(struct limits *l)
+{
+	struct room room = room_told(l->shm);
+
+	if (room.look != l->memory.look)
+		(void)taken_since(l, &room);
+	return (room.bytes == 0);
+}
+
+/* What was given back since the look is of use when the master sees it. */
+bool
+limits_memory(struct limits *l)
+{
+	struct room room = room_told(l->shm);
+
+	return (room.bytes == ROOM_UNLIMITED ||
+		taken_since(l, &room) + TUNNEL_NEXT <= room.bytes);
+}
+
 enum reason
-limits_admit(const struct limits *l)
+limits_admit(struct limits *l)
 {
 	uint64_t own = atomic_load_explicit(
 	    &stats_mine(l->shm)->tunnels, memory_order_relaxed);
 	uint64_t limit = (uint64_t)l->conf->tunnels;
 	struct shm_most most = shm_share(limit);
 
+	if (!limits_memory(l))
+		return (REASON_LIMIT_MEMORY);
 	if (is_beyond(l, own + 1, &most))
 		return (REASON_LIMIT_TUNNELS);
 	/* Each has two descriptors, see limits_descriptors(). */

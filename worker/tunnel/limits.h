@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/alloc.h"
 #include "common/conf/conf.h"
 #include "common/net/addr.h"
 #include "common/policy/rule.h"
@@ -16,9 +17,16 @@
 struct resolver_account;
 struct shm;
 
+/* What this worker had when the master last looked at all memory. */
+struct limits_memory {
+	struct alloc_meter meter;
+	uint64_t look, had, accepted;
+};
+
 struct limits {
 	const struct conf_limits *conf;
 	struct shm *shm;
+	struct limits_memory memory;
 	uint64_t descriptors; /* of this process */
 };
 
@@ -26,7 +34,13 @@ struct limits {
 void limits_init(struct limits *, const struct conf_limits *, struct shm *);
 
 /* May one more tunnel be opened? REASON_NONE, or why not. */
-enum reason limits_admit(const struct limits *);
+enum reason limits_admit(struct limits *);
+
+/* The memory alone: may one more handshake begin? */
+bool limits_memory(struct limits *);
+
+/* To be called each turn: notes what is taken. Is no memory left to take? */
+bool limits_note_memory(struct limits *);
 
 /*
  * Are there descriptors for one more tunnel beside this worker's own ones and
