@@ -27,7 +27,7 @@ tunnel_close(struct tunnel *t, enum reason reason)
 	    &t->all->slot->count[STAT_BYTES_FROM_CLIENT], f->bytes_from_client);
 	stats_add(&t->all->slot->count[STAT_BYTES_FROM_UPSTREAM],
 	    f->bytes_from_upstream);
-	turns_leave(&t->all->turns, &t->turn);
+	tunnel_end_turns(t);
 	tls_handshake_free(t->handshake);
 	t->handshake = NULL;
 	clean = reason_class(f->reason) == REASON_CLASS_GOOD;

@@ -147,7 +147,7 @@ handshake_done(struct tunnel *t)
 		reason = learn_identity(t);
 	t->client.stream = tls_handshake_take(t->handshake);
 	t->handshake = NULL;
-	turns_leave(&t->all->turns, &t->turn);
+	tunnel_end_turns(t);
 	limits_handshaken(&t->all->limits, &t->held);
 	/* Or else what was told of its socket is yet to be looked at. */
 	if (tls_drained(t->client.stream, t->client.hangup))
@@ -200,7 +200,7 @@ run(struct tunnel *t)
 static void
 expire(struct tunnel *t, enum reason reason)
 {
-	tunnel_close(t, t->turn.waits ? REASON_OVERLOAD : reason);
+	tunnel_close(t, tunnel_in_turn(t) ? REASON_OVERLOAD : reason);
 }
 
 static int64_t

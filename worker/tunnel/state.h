@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 
 #include "common/log/audit.h"
@@ -38,15 +39,23 @@ struct tunnel_state {
 	bool upstream; /* runs when the upstream's socket has something */
 };
 
+/* Of a handshake: not in the tunnel, which outlives it by far. */
+struct tunnel_turn {
+	struct turn turn;
+	struct tunnel *tunnel;
+};
+
 struct tunnel {
 	struct tunnels *all;
 	TAILQ_ENTRY(tunnel) entry;
 	const struct tunnel_state *state; /* NULL: not yet, or over */
 	struct half client, upstream;
 	struct timer timer;
-	struct loop_task task;
-	struct turn turn; /* for its handshake */
-	struct loop_garbage garbage;
+	union {
+		struct loop_task task;
+		struct loop_garbage garbage; /* buried, it has no task */
+	};
+	struct tunnel_turn *turn; /* of its handshake; NULL: it had none yet */
 	struct tls_handshake *handshake; /* until it is done */
 	struct dial *dial;
 
@@ -101,6 +110,23 @@ tunnel_work(struct tunnel *t, const struct half *src)
 		    .untold = t->preface });
 	return ((struct relay_work){
 	    .budget = TUNNEL_BUDGET, .told = &f->bytes_from_upstream });
+}
+
+/* Does its handshake wait for its turn? */
+static inline bool
+tunnel_in_turn(const struct tunnel *t)
+{
+	return (t->turn != NULL && t->turn->turn.waits);
+}
+
+/* Its handshake is over. */
+static inline void
+tunnel_end_turns(struct tunnel *t)
+{
+	if (t->turn != NULL)
+		turns_leave(&t->all->turns, &t->turn->turn);
+	free(t->turn);
+	t->turn = NULL;
 }
 
 /* It has work left over, and its turn comes when others have had theirs. */

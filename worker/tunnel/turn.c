@@ -1,5 +1,6 @@
 /* A handshake is long work: when there is something to do for it, it waits for
  * its turn among those of all clients. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
@@ -9,7 +10,7 @@
 static struct tunnel *
 tunnel_of(struct turn *turn)
 {
-	return (container_of(turn, struct tunnel, turn));
+	return (container_of(turn, struct tunnel_turn, turn)->tunnel);
 }
 
 /* One turn: who has waited for too long learns that it is in vain. */
@@ -34,20 +35,29 @@ tunnel_turns_init(struct tunnels *all)
 	turns_init(&all->turns, all->boot->conf->timeouts.turn);
 }
 
+static int
+begin_turns(struct tunnel *t)
+{
+	struct tunnels *all = t->all;
+	uint64_t client = limits_peer(&all->limits, &t->facts->client);
+
+	t->turn = calloc(1, sizeof(*t->turn));
+	if (t->turn == NULL)
+		return (-ENOMEM);
+	t->turn->tunnel = t;
+	return (turns_join(&all->turns, &t->turn->turn, client));
+}
+
 void
 tunnel_wait_turn(struct tunnel *t)
 {
 	struct tunnels *all = t->all;
-	uint64_t client;
 
-	if (t->turn.peer == NULL) {
-		client = limits_peer(&all->limits, &t->facts->client);
-		if (turns_join(&all->turns, &t->turn, client) != 0) {
-			tunnel_close(t, REASON_NO_MEMORY);
-			return;
-		}
+	if (t->turn == NULL && begin_turns(t) != 0) {
+		tunnel_close(t, REASON_NO_MEMORY);
+		return;
 	}
-	turns_wait(&all->turns, &t->turn, t->state->begun, tunnel_now(t));
+	turns_wait(&all->turns, &t->turn->turn, t->state->begun, tunnel_now(t));
 	loop_work(all->loop, &all->work);
 }
 
