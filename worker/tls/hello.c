@@ -23,10 +23,10 @@ send_alert(struct tls_stream *tls, uint8_t alert)
 	const uint8_t record[] = { SSL3_RT_ALERT, SSL3_VERSION_MAJOR,
 		tls->handshake->hello.minor, 0, 2, LEVEL_FATAL, alert };
 
-	/* It cannot overtake a HelloRetryRequest. */
+	/* It cannot overtake a HelloRetryRequest; the FIN follows it. */
 	if (tls_flush_out(tls) == 0)
 		tls->handshake->alerted =
-		    fd_send(tls->fd, record, sizeof(record)) ==
+		    fd_send_last(tls->fd, record, sizeof(record)) ==
 		    (ssize_t)sizeof(record);
 }
 
