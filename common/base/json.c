@@ -92,6 +92,13 @@ put_escaped(struct json *j, uint8_t byte, bool raw)
 	return (put_hex(j, raw || byte >= 0x80 ? "\\\\x" : "\\u00", byte));
 }
 
+/* Printable ASCII but for the quote and the backslash. */
+static const bool plain[UINT8_MAX + 1] = {
+	[' ' ... '!'] = true,
+	['#' ... '['] = true,
+	[']' ... '~'] = true,
+};
+
 /* Runs of plain bytes are copied at once. */
 static bool
 put_text(struct json *j, const uint8_t *s, size_t len, bool raw)
@@ -99,7 +106,7 @@ put_text(struct json *j, const uint8_t *s, size_t len, bool raw)
 	size_t i, from = 0;
 
 	for (i = 0; i < len; i++) {
-		if (s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+		if (plain[s[i]])
 			continue;
 		if (!put(j, (const char *)s + from, i - from) ||
 		    !put_escaped(j, s[i], raw))
