@@ -14,6 +14,7 @@
 
 /* Of a file of the kernel: a machine may have thousands of mounts. */
 #define TEXT_MAX (1024 * 1024)
+#define TEXT_MIN 4096
 /* memory.stat has some 60 lines. */
 #define STAT_MAX (16 * 1024)
 
@@ -40,23 +41,45 @@ static const struct files versions[] = {
 	    .unwritten = { "file_dirty", "file_writeback" } },
 };
 
+/* Reads on until the end, or max bytes, with twice as much memory whenever it
+ * does not do: workers inherit what the master has taken and given back. 0 or
+ * -errno. */
+static int
+read_on(int fd, size_t max, char **text, size_t *len)
+{
+	size_t size = TEXT_MIN;
+	char *more;
+	ssize_t n;
+
+	for (;;) {
+		more = realloc(*text, size + 1);
+		if (more == NULL)
+			return (-ENOMEM);
+		*text = more;
+		while (*len < size &&
+		       (n = read(fd, *text + *len, size - *len)) != 0) {
+			if (n == -1)
+				return (-errno);
+			*len += (size_t)n;
+		}
+		if (*len < size || size >= max)
+			return (0);
+		size *= 2;
+	}
+}
+
 /* Reads a file of the kernel, whose size stat(2) does not know. 0 with *text
  * owned by the caller, or -errno. */
 static int
 read_text(const char *path, size_t max, char **text)
 {
-	int error = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error, fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t len = 0;
-	ssize_t n = 0;
 
 	if (fd == -1)
 		return (-errno);
-	*text = malloc(max + 1);
-	while (*text != NULL && len < max &&
-	       (n = read(fd, *text + len, max - len)) > 0)
-		len += (size_t)n;
-	if (n == -1 || *text == NULL)
-		error = n == -1 ? -errno : -ENOMEM;
+	*text = NULL;
+	error = read_on(fd, max, text, &len);
 	fd_close(&fd);
 	if (error != 0)
 		free(*text);

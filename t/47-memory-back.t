@@ -31,7 +31,8 @@ write_file($pages, "\0" x 16);
 my $upstream = Sniport::Upstream->new('echo');
 # A heartbeat every 500 ms.
 my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
-	files => 8000, timeouts => 'client_hello = "60s"; handshake = "60s"; watchdog = "2s";',
+	files => 8000, limits => 'tunnels_per_client = 0;',
+	timeouts => 'client_hello = "60s"; handshake = "60s"; turn = "60s"; watchdog = "2s";',
 	environment => { LD_PRELOAD => build() . '/preload/pages.so',
 		PAGES_FILE => $pages });
 my ($worker) = $daemon->workers;
