@@ -24,8 +24,8 @@ sub start {
 }
 
 # nbthread 1: all have one.
-# tune.bufsize 16384, the default, holds one record: larger ones cost more per
-# tunnel and as much per byte.
+# tune.bufsize 32768: of 16, 32 and 64 KiB it needed least per byte up, and all of
+# them the same down. Idle tunnels have no buffers.
 # tune.ssl.cachesize 0: tickets resume sessions, and no memory is needed.
 # tune.ssl.maxrecord 0, the default: records are as large as can be.
 # option splice-auto is not there: what is sealed here cannot be spliced.
@@ -40,7 +40,7 @@ sub text {
 global
 	nbthread 1
 	maxconn $room
-	tune.bufsize 16384
+	tune.bufsize 32768
 	tune.ssl.cachesize 0
 	log stdout format raw local0
 	$global

@@ -14,7 +14,7 @@ use List::Util qw(min);
 
 use Sniport::Test qw(group_start);
 
-our @EXPORT_OK = qw(awake busy cpu_time cpus on_proxy on_others open_files
+our @EXPORT_OK = qw(awake busy cpu_time cpus go_first on_proxy on_others
 	processes pss raise_files room speed);
 
 my @cpus = map { /^(\d+)-(\d+)$/ ? $1 .. $2 : $_ } split /,/,
@@ -51,6 +51,18 @@ sub awake {
 		});
 	}
 	return 'by processes of the lowest class';
+}
+
+# Others who use the machine are not what is measured: this program and what it
+# starts go first, where that is allowed; also before other sessions, which the
+# kernel may share the CPUs out among before it looks at priorities.
+sub go_first {
+	eval { setpriority 0, 0, -20; };
+	if (open my $group, '>', '/proc/self/autogroup') {
+		print $group -20;
+		close $group;   # may fail as well
+	}
+	return;
 }
 
 # Nanoseconds that a fixed work takes on the proxy's CPU.
@@ -101,13 +113,6 @@ sub pss {
 		    while $text =~ /^Pss_(Anon|File|Shmem):\s+(\d+)/mg;
 	}
 	return \%pss;
-}
-
-sub open_files {
-	my ($pid) = @_;
-
-	opendir my $dir, "/proc/$pid/fd" or return 0;
-	return scalar grep { /^\d/ } readdir $dir;
 }
 
 sub file_limit {

@@ -32,8 +32,8 @@ sub start {
 # ssl_session_tickets, cache none: resumption needs no memory on this side.
 # NumTickets 1: OpenSSL's two would cost the second one's sealing.
 # ssl_ecdh_curve: the others do not offer more groups either.
-# proxy_buffer_size: 16k is one record, which is read, sealed and sent while it
-# is in the cache; 32k and 64k cost as much per byte, and more per tunnel.
+# proxy_buffer_size 32k: of 16k, 32k and 64k it needed least per byte up, and all
+# of them the same down.
 # ssl_buffer_size is of the http module alone, and so is sendfile with kTLS.
 # backlog: as many as the others have.
 sub text {
@@ -55,7 +55,7 @@ stream {
 	ssl_protocols TLSv1.3; ssl_ecdh_curve X25519;
 	ssl_session_cache none; ssl_session_tickets on;
 	ssl_conf_command NumTickets 1;
-	proxy_timeout 1h; proxy_buffer_size 16k;
+	proxy_timeout 1h; proxy_buffer_size 32k;
 	server {
 		listen 127.0.0.1:$port ssl backlog=4096;
 		proxy_pass 127.0.0.1:$upstream;
