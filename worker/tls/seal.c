@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "worker/tls/state.h"
 #include "worker/tls/stream.h"
@@ -75,12 +76,34 @@ tls_flush(struct tls_stream *tls)
 	return (sent(tls, tls_flush_out(tls)));
 }
 
+/* Seals it, in records of the size that is best now. 0 or -errno. */
+static int
+seal(struct tls_stream *tls, const uint8_t *buf, size_t len)
+{
+	size_t done, piece = len, n;
+	int ret;
+
+	if (len > PACE_SMALL)
+		pace_begin(&tls->pace, clock_now());
+	for (done = 0; done < len; done += piece) {
+		if (len > PACE_SMALL)
+			piece = pace_next(&tls->pace, len - done);
+		ret = SSL_write_ex(tls->ssl, buf + done, piece, &n);
+		if (ret != 1) {
+			ret = tls_result(tls, ret);
+			/* An empty block takes a chunk: see tls_slack(). */
+			return (ret == -EAGAIN ? -EPROTO : ret);
+		}
+		assert(n == piece);
+	}
+	return (0);
+}
+
 struct io
 tls_send(struct tls_stream *tls, const uint8_t *buf, size_t len)
 {
 	struct io io;
-	size_t n;
-	int ret;
+	int error;
 
 	assert(len > 0 && len <= tls->context->buffers->chunk);
 	assert(TLS_TICKET_MAX + tls_sealed_max(len) <=
@@ -88,13 +111,9 @@ tls_send(struct tls_stream *tls, const uint8_t *buf, size_t len)
 	if (tls_unsent(tls))
 		return (sent(tls, -EAGAIN));
 	tls_enter(tls);
-	ret = SSL_write_ex(tls->ssl, buf, len, &n);
-	if (ret != 1) {
-		ret = tls_result(tls, ret);
-		/* An empty block takes a chunk: see tls_slack(). */
-		return (tls_broken(tls, ret == -EAGAIN ? -EPROTO : ret));
-	}
-	assert(n == len);
+	error = seal(tls, buf, len);
+	if (error != 0)
+		return (tls_broken(tls, error));
 	io = tls_flush(tls);
 	if (io.outcome != IO_BROKEN)
 		io.n = len;

@@ -13,6 +13,7 @@
 #include "worker/tls/handshake.h"
 #include "worker/tls/identity.h"
 #include "worker/tls/intake.h"
+#include "worker/tls/pace.h"
 #include "worker/tls/stream.h"
 
 struct tls_context {
@@ -80,6 +81,7 @@ struct tls_stream {
 	unsigned idle_records; /* how many more than data has made up for */
 	unsigned made_up;      /* bytes of data not yet set against one */
 	unsigned work;	       /* of this call; see TLS_WORK_MAX */
+	struct pace pace;
 	int fd;
 	int io_error;	/* -errno of a receive, or -ENOMEM */
 	int send_error; /* -errno of a send, kept: the kernel tells it once */
