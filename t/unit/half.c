@@ -218,6 +218,7 @@ test_notes(void)
 	static const char *const names[] = { "receive", "send", "flush",
 		"finish" };
 	unsigned which, i, k, n;
+	struct half large;
 	const char *why;
 
 	for (which = 0; which < 4; which++) {
@@ -237,6 +238,11 @@ test_notes(void)
 	here.room = 2 * CHUNK;
 	(void)half_receive(&here, buf);
 	is_int((int64_t)given, 2 * CHUNK, "or its room");
+	buffers.chunk = 64 * 1024;
+	half_init(&large, &say_ops, &buffers, &there);
+	buffers.chunk = CHUNK;
+	is_int((int64_t)large.room, 63 * 1024,
+	    "64 KiB leave room for what is around records in one segment");
 }
 
 static void

@@ -48,9 +48,9 @@ struct half {
 	struct half *peer;
 	struct buffer pending; /* received here, not yet taken by the peer */
 	uint64_t delivered;    /* bytes that the peer took */
-	uint32_t room;	  /* that a receive is given: a chunk, or a block */
-	uint32_t goodbye; /* bytes of ours, which were the last */
-	const char *why;  /* of the error, what the stream's protocol says */
+	uint32_t room;	       /* that a receive is given; see half_init() */
+	uint32_t goodbye;      /* bytes of ours, which were the last */
+	const char *why; /* of the error, what the stream's protocol says */
 	struct silence silence; /* of the peer at its other end */
 	int error;   /* -errno that broke the socket, kept: the kernel tells it
 		      * once, then shows an end of stream */
@@ -69,7 +69,8 @@ struct half {
 extern const struct half_ops half_tcp_ops;
 
 /* In place; not in the loop, no socket. buffers are borrowed. A receive is
- * given a chunk. */
+ * given a chunk, less what the frames of its records take if it is a large
+ * one. */
 void half_init(struct half *, const struct half_ops *, struct buffers *,
     struct half *peer);
 
