@@ -58,7 +58,8 @@ test_relay(void)
 	receives(&w.upstream, IO_DONE, 0, 700);
 	receives(&w.upstream, IO_END, 0, 0);
 	is_int(w.client.told_end, true, "and of the other");
-	ok(w.client.clean && w.upstream.clean, "both see ends");
+	ok(w.client.clean || w.client.has_all, "the client sees an end");
+	ok(w.upstream.clean || w.upstream.has_all, "and the upstream");
 	is_int(w.facts.closed_first, FACTS_SIDE_CLIENT, "who went first");
 	is_int(w.parted, 1, "the session parts from its client");
 	is_int((int64_t)w.facts.bytes_from_upstream, 1200, "all is counted");

@@ -64,6 +64,7 @@ struct side {
 	bool lost;	    /* its host answers no more */
 	unsigned sent_ago;  /* ms since the kernel sent it bytes; 0: long */
 	bool clean;	    /* closed with an end, not a reset */
+	bool has_all;	    /* whoever asked was told that it has */
 };
 
 struct tls_handshake {
@@ -165,6 +166,7 @@ ioctl(int fd, unsigned long request, ...)
 	if (s == NULL || request != SIOCOUTQ)
 		return ((int)syscall(SYS_ioctl, fd, request, n));
 	*n = s->unacknowledged;
+	s->has_all = *n == 0 && s->told_end;
 	return (0);
 }
 

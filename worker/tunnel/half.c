@@ -11,6 +11,9 @@
 
 #define SEGMENT_MAX (64 * 1024)
 
+/* More than a socket holds by default. */
+#define DISCARD_MAX (8 * 1024 * 1024)
+
 /*
  * A receive that found less than it asked for left the socket empty (epoll(7),
  * Q9), unless the end of the stream is behind it, or it stopped at urgent
@@ -219,6 +222,30 @@ half_answered(const struct half *h)
 		half_unacknowledged(h) <= h->goodbye + 1);
 }
 
+bool
+half_settled(struct half *h)
+{
+	if (!h->settled && h->finished)
+		h->settled = half_unacknowledged(h) == 0 ||
+			     (h->failed && half_answered(h));
+	return (h->settled);
+}
+
+/*
+ * Sees to it that close(2) sends no reset. Where both ends are acknowledged it
+ * sends nothing at all; and what came after the peer's end is thrown away, or
+ * it would say that it was not read (RFC 2525 section 2.17). MSG_TRUNC: tcp(7).
+ */
+static void
+part(struct half *h, int fd)
+{
+	if (h->settled && h->hangup)
+		return;
+	if (h->settled && h->readable)
+		(void)recv(fd, NULL, DISCARD_MAX, MSG_TRUNC);
+	fd_end_on_close(fd);
+}
+
 void
 half_close(struct half *h, bool reset)
 {
@@ -232,7 +259,7 @@ half_close(struct half *h, bool reset)
 		return;
 	loop_forget(&h->lfd);
 	if (!reset)
-		fd_end_on_close(fd);
+		part(h, fd);
 	fd_close(&fd);
 }
 

@@ -63,6 +63,7 @@ struct half {
 	bool ended;	 /* the end of its stream was received */
 	bool truncated;	 /* ... without the goodbye */
 	bool finished;	 /* the end of our stream was sent */
+	bool settled;	 /* ... and acknowledged, see half_settled() */
 };
 
 /* A plain socket; it has no stream. */
@@ -108,6 +109,13 @@ int half_socket_error(struct half *);
  * that: many close for good as soon as they have sent their own.
  */
 bool half_answered(const struct half *);
+
+/*
+ * Was all acknowledged that we sent, our end included (or did its reset only
+ * answer that)? epoll tells when the end is: in tcp_rcv_state_process() (Linux
+ * 6.1) the states after FIN-WAIT-1, CLOSING and LAST-ACK wake whoever waits.
+ */
+bool half_settled(struct half *);
 
 /*
  * Takes the socket out of the loop and closes it; with reset, the peer sees a

@@ -32,6 +32,18 @@ pump(struct tunnel *t, struct half *src, struct relay_work *work)
 	return (false);
 }
 
+/*
+ * Have both streams ended, and was all acknowledged? What the kernel was given
+ * can still be lost; until then the limits of a tunnel that is half closed
+ * hold.
+ */
+static bool
+is_over(struct tunnel *t)
+{
+	return (t->client.finished && t->upstream.finished &&
+		half_settled(&t->client) && half_settled(&t->upstream));
+}
+
 static void
 run(struct tunnel *t)
 {
@@ -59,13 +71,13 @@ run(struct tunnel *t)
 		tunnel_watch(t);
 	if (!had_finished && (t->client.finished || t->upstream.finished))
 		tunnel_watch(t);
-	if (t->client.finished && t->upstream.finished) {
-		tunnel_close(t, tunnel_whole(t));
-	} else if (half_closed(t) && !was_half_closed) {
+	if (half_closed(t) && !was_half_closed) {
 		/* Or else a tunnel that was idle before had no time left. */
 		t->active = tunnel_now(t);
 		tunnel_arm(t);
 	}
+	if (is_over(t))
+		tunnel_close(t, tunnel_whole(t));
 }
 
 /* How long nothing may move, 0: for ever; and why it ends then. */
