@@ -43,7 +43,7 @@ static void
 find_side(struct side *side, const struct conf *conf, const struct order *o,
     const char *name, config_setting_t *root)
 {
-	const char *group = conf_sections[o->section].path;
+	const char *group = conf_section_path(o->section);
 	const struct conf_directive *d = conf_find(o->section, name);
 
 	memcpy(&side->value, (const char *)conf + o->group + d->offset,

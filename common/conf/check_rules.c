@@ -98,13 +98,13 @@ check_action(const struct rule *rule, config_setting_t *group,
     struct conf_errors *errors)
 {
 	config_setting_t *action = conf_member(group, "action"), *setting;
-	const struct conf_directive *d;
+	const struct conf_directive *d = NULL;
 	char path[CONF_PATH_SIZE];
 
 	if (action == NULL || !conf_error_free(action) ||
 	    rule->action != RULE_DENY)
 		return;
-	for (d = conf_directives; d < conf_directives + conf_ndirectives; d++) {
+	while ((d = conf_next(CONF_SECTION_rules, d)) != NULL) {
 		setting =
 		    conf_is_allow_only(d) ? conf_member(group, d->name) : NULL;
 		if (setting == NULL || has_default(rule, d))

@@ -179,11 +179,10 @@ free_setting(const struct conf_directive *d, char *base)
 static void
 free_section(enum conf_section_id section, char *base)
 {
-	size_t i;
+	const struct conf_directive *d = NULL;
 
-	for (i = 0; i < conf_ndirectives; i++)
-		if (conf_directives[i].section == section)
-			free_setting(&conf_directives[i], base);
+	while ((d = conf_next(section, d)) != NULL)
+		free_setting(d, base);
 }
 
 void

@@ -101,7 +101,7 @@ takes_number(const struct conf_syntax *s)
 		name = dot + 1;
 	}
 	for (i = 0; i < CONF_SECTIONS && d == NULL; i++)
-		if (strcmp(conf_sections[i].path, section) == 0)
+		if (strcmp(conf_section_path(i), section) == 0)
 			d = conf_find(i, name);
 	return (d != NULL && d->shape == CONF_ONE &&
 		conf_kind(d)->raw == CONFIG_TYPE_INT);

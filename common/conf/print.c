@@ -147,11 +147,10 @@ print_directive(
 static void
 print_section(struct printer *p, enum conf_section_id section, const char *base)
 {
-	size_t i;
+	const struct conf_directive *d = NULL;
 
-	for (i = 0; i < conf_ndirectives; i++)
-		if (conf_directives[i].section == section)
-			print_directive(p, &conf_directives[i], base);
+	while ((d = conf_next(section, d)) != NULL)
+		print_directive(p, d, base);
 }
 
 int

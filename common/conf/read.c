@@ -158,7 +158,7 @@ read_elements(struct reader *r, const struct conf_directive *d,
 		reader_error(r, d, setting, "%s; write %s%s",
 		    e.n == 0 ? "is empty" : "has too many elements",
 		    description,
-		    d->initial == conf_required ? "" : ", or leave it out");
+		    conf_is_required(d) ? "" : ", or leave it out");
 		return;
 	}
 	e.at = e.n > 0 ? calloc(e.n, d->size) : NULL;
@@ -223,7 +223,7 @@ unknown(
 		.name = config_setting_name(setting) };
 	const struct conf_directive *d = conf_nearest(section, named.name);
 	char path[CONF_PATH_SIZE], names[256];
-	size_t i, len = 0;
+	size_t len = 0;
 
 	if (d != NULL) {
 		conf_path(d, path);
@@ -231,11 +231,9 @@ unknown(
 		    "is not a setting; did you mean %s?", path);
 		return;
 	}
-	for (i = 0; i < conf_ndirectives && len < sizeof(names); i++)
-		if (conf_directives[i].section == section)
-			len +=
-			    snprintf(names + len, sizeof(names) - len, "%s%s",
-				len > 0 ? ", " : "", conf_directives[i].name);
+	while ((d = conf_next(section, d)) != NULL && len < sizeof(names))
+		len += snprintf(names + len, sizeof(names) - len, "%s%s",
+		    len > 0 ? ", " : "", d->name);
 	reader_error(
 	    r, &named, setting, "is not a setting; write one of %s", names);
 }
@@ -274,7 +272,7 @@ read_absent(struct reader *r, const struct conf_directive *d, char *base,
 		return;
 	}
 	note_place(r, d, NULL, base);
-	if (d->initial == conf_required) {
+	if (conf_is_required(d)) {
 		conf_describe(d, description);
 		reader_error(r, d, place, "is missing; write %s", description);
 	} else if (d->shape == CONF_ONE) {
@@ -299,10 +297,10 @@ read_group(struct reader *r, enum conf_section_id section, void *base,
 		else
 			unknown(r, section, setting);
 	}
-	for (d = conf_directives; d < conf_directives + conf_ndirectives; d++)
-		if (d->section == section &&
-		    (group == NULL ||
-			config_setting_get_member(group, d->name) == NULL))
+	d = NULL;
+	while ((d = conf_next(section, d)) != NULL)
+		if (group == NULL ||
+		    config_setting_get_member(group, d->name) == NULL)
 			read_absent(r, d, base, place);
 }
 

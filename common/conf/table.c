@@ -10,7 +10,9 @@
 
 #include "common/tls/library.h"
 
-const char conf_required[] = "";
+/* Not to be told by what it holds, but by where it is. */
+static const char required[] = "";
+#define CONF_REQUIRED required
 
 /* Names the fields of any section's struct without an object. */
 union any {
@@ -21,8 +23,8 @@ union any {
 #define FIELD_TYPE(section, name)   __typeof__(((union any *)0)->section.name)
 #define ELEMENT_SIZE(section, name) sizeof(*((union any *)0)->section.name)
 
-const struct conf_section conf_sections[CONF_SECTIONS] = {
-#define SECTION(id, path, type) [CONF_SECTION_##id] = { path },
+static const char *const section_paths[CONF_SECTIONS] = {
+#define SECTION(id, path, type) [CONF_SECTION_##id] = path,
 #include "common/conf/directives.def"
 };
 
@@ -35,7 +37,8 @@ const struct conf_section conf_sections[CONF_SECTIONS] = {
 	.size = ELEMENT_SIZE(section_, name_), \
 	.count_offset = offsetof(union any, section_.n##name_)
 
-const struct conf_directive conf_directives[] = {
+/* The settings of a section stand together. */
+static const struct conf_directive directives[] = {
 #define SETTING(section_, name_, kind_, unit_, low_, high_, initial_, text_) \
 	{ HEAD(section_, name_, text_), .shape = CONF_ONE,                   \
 		.kind = CONF_KIND_##kind_, .unit = unit_,                    \
@@ -54,9 +57,6 @@ const struct conf_directive conf_directives[] = {
 		BOUNDS(low_, high_, initial_) },
 #include "common/conf/directives.def"
 };
-
-const size_t conf_ndirectives =
-    sizeof(conf_directives) / sizeof(conf_directives[0]);
 
 /* Where a setting stands in the table. */
 enum place {
@@ -92,10 +92,27 @@ union kind_types {
 	SAME(FIELD_TYPE(section, n##name), size_t)
 #include "common/conf/directives.def"
 
+const char *
+conf_section_path(enum conf_section_id section)
+{
+	return (section_paths[section]);
+}
+
+const struct conf_directive *
+conf_next(enum conf_section_id section, const struct conf_directive *after)
+{
+	size_t i = after != NULL ? after - directives + 1 : 0;
+
+	for (; i < PLACES; i++)
+		if (directives[i].section == section)
+			return (&directives[i]);
+	return (NULL);
+}
+
 void
 conf_path(const struct conf_directive *d, char buf[CONF_PATH_SIZE])
 {
-	const char *section = conf_sections[d->section].path;
+	const char *section = section_paths[d->section];
 
 	snprintf(buf, CONF_PATH_SIZE, "%s%s%s", section,
 	    section[0] != '\0' ? "." : "", d->name);
@@ -104,19 +121,24 @@ conf_path(const struct conf_directive *d, char buf[CONF_PATH_SIZE])
 const struct conf_directive *
 conf_find(enum conf_section_id section, const char *name)
 {
-	size_t i;
+	const struct conf_directive *d = NULL;
 
-	for (i = 0; i < conf_ndirectives; i++)
-		if (conf_directives[i].section == section &&
-		    strcmp(conf_directives[i].name, name) == 0)
-			return (&conf_directives[i]);
-	return (NULL);
+	while ((d = conf_next(section, d)) != NULL)
+		if (strcmp(d->name, name) == 0)
+			break;
+	return (d);
+}
+
+bool
+conf_is_required(const struct conf_directive *d)
+{
+	return (d->initial == required);
 }
 
 bool
 conf_is_allow_only(const struct conf_directive *d)
 {
-	return (allow_only[d - conf_directives]);
+	return (allow_only[d - directives]);
 }
 
 /*
@@ -180,16 +202,16 @@ conf_nearest(enum conf_section_id section, const char *name)
 	unsigned d, most = distance_most(name), least = UINT_MAX;
 	size_t i;
 
-	for (i = 0; i < conf_ndirectives; i++) {
-		d = distance(name, conf_directives[i].name);
+	for (i = 0; i < PLACES; i++) {
+		d = distance(name, directives[i].name);
 		if (d > most)
 			continue;
 		/* Elsewhere, only the very name is a hint. */
-		if (conf_directives[i].section != section)
+		if (directives[i].section != section)
 			d = d == 0 ? most + 1 : UINT_MAX;
 		if (d < least) {
 			least = d;
-			best = &conf_directives[i];
+			best = &directives[i];
 		}
 	}
 	return (best);

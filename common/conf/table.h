@@ -9,10 +9,8 @@
 #include "common/conf/conf.h"
 #include "common/conf/kind.h"
 
-/* Of a setting that has no default: it may be absent, or it is required. */
-#define CONF_ABSENT   NULL
-#define CONF_REQUIRED conf_required
-extern const char conf_required[];
+/* The default of a setting that may be absent. */
+#define CONF_ABSENT NULL
 
 enum conf_section_id {
 #define SECTION(id, path, type) CONF_SECTION_##id,
@@ -38,18 +36,17 @@ struct conf_directive {
 	size_t count_offset;	    /* LIST, GROUPS: of the size_t n<name> */
 	const char *unit;
 	int64_t low, high;
-	const char *initial; /* CONF_ABSENT, CONF_REQUIRED, or a value */
+	const char *initial; /* CONF_ABSENT or the default; see is_required */
 	const char *text;
 };
 
-struct conf_section {
-	const char *path; /* in messages; "" at the top */
-};
+/* What stands in front of its settings in messages; "" at the top. */
+const char *conf_section_path(enum conf_section_id);
 
-/* The settings of a section stand together, in the order of printing. */
-extern const struct conf_directive conf_directives[];
-extern const size_t conf_ndirectives;
-extern const struct conf_section conf_sections[CONF_SECTIONS];
+/* The settings of a section, in the order of printing: the one after that one,
+ * or the first if it is NULL; NULL after the last. */
+const struct conf_directive *conf_next(
+    enum conf_section_id, const struct conf_directive *after);
 
 /* "timeouts.idle". */
 #define CONF_PATH_SIZE 96
@@ -57,6 +54,9 @@ void conf_path(const struct conf_directive *, char buf[CONF_PATH_SIZE]);
 
 /* The setting of that name, or NULL. */
 const struct conf_directive *conf_find(enum conf_section_id, const char *name);
+
+/* Has it no default, and may it not be absent either? */
+bool conf_is_required(const struct conf_directive *);
 
 /* Is this a setting of rules that means nothing where the action is "deny"? */
 bool conf_is_allow_only(const struct conf_directive *);

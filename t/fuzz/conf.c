@@ -32,12 +32,10 @@ check_errors(const char *errors)
 static void
 check_numbers(enum conf_section_id section, const char *base)
 {
-	const struct conf_directive *d;
+	const struct conf_directive *d = NULL;
 	int64_t value;
 
-	for (d = conf_directives; d < conf_directives + conf_ndirectives; d++) {
-		if (d->section != section)
-			continue;
+	while ((d = conf_next(section, d)) != NULL) {
 		if (d->shape == CONF_GROUP)
 			check_numbers(d->inner, base + d->offset);
 		if (d->shape != CONF_ONE ||

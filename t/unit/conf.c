@@ -743,12 +743,24 @@ test_listeners_apart(void)
 	free(errors);
 }
 
+/* All settings, one section after another. */
+static const struct conf_directive *
+next_setting(const struct conf_directive *d)
+{
+	unsigned section = d != NULL ? d->section : 0;
+
+	d = conf_next(section, d);
+	while (d == NULL && ++section < CONF_SECTIONS)
+		d = conf_next(section, NULL);
+	return (d);
+}
+
 /* A setting with a value, as it stands in a file that is good otherwise. */
 static char *
 with_setting(
     const struct conf_directive *d, const char *name, const char *value)
 {
-	const char *group = conf_sections[d->section].path;
+	const char *group = conf_section_path(d->section);
 	char *text = NULL;
 	int n;
 
@@ -866,8 +878,8 @@ test_suggestion(const struct conf_directive *d)
 		text = with_setting(d, name, "1");
 		conf_free(parse(text, &errors));
 		ok(errors != NULL && strstr(errors, want) != NULL,
-		    "%s in %s suggests %s", name,
-		    conf_sections[d->section].path, path);
+		    "%s in %s suggests %s", name, conf_section_path(d->section),
+		    path);
 		free(errors);
 		errors = NULL;
 		free(text);
@@ -1081,7 +1093,7 @@ test_manual_entry(const char *manual, const struct conf_directive *d)
 	else if (d->initial == CONF_ABSENT)
 		n = asprintf(&want, ".It Ic %s Takes %s; absent by default.",
 		    path, description);
-	else if (d->initial == conf_required)
+	else if (conf_is_required(d))
 		n = asprintf(
 		    &want, ".It Ic %s Takes %s; required.", path, description);
 	else
@@ -1102,15 +1114,16 @@ static void
 test_manual(void)
 {
 	char *manual = source_file("etc/man/sniport.conf.5");
-	size_t i, entries = 0;
+	const struct conf_directive *d = NULL;
+	size_t n = 0, entries = 0;
 	const char *at;
 
 	flatten(manual);
-	for (i = 0; i < conf_ndirectives; i++)
-		test_manual_entry(manual, &conf_directives[i]);
+	for (; (d = next_setting(d)) != NULL; n++)
+		test_manual_entry(manual, d);
 	for (at = manual; (at = strstr(at, ".It Ic ")) != NULL; at++)
 		entries++;
-	is_int(entries, conf_ndirectives, "the manual has no other settings");
+	is_int(entries, n, "the manual has no other settings");
 	free(manual);
 }
 
@@ -1119,8 +1132,8 @@ test_sample(void)
 {
 	char *sample = source_file("etc/sniport.conf"), *defaults, *printed;
 	struct conf *conf = must_parse(sample, "the sample file loads");
+	const struct conf_directive *d = NULL;
 	char name[64];
-	size_t i;
 
 	printed = print(conf);
 	conf_free(conf);
@@ -1132,8 +1145,8 @@ test_sample(void)
 	defaults = print(conf);
 	conf_free(conf);
 	is_str(printed, defaults, "the sample file has the defaults");
-	for (i = 0; i < conf_ndirectives; i++) {
-		snprintf(name, sizeof(name), "%s = ", conf_directives[i].name);
+	while ((d = next_setting(d)) != NULL) {
+		snprintf(name, sizeof(name), "%s = ", d->name);
 		ok(strstr(sample, name) != NULL, "the sample file has %s",
 		    name);
 	}
@@ -1145,6 +1158,7 @@ test_sample(void)
 int
 main(void)
 {
+	const struct conf_directive *d = NULL;
 	char *errors = NULL, text[1024];
 	struct conf *conf;
 	size_t i;
@@ -1168,9 +1182,9 @@ main(void)
 		errors = NULL;
 	}
 	test_listeners_apart();
-	for (i = 0; i < conf_ndirectives; i++) {
-		test_bounds(&conf_directives[i]);
-		test_suggestion(&conf_directives[i]);
+	while ((d = next_setting(d)) != NULL) {
+		test_bounds(d);
+		test_suggestion(d);
 	}
 	test_all_errors();
 	test_many_rules();
