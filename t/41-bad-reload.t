@@ -43,6 +43,8 @@ sub fails_ok {
 	my ($daemon, $title, %row) = @_;
 	my %before = %{ $daemon->{option} };
 	my @workers = $daemon->workers;
+	# Whoever writes what a dead worker has left has files of its own.
+	poll(sub { !$daemon->scribes });
 	my $files = $daemon->files // -1;
 	my $generation = $daemon->{generation} //= 1;
 

@@ -4,13 +4,10 @@
  * received from an upstream, or sent to one. Standard error tells how many it
  * were.
  */
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "t/preload/preload.h"
 
 static size_t limit, moved;
 
@@ -48,11 +45,9 @@ is_ours(const char *bytes, ssize_t n)
 ssize_t
 recv(int fd, void *buf, size_t size, int flags)
 {
-	static ssize_t (*real)(int, void *, size_t, int);
+	ssize_t (*real)(int, void *, size_t, int) = preload_real("recv");
 	ssize_t n;
 
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "recv");
 	go_on();
 	n = real(fd, buf, size, flags);
 	if (is_ours(buf, n))
@@ -63,11 +58,9 @@ recv(int fd, void *buf, size_t size, int flags)
 ssize_t
 send(int fd, const void *buf, size_t size, int flags)
 {
-	static ssize_t (*real)(int, const void *, size_t, int);
+	ssize_t (*real)(int, const void *, size_t, int) = preload_real("send");
 	ssize_t n;
 
-	if (real == NULL)
-		*(void **)&real = dlsym(RTLD_NEXT, "send");
 	n = real(fd, buf, size, flags);
 	if (is_ours(buf, n))
 		moved += (size_t)n;
