@@ -185,8 +185,7 @@ open_log(struct generation *g, struct logs *logs, enum logs_role role,
 	if (error != 0)
 		findings_add_at(f, LOG_LEVEL_ERROR, g->conf, setting,
 		    "%s cannot be opened: %s", *setting,
-		    error == -ETIMEDOUT ? "its disk does not answer"
-					: sink_describe(error));
+		    sink_describe_open(error));
 	return (error);
 }
 

@@ -220,8 +220,7 @@ logs_reopen(struct logs *l, struct log *log)
 			    "%s: %s cannot be opened again: %s: lines go on to "
 			    "the file that was open",
 			    logs_setting(e), e->target,
-			    error == -ETIMEDOUT ? "its disk does not answer"
-						: sink_describe(error));
+			    sink_describe_open(error));
 	}
 	if (files == 0)
 		log_write(log, LOG_LEVEL_NOTICE,

@@ -274,6 +274,19 @@ privilege_check_least(struct findings *f)
 	return (-EMFILE);
 }
 
+void
+privilege_tell_size(struct findings *f)
+{
+	struct rlimit size = { 0, 0 };
+
+	(void)getrlimit(RLIMIT_FSIZE, &size);
+	findings_add(f, LOG_LEVEL_ERROR,
+	    "files may not be as large as the memory that processes share: "
+	    "RLIMIT_FSIZE is %llu bytes: raise it with ulimit -f, or with "
+	    "LimitFSIZE in the unit",
+	    (unsigned long long)size.rlim_cur);
+}
+
 int
 privilege_check_files(const struct conf *conf, size_t nworkers, uint64_t limit,
     struct findings *f)

@@ -40,6 +40,10 @@ int privilege_limits(void);
  * room even to read a configuration. */
 int privilege_check_least(struct findings *);
 
+/* The memory that processes share could not be made (-EFBIG): puts into findings
+ * which limit forbids it. */
+void privilege_tell_size(struct findings *);
+
 /*
  * -EMFILE where that limit on open files (0: that of this process) leaves no
  * room for the listeners and a single tunnel, since nobody would be served

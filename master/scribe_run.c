@@ -22,7 +22,7 @@ static void
 set_signals(void)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM,
-		SIGUSR1, SIGUSR2, SIGPIPE };
+		SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ };
 	sigset_t none;
 	size_t i;
 

@@ -22,6 +22,8 @@ signals_open(struct master *m)
 
 	sigaction(SIGPIPE, &sa, NULL);
 	sigaction(SIGUSR2, &sa, NULL);
+	/* Over RLIMIT_FSIZE, EFBIG says it, too. */
+	sigaction(SIGXFSZ, &sa, NULL);
 	sigemptyset(&set);
 	sa.sa_handler = SIG_DFL; /* an ignored SIGCHLD leaves nobody to reap */
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {

@@ -33,7 +33,7 @@ static void
 reset_signals(void)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGUSR1, SIGUSR2,
-		SIGPIPE };
+		SIGPIPE, SIGXFSZ };
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 
 	/* Fails for KILL, STOP and what glibc keeps to itself. */

@@ -82,7 +82,12 @@ init(struct master *m, const char **step)
 		return (error);
 	m->logs.epoll_fd = m->epoll_fd;
 	*step = "shared memory";
-	return (shm_new(&m->shm));
+	error = shm_new(&m->shm);
+	if (error == -EFBIG) {
+		*step = NULL;
+		privilege_tell_size(&m->findings);
+	}
+	return (error);
 }
 
 /* A writer needs no keys, whoever's they are. */

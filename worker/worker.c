@@ -72,7 +72,7 @@ static void
 ignore_signals(void)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM,
-		SIGUSR1, SIGUSR2, SIGPIPE };
+		SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ };
 	size_t i;
 
 	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)

@@ -216,14 +216,15 @@ deliver(struct sink *s, const char *bytes, size_t len, size_t *done)
 	return (0);
 }
 
-/* A line that is half on a full disk is finished when there is room again,
- * or the next line would be glued to it. */
+/* A line that is half on a full disk, or at a limit of its file's size, is
+ * finished when there is room again, or the next line would be glued to it. */
 static bool
 is_owed(int error, size_t done)
 {
 	if (error == -EAGAIN)
 		return (true);
-	return (done > 0 && (error == -ENOSPC || error == -EDQUOT));
+	return (done > 0 &&
+		(error == -ENOSPC || error == -EDQUOT || error == -EFBIG));
 }
 
 static int
@@ -377,6 +378,18 @@ sink_describe(int error)
 	if (error == -EAGAIN)
 		return ("its reader has stalled");
 	return (strerrordesc_np(-error));
+}
+
+const char *
+sink_describe_open(int error)
+{
+	/* fork(2); no reader has to do with it. */
+	if (error == -EAGAIN)
+		return ("no process can be had that writes it: Resource "
+			"temporarily unavailable");
+	if (error == -ETIMEDOUT)
+		return ("its disk does not answer");
+	return (sink_describe(error));
 }
 
 const char *

@@ -90,6 +90,10 @@ const char *sink_trouble(const struct sink *);
 /* What an error (-errno) of writing to a log means, in the same way. */
 const char *sink_describe(int error);
 
+/* What an error of opening one means, where EAGAIN is of the process that is
+ * forked to write it. */
+const char *sink_describe_open(int error);
+
 /*
  * From now on *owed, which is borrowed, tells how many lines would be lost
  * unnoticed if this process died: those that wait, and those dropped since

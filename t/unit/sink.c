@@ -531,6 +531,22 @@ test_foreign(void)
 	close(fd[1]);
 }
 
+/* The same error means one thing of a write and another of opening. */
+static void
+test_describe(void)
+{
+	is_str(sink_describe(-EAGAIN), "its reader has stalled",
+	    "a write that would block waits for a reader");
+	is_str(sink_describe_open(-EAGAIN),
+	    "no process can be had that writes it: Resource temporarily "
+	    "unavailable",
+	    "a fork that fails is not a reader that has stalled");
+	is_str(sink_describe_open(-ETIMEDOUT), "its disk does not answer",
+	    "a disk that does not answer is told");
+	is_str(sink_describe_open(-EPIPE), "its reader is gone",
+	    "and a reader that is gone");
+}
+
 int
 main(void)
 {
@@ -548,6 +564,7 @@ main(void)
 	test_syslog();
 	test_fork();
 	test_foreign();
+	test_describe();
 	scratch_close();
 	return (done_testing());
 }
