@@ -254,7 +254,7 @@ subtest 'limits and timeouts' => sub {
 	is(scalar(grep { works($_) } @clients), 5,
 		'and newer, old tunnels being counted');
 	ok(!tunnel_open($daemon, $upstream)->established, 'no more');
-	finish($_) for @clients;
+	finish($_) && line_of($daemon, $_) for @clients;
 	$daemon->reload(timeouts => 'client_hello = "50ms";');
 	my $silent = Sniport::Client->open(port => $daemon->port);
 	is(line_of($daemon, $silent)->{reason}, 'client_hello_timeout',

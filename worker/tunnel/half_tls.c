@@ -35,8 +35,11 @@ finish(struct half *h)
 	 * wait for TCP's end and not for TLS's see it too. Who has closed
 	 * already answers close_notify with a reset. Whether there is more to
 	 * it is for those to find out who read. */
-	if (shutdown(h->lfd.fd, SHUT_WR) == -1 && errno != ENOTCONN)
-		return (io_broken(-errno));
+	if (shutdown(h->lfd.fd, SHUT_WR) == -1) {
+		if (errno != ENOTCONN)
+			return (io_broken(-errno));
+		h->failed = true;
+	}
 	return (io);
 }
 
