@@ -40,8 +40,8 @@ int privilege_limits(void);
  * room even to read a configuration. */
 int privilege_check_least(struct findings *);
 
-/* The memory that processes share could not be made (-EFBIG): puts into findings
- * which limit forbids it. */
+/* Shared memory could not be made (-EFBIG): puts into findings which limit
+ * forbids it. */
 void privilege_tell_size(struct findings *);
 
 /*

@@ -149,9 +149,11 @@ sub under_limit {
 	my $limit = used() + $LEFT;
 	put(max => $limit);
 
-	# Some 30 MiB for the worker alone, if it let them in.
+	# Some 30 MiB for the worker alone, if it let them in. With AWS-LC it takes
+	# three times as many.
 	my @clients;
-	for my $burst (1 .. 8) {
+	for my $burst (1 .. 24) {
+		last if $burst > 8 && reasons()->{limit_memory};
 		push @clients, my @now = map { half_open() } 1 .. 100;
 		readable($_->socket, deadline()) for grep { $_->socket } @now;
 	}
