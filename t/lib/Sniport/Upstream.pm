@@ -36,6 +36,7 @@ use Sniport::Test qw(deadline group_kill group_start left readable timeout
 	writable);
 
 my $CHUNK = 65536;
+my $F_SETPIPE_SZ = 1031; # linux/fcntl.h
 
 sub new {
 	my ($class, $kind, $argument, %option) = @_;
@@ -47,6 +48,8 @@ sub new {
 	    or die "listen on $option{host}: $@";
 	setsockopt($listen, SOL_SOCKET, SO_RCVBUF, 4096) if $kind eq 'held';
 	pipe(my $reports, my $report) or die "pipe: $!";
+	# Who waits for room in it reports long after its connection has ended.
+	fcntl($report, $F_SETPIPE_SZ, 1 << 20) or die "pipe: $!";
 	pipe(my $go, my $going) or die "pipe: $!";
 	my $self = bless {
 		host => $option{host}, port => $listen->sockport, kind => $kind,
