@@ -132,11 +132,12 @@ unescape(char *s)
 {
 	char *to = s;
 	unsigned byte;
+	int n;
 
 	for (; *s != '\0'; s++) {
-		if (*s == '\\' && sscanf(s + 1, "%3o", &byte) == 1) {
+		if (*s == '\\' && sscanf(s + 1, "%3o%n", &byte, &n) == 1) {
 			*to++ = (char)byte;
-			s += 3;
+			s += n;
 		} else {
 			*to++ = *s;
 		}

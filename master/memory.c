@@ -92,15 +92,30 @@ look(struct master *m, int64_t limit)
 	return (room < memory.limit / 4 ? LOOK_OFTEN : LOOK);
 }
 
+/* Nothing can be looked at: who asked for a limit is told. */
+static void
+tell_unkept(struct master *m, int64_t limit)
+{
+	if (limit > 0 && limit != m->memory.limit)
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "limits.memory: cannot be kept: there is no control group "
+		    "that tells how much memory sniport uses");
+	m->memory.limit = limit;
+}
+
 int64_t
 memory_tick(struct master *m, int64_t now)
 {
 	struct memory_watch *w = &m->memory;
 	int64_t limit;
 
-	if (m->current == NULL || w->cgroup.levels == 0)
+	if (m->current == NULL)
 		return (CLOCK_NEVER);
 	limit = m->current->terms->memory;
+	if (w->cgroup.levels == 0) {
+		tell_unkept(m, limit);
+		return (CLOCK_NEVER);
+	}
 	if (limit == 0) {
 		room_tell(m->shm, ROOM_UNLIMITED);
 		return (CLOCK_NEVER);

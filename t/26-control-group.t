@@ -13,7 +13,7 @@ use Test::More;
 
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Test qw(deadline poll readable slow slurp);
+use Sniport::Test qw(deadline poll readable run slow slurp);
 use Sniport::Tunnel qw(finish name_of tunnel_open works);
 use Sniport::Upstream;
 
@@ -116,6 +116,26 @@ SKIP: {
 		my $client = tunnel_open($daemon, $upstream);
 		return works($client) && finish($client);
 	}), 'without a limit it is served');
+	$daemon->stop_ok;
+}
+
+# Without control groups it cannot be kept.
+SKIP: {
+	my @hidden = ('unshare', '--mount', 'sh', '-c',
+		'mount -t tmpfs none /sys/fs/cgroup && exec "$@"', 'sh');
+	my ($status, $said) = run(@hidden, 'true');
+	skip "SKIPPED LOUDLY: control groups cannot be hidden here: $said", 4
+	    if $status;
+	my $cannot = qr/ warning master\[\d+\]: limits\.memory: cannot be kept: there is no control group that tells how much memory sniport uses$/m;
+	my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
+		limits => 'memory = "1MiB";', wrapper => \@hidden);
+	my $client = tunnel_open($daemon, $upstream);
+	ok(works($client) && finish($client),
+		'without control groups all are served');
+	ok($daemon->wait_log($cannot), 'and a limit that cannot be kept is told');
+	$daemon->reload(limits => '');
+	my $told = () = $daemon->log =~ /$cannot/g;
+	is($told, 1, 'one that nobody set is not');
 	$daemon->stop_ok;
 }
 

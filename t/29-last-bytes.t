@@ -15,6 +15,7 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Record;
 use Sniport::Test qw(deadline readable timeout);
+use Sniport::Tunnel qw(seen);
 use Sniport::Upstream;
 
 # More than a peer that does not read takes, less than the kernel does.
@@ -25,15 +26,6 @@ my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n");
 my $echo = Sniport::Upstream->new('echo');
 my $bystander = Sniport::Client->new(port => $daemon->port,
 	name => 'example.com:' . $echo->port);
-
-# When this has an answer, the worker has seen all that came before.
-sub seen {
-	for (1, 2) {
-		$bystander->put('seen?');
-		$bystander->get(5) eq 'seen?' or die 'the worker does not answer';
-	}
-	return;
-}
 
 sub client {
 	my ($upstream, %option) = @_;
@@ -56,7 +48,7 @@ sub owed {
 
 	$client->end;
 	$source->report;
-	seen();
+	seen($bystander);
 	return $client;
 }
 
@@ -90,7 +82,7 @@ my $deaf = Sniport::Upstream->new(code => sub {
 	is($client->wait_end, 'close_notify', 'an upstream has ended its stream');
 	$client->put($content);
 	$client->end;
-	seen();
+	seen($bystander);
 	ok(!has_line($client), 'it is not over while the upstream reads nothing');
 	$deaf->go;
 	line_ok($daemon, $client, 'the upstream resets with bytes due',
@@ -118,9 +110,9 @@ for my $version ('1.2', '1.3') {
 		my $client = client($late, Sniport::Record::suite($version));
 		my $record = Sniport::Record->new($client);
 		$record->send($record->close_notify);
-		seen();
+		seen($bystander);
 		$record->send($bytes->($record));
-		seen();
+		seen($bystander);
 		$late->go;
 		$late->report;
 		is(length $client->get_all, $SIZE, "$title: it gets all");

@@ -13,7 +13,7 @@ use Sniport::Audit qw(lines_of);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Hello;
-use Sniport::Test qw(deadline poll readable run slow status timeout
+use Sniport::Test qw(deadline limit_process poll readable slow status timeout
 	under_valgrind usage);
 use Sniport::Upstream;
 
@@ -196,8 +196,6 @@ SKIP: {
 	skip 'only root sees the open files of a worker', 1 if $> != 0;
 	start();
 	($worker) = $daemon->workers;
-	my ($uid, $gid) = map { (split ' ', status($worker, $_))[0] }
-	    qw(Uid Gid);
 	my $open = sub {
 		return { map { s!.*/!!r => 1 } glob "/proc/$worker/fd/*" };
 	};
@@ -210,11 +208,7 @@ SKIP: {
 		my %open = %{ $open->() };
 		my $files = 0;
 		$more -= !$open{ $files++ } while $more > 0 || $open{$files};
-		# A container's root may not do it, but the user itself may.
-		my ($status, $text) = run('setpriv', "--reuid=$uid",
-			"--regid=$gid", '--clear-groups', 'prlimit',
-			"--pid=$worker", "--nofile=$files:");
-		$status == 0 or die "prlimit: $text";
+		limit_process($worker, 'nofile', $files);
 	};
 	$set->(0);
 	my $waiting = Sniport::Client->open(port => $daemon->port,

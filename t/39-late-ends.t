@@ -18,6 +18,7 @@ use Sniport::DNS;
 use Sniport::Daemon;
 use Sniport::Record;
 use Sniport::Test qw(deadline poll readable);
+use Sniport::Tunnel qw(seen);
 use Sniport::Upstream;
 
 my $dns = Sniport::DNS->new(zone => {
@@ -27,18 +28,9 @@ my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 example.com\n",
 	    '" ]; timeout = "60s";',
 	timeouts => 'client_hello = "60s"; handshake = "60s"; connect = "60s";');
 
-# When this has an answer, the worker has seen all that came before.
 my $echo = Sniport::Upstream->new('echo');
 my $bystander = Sniport::Client->new(port => $daemon->port,
 	name => 'example.com:' . $echo->port);
-
-sub seen {
-	for (1, 2) {
-		$bystander->put('seen?');
-		$bystander->get(5) eq 'seen?' or die 'the worker does not answer';
-	}
-	return;
-}
 
 # What is behind the handshake, but no byte for the upstream, and then the end.
 for (
@@ -65,7 +57,7 @@ for (
 	my $record = Sniport::Record->new($client);
 	$record->send($bytes->($record));
 	$client->fin;
-	seen();
+	seen($bystander);
 	$dns->release;
 	is($upstream->report->{end}, $end, "$what: the upstream sees a $end");
 	line_ok($daemon, $port, $what, reason => $reason, closed_first => 'client');

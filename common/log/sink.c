@@ -385,8 +385,8 @@ sink_describe_open(int error)
 {
 	/* fork(2); no reader has to do with it. */
 	if (error == -EAGAIN)
-		return ("no process can be had that writes it: Resource "
-			"temporarily unavailable");
+		return ("the process that writes it cannot be forked: "
+			"Resource temporarily unavailable");
 	if (error == -ETIMEDOUT)
 		return ("its disk does not answer");
 	return (sink_describe(error));

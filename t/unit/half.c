@@ -293,7 +293,7 @@ tcp_pair(struct half *h)
 	    getsockname(listening, (struct sockaddr *)&sin, &len) != 0 ||
 	    connect(peer, (struct sockaddr *)&sin, sizeof(sin)) != 0)
 		abort();
-	half_init(h, &half_tcp_ops, &buffers, &there);
+	half_tcp_init(h, &buffers, &there);
 	h->lfd.fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK);
 	if (h->lfd.fd == -1 || fd_tunnel_options(h->lfd.fd, NULL) != 0)
 		abort();

@@ -538,7 +538,7 @@ test_describe(void)
 	is_str(sink_describe(-EAGAIN), "its reader has stalled",
 	    "a write that would block waits for a reader");
 	is_str(sink_describe_open(-EAGAIN),
-	    "no process can be had that writes it: Resource temporarily "
+	    "the process that writes it cannot be forked: Resource temporarily "
 	    "unavailable",
 	    "a fork that fails is not a reader that has stalled");
 	is_str(sink_describe_open(-ETIMEDOUT), "its disk does not answer",

@@ -122,7 +122,7 @@ dns_asker_new(struct dns_asker **out, struct dns_server *server, bool again)
 		free(asker);
 		return (error);
 	}
-	ares_set_socket_functions(asker->ares, &dns_socket_functions, asker);
+	dns_socket_use(asker);
 	*out = asker;
 	return (0);
 }

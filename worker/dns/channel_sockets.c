@@ -194,10 +194,16 @@ send_cb(ares_socket_t fd, const struct iovec *parts, int n, void *arg)
 	return (sent);
 }
 
-const struct ares_socket_functions dns_socket_functions = {
-	.asocket = open_cb,
-	.aclose = close_cb,
-	.aconnect = connect_cb,
-	.arecvfrom = receive_cb,
-	.asendv = send_cb,
-};
+void
+dns_socket_use(struct dns_asker *asker)
+{
+	static const struct ares_socket_functions functions = {
+		.asocket = open_cb,
+		.aclose = close_cb,
+		.aconnect = connect_cb,
+		.arecvfrom = receive_cb,
+		.asendv = send_cb,
+	};
+
+	ares_set_socket_functions(asker->ares, &functions, asker);
+}

@@ -289,8 +289,9 @@ void dns_watch_arm(struct dns_asker *, int64_t within);
 void dns_watch_timer(struct timer *);
 void dns_watch_drop_all(struct dns_asker *);
 
-/* channel_sockets.c; the argument is the asker. */
-extern const struct ares_socket_functions dns_socket_functions;
+/* channel_sockets.c */
+/* Has c-ares use sockets of the asker's. */
+void dns_socket_use(struct dns_asker *);
 /* What the asker's task for refusals does. */
 void dns_socket_refused_task(struct loop_task *);
 

@@ -19,7 +19,7 @@ tunnel_close(struct tunnel *t, enum reason reason)
 	struct tunnel_facts *f = t->facts;
 	bool clean;
 
-	assert(t->state != &tunnel_lingering);
+	assert(!tunnel_lingers(t));
 	tunnel_blame(t, reason, NULL);
 	tunnel_give_up_dial(t);
 	tunnel_tell_end(t);

@@ -73,7 +73,7 @@ tcp_close(struct half *h)
 {
 }
 
-const struct half_ops half_tcp_ops = {
+static const struct half_ops half_tcp_ops = {
 	.receive = tcp_receive,
 	.send = tcp_send,
 	.flush = tcp_flush,
@@ -174,6 +174,12 @@ half_init(struct half *h, const struct half_ops *ops, struct buffers *buffers,
 		.peer = peer,
 		.room = room_of(buffers->chunk),
 	};
+}
+
+void
+half_tcp_init(struct half *h, struct buffers *buffers, struct half *peer)
+{
+	half_init(h, &half_tcp_ops, buffers, peer);
 }
 
 void

@@ -66,14 +66,14 @@ struct half {
 	bool settled;	 /* ... and acknowledged, see half_settled() */
 };
 
-/* A plain socket; it has no stream. */
-extern const struct half_ops half_tcp_ops;
-
 /* In place; not in the loop, no socket. buffers are borrowed. A receive is
  * given a chunk, less what the frames of its records take if it is a large
  * one. */
 void half_init(struct half *, const struct half_ops *, struct buffers *,
     struct half *peer);
+
+/* The same with the operations of a plain socket, which has no stream. */
+void half_tcp_init(struct half *, struct buffers *, struct half *peer);
 
 /*
  * The operations, for the pump: what they say of the socket is noted in the

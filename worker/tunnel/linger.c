@@ -24,13 +24,21 @@ garbage_free(struct loop_garbage *g)
 	free(t);
 }
 
+static const struct tunnel_state lingering;
+
+bool
+tunnel_lingers(const struct tunnel *t)
+{
+	return (t->state == &lingering);
+}
+
 /* The sockets are closed; the memory outlives this turn. */
 void
 tunnel_bury(struct tunnel *t)
 {
 	struct tunnels *all = t->all;
 
-	if (t->state == &tunnel_lingering)
+	if (tunnel_lingers(t))
 		all->lingering--;
 	t->state = NULL;
 	timer_cancel(loop_timers(all->loop), &t->timer);
@@ -84,7 +92,7 @@ expire(struct tunnel *t)
 	tunnel_bury(t);
 }
 
-const struct tunnel_state tunnel_lingering = {
+static const struct tunnel_state lingering = {
 	.run = run,
 	.deadline = deadline,
 	.expire = expire,
@@ -95,7 +103,7 @@ tunnel_linger(struct tunnel *t)
 {
 	/* The client sees the alert, then the end; if it is gone, so be it. */
 	(void)shutdown(t->client.lfd.fd, SHUT_WR);
-	tunnel_enter(t, &tunnel_lingering);
+	tunnel_enter(t, &lingering);
 	t->all->lingering++;
 	if (t->client.readable)
 		loop_defer(t->all->loop, &t->task);

@@ -132,7 +132,7 @@ tunnel_new(struct tunnels *all, const struct addr *client,
 	t->task.cb = task_cb;
 	timer_init(&t->timer, tunnel_timer_cb);
 	half_tls_init(&t->client, &all->buffers, &t->upstream);
-	half_init(&t->upstream, &half_tcp_ops, &all->buffers, &t->client);
+	half_tcp_init(&t->upstream, &all->buffers, &t->client);
 	t->client.strict = all->boot->conf->tls.require_close_notify;
 	t->client.lfd.cb = client_cb;
 	TAILQ_INSERT_TAIL(&all->list, t, entry);

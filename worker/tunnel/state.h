@@ -165,7 +165,8 @@ void tunnel_audit_end(struct tunnel *);
 void tunnel_log_end(struct tunnel *);
 
 /* linger.c */
-extern const struct tunnel_state tunnel_lingering;
+/* Is it over, but for the client that has yet to close? */
+bool tunnel_lingers(const struct tunnel *);
 /* The client sees the alert that it was sent, then the end. */
 void tunnel_linger(struct tunnel *);
 /* The sockets are closed: frees the tunnel at the end of this turn. */

@@ -62,7 +62,7 @@ tunnels_end(struct tunnels *all, enum reason reason)
 	for (t = TAILQ_FIRST(&all->list); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, entry);
 		/* A tunnel that broke already keeps its cause. */
-		if (t->state == &tunnel_lingering)
+		if (tunnel_lingers(t))
 			t->state->expire(t);
 		else
 			tunnel_close(t, reason);

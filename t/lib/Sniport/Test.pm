@@ -13,7 +13,8 @@ use POSIX ();
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 our @EXPORT_OK = qw(
-	build certificate deadline group_gone group_kill group_start left poll
+	build certificate deadline group_gone group_kill group_start left
+	limit_process poll
 	readable run sanitized slow slurp sniport status temporary timeout
 	tls_library top
 	under_valgrind unsent usage writable write_file
@@ -235,6 +236,18 @@ sub group_start {
 	close $w;
 	sysread($r, my $byte, 1);
 	return $pid;
+}
+
+# Sets a limit of another process (an option of prlimit(1), and its value, or
+# "unlimited"). A container's root may not do that, but the process's user may.
+sub limit_process {
+	my ($pid, $name, $value) = @_;
+	my ($uid, $gid) = map { (split ' ', status($pid, $_))[0] } qw(Uid Gid);
+	my ($status, $text) = run('setpriv', "--reuid=$uid", "--regid=$gid",
+		'--clear-groups', 'prlimit', "--pid=$pid", "--$name=$value:");
+
+	$status == 0 or die "prlimit: $text";
+	return;
 }
 
 # True when no process of the group is left. Those that are dead and not yet

@@ -20,7 +20,7 @@ use Sniport::Client ();
 use Sniport::Test qw(deadline group_kill group_start readable);
 
 our @EXPORT_OK = qw(arrivals_more arrivals_start arrivals_stop broken_peers finish is_open
-	name_of tunnel_open works);
+	name_of seen tunnel_open works);
 
 my $count = 0;
 
@@ -48,6 +48,16 @@ sub works {
 	$text x= 1 + ($size // 0) / length $text;
 	return 0 unless $client->established && $client->put($text);
 	return $client->get(length $text) eq $text;
+}
+
+# When a client with a tunnel of its own has its answers, the worker has seen
+# all that came before.
+sub seen {
+	my ($bystander) = @_;
+
+	works($bystander) && works($bystander)
+	    or die 'the worker does not answer';
+	return;
 }
 
 # Does the client see no end yet? Looks only, sends nothing.
