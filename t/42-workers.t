@@ -36,8 +36,16 @@ sub line_of {
 }
 
 # The reports of the upstream by the ports of their peers, until it has those
-# of all these.
+# of all these. A port may be used again: each subtest has an upstream of its
+# own.
 my %reports;
+sub fresh {
+	%reports = ();
+	$upstream = Sniport::Upstream->new('echo');
+	$name = name_of($upstream);
+	return;
+}
+
 sub report_of {
 	my ($port) = @_;
 
@@ -164,6 +172,7 @@ subtest 'backoff' => sub {
 };
 
 subtest 'the watchdog' => sub {
+	fresh();
 	# So long that a busy machine does not take it for one.
 	my $seconds = under_valgrind() ? 12 : slow() ? 4 : 2;
 	my $daemon = Sniport::Daemon->new(@hosts, log => 'access_connect = true;',
@@ -256,6 +265,7 @@ subtest 'TERM: drains' => sub {
 };
 
 subtest 'timeouts.drain' => sub {
+	fresh();
 	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
 		timeouts => 'drain = "400ms";', log => 'access_connect = true;');
 	my @tunnels = map { tunnel_open($daemon, $upstream) } 1 .. 4;
@@ -279,6 +289,7 @@ for my $way ([ 'a second TERM', 'TERM', 'TERM' ], [ 'INT, then TERM', 'INT',
 	my ($title, @signals) = @$way;
 
 	subtest "$title: exits at once" => sub {
+		fresh();
 		my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 2;',
 			timeouts => 'drain = "1h";',
 			log => 'access_connect = true;');

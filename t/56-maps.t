@@ -12,7 +12,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 use Sniport::Client;
 use Sniport::Daemon;
-use Sniport::Test qw(build deadline poll slow);
+use Sniport::Test qw(build deadline poll slow timeout);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -194,7 +194,7 @@ for my $limit (qw(tunnels tunnels_per_client)) {
 		return $refused = $line->{reason} if $line->{event} eq 'end';
 		push @open, $client;
 		return 0;
-	});
+	}, deadline(6 * timeout()));
 	is(@open + 1, $LIMIT - $MOST, "$limit: the other has its quarter");
 	like($refused, qr/^limit_/, "$limit: and no more");
 	is(scalar(grep { works($_) } @open), scalar @open, "$limit: which work");

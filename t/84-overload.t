@@ -65,22 +65,23 @@ sub hello_time {
 	    $line->{hello_ms};
 }
 
-# The end lines of these local ports.
-sub lines_of_ports {
-	my %port = map { $_ => 1 } @_;
+# The end lines of these sockets. Those of different addresses may have the same
+# port.
+sub lines_of_sockets {
+	my %client = map { ($_->sockhost . ':' . $_->sockport => 1) } @_;
 
 	return poll(sub {
-		my @lines = grep { $_->{event} eq 'end' && $port{ $_->{client_port} } }
+		my @lines = grep { $_->{event} eq 'end' && $client{ $_->{client} } }
 		    $daemon->audit;
-		return @lines == keys %port && \@lines;
+		return @lines == keys %client && \@lines;
 	}) || die 'lines are missing';
 }
 
 # How many of the flood had their turn before that client?
 sub before {
 	my ($client, @flood) = @_;
-	my ($line) = @{ lines_of_ports($client->local_port) };
-	my $lines = lines_of_ports(map { $_->sockport } @flood);
+	my ($line) = @{ lines_of_sockets($client->socket) };
+	my $lines = lines_of_sockets(@flood);
 	my $when = hello_time($line);
 
 	return scalar grep { defined $_->{hello_ms} && hello_time($_) < $when }
@@ -199,7 +200,7 @@ subtest 'more than there is time for' => sub {
 	cmp_ok(scalar(@answered), '<', $FLOOD, 'others are reset');
 	my %answered = map { $_ => 1 } @answered;
 	my @lost = grep { !$answered{$_} } @flood;
-	my $lines = lines_of_ports(map { $_->sockport } @lost) if @lost;
+	my $lines = lines_of_sockets(@lost) if @lost;
 	is((scalar grep { $_->{reason} eq 'overload' } @$lines), @lost,
 		'whose lines say why');
 	like($daemon->log, qr/: overload: the worker had so much to do/,
@@ -220,7 +221,7 @@ subtest 'a client that has left before its turn' => sub {
 	});
 	ok(readable($gone, deadline()), 'is answered');
 	is(sysread($gone, my $bytes, 1000), 0, 'by an end, and no ServerHello');
-	my ($line) = @{ lines_of_ports($gone->sockport) };
+	my ($line) = @{ lines_of_sockets($gone) };
 	is($line->{reason}, 'client_abandoned', 'its line says that it left');
 	is($line->{target}, name_of($upstream), 'and where it wanted to go');
 	my ($refused) = stopped(sub {
@@ -229,7 +230,7 @@ subtest 'a client that has left before its turn' => sub {
 		shutdown $socket, 1;
 		return $socket;
 	});
-	($line) = @{ lines_of_ports($refused->sockport) };
+	($line) = @{ lines_of_sockets($refused) };
 	is($line->{reason}, 'sni_no_port', 'what is wrong with its hello is told');
 	$daemon->stop_ok;
 };
