@@ -24,7 +24,7 @@ my $upstream = listen_on('127.0.0.2')->{'127.0.0.2'};
 my $port = $upstream->port;
 my $good = { A => ['127.0.0.2'] };
 my @done = (reason => 'done', tried => ["127.0.0.2:$port ok"]);
-my $timeout = slow() ? '2s' : '300ms';
+my $timeout = slow() ? '4s' : '300ms';
 my $names = 0;
 my $daemon;
 
@@ -75,7 +75,7 @@ subtest 'a first server that is silent is remembered, and tried again' => sub {
 # Its answers come while the other server is asked, or are too late for that.
 subtest 'a first server that answers late is no better than a silent one' => sub {
 	my $late = Sniport::DNS->new(zone => { '*.test' =>
-		{ %$good, delay => slow() ? 3 : 0.45 } });
+		{ %$good, delay => slow() ? 6 : 0.45 } });
 	my $other = Sniport::DNS->new(zone => { '*.test' => 'drop' });
 	$daemon = Sniport::Daemon->new(dns([ $late, $other ]));
 	ended_ok($daemon, name(), "name $_ waits for it", @done) for 1 .. 2;

@@ -32,7 +32,7 @@ use Socket;
 use Test::More ();
 
 use Sniport::Test qw(certificate deadline group_gone group_kill group_start
-	left poll readable run sniport temporary timeout under_valgrind);
+	left poll readable run sniport temporary timeout top under_valgrind);
 
 my $FIONREAD = 0x541b; # ioctl_tty(2)
 
@@ -188,6 +188,7 @@ sub command {
 	unshift @command, qw(valgrind -q --vgdb=no --error-exitcode=99
 		--trace-children=yes --leak-check=full
 		--errors-for-leak-kinds=definite),
+		"--suppressions=" . top() . "/t/lib/valgrind.supp",
 		"--log-file=$self->{dir}/valgrind.%p" if under_valgrind();
 	return @command;
 }
