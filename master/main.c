@@ -61,14 +61,16 @@ query(const struct options *o)
 }
 
 /* A socket that takes the place of a closed standard stream would be written
- * to by accident. */
+ * to by accident. What is written to standard output, which may be the audit
+ * log, is not to vanish: writing fails, as it does where it is closed. */
 static int
 fill_standard_streams(void)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null",
+		    fcntl(STDOUT_FILENO, F_GETFD) == -1 ? O_RDONLY : O_RDWR);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd < 0)
 		return (-1);

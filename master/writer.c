@@ -94,7 +94,7 @@ command(int status, int message)
 	    status, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Waits until it has opened its target. 0 or -errno. */
+/* Waits until it has opened its target. 0 or -errno; -ECHILD: it died. */
 static int
 await_open(int status)
 {
@@ -108,7 +108,7 @@ await_open(int status)
 			return (-ETIMEDOUT);
 	} while (poll(&fd, 1, (int)(left / CLOCK_MSEC) + 1) <= 0);
 	if (recv(status, &error, sizeof(error), MSG_DONTWAIT) != sizeof(error))
-		return (-EPIPE);
+		return (-ECHILD);
 	return (error);
 }
 

@@ -46,7 +46,7 @@ struct writer {
 /*
  * Starts a writer, which opens the target with the rights that we have and then
  * becomes run_as; waits until the target is open, or WRITER_OPEN_PATIENCE. 0,
- * or -errno: -ETIMEDOUT for a disk that hangs, -EPIPE for a writer that died.
+ * or -errno: -ETIMEDOUT for a disk that hangs, -ECHILD for a writer that died.
  */
 int writer_open(struct writer *, const char *target, const struct run_as *,
     const struct writer_forget *);

@@ -203,6 +203,22 @@ subtest 'a FIFO that nobody reads' => sub {
 	$daemon->stop_ok;
 };
 
+# Its lines would go nowhere, and nobody would know.
+subtest 'standard output that nobody can write to' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts);
+	$daemon->stop_ok;
+	$daemon->configure(@hosts, log => 'access = "stdout";');
+	my @command = $daemon->command('-c', $daemon->dir . '/sniport.conf');
+	for my $stream ('>&-', '<&- >&-', '1</dev/null') {
+		my ($status, $text) =
+		    run('timeout', 60, 'sh', '-c',
+		    qq(exec "\$\@" $stream), 'sh', @command);
+		is($status, 1, "$stream: sniport does not start");
+		like($text, qr/: log\.access: stdout cannot be opened: it is closed, or open for reading alone$/m,
+			'and says why');
+	}
+};
+
 subtest 'a reader that is gone for good' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts, before => \&fifo,
 		log => 'access = "%DIR%/fifo";');

@@ -387,6 +387,10 @@ sink_describe_open(int error)
 	if (error == -EAGAIN)
 		return ("the process that writes it cannot be forked: "
 			"Resource temporarily unavailable");
+	if (error == -ECHILD)
+		return ("the process that writes it died before it was open");
+	if (error == -EBADF)
+		return ("it is closed, or open for reading alone");
 	if (error == -ETIMEDOUT)
 		return ("its disk does not answer");
 	return (sink_describe(error));

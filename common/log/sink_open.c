@@ -29,10 +29,13 @@ open_stream(struct sink *s, int stream)
 {
 	struct stat st;
 	char path[32];
-	int fd;
+	int fd, flags;
 
 	if (fstat(stream, &st) < 0)
 		return (-errno);
+	flags = fcntl(stream, F_GETFL);
+	if (flags == -1 || (flags & O_ACCMODE) == O_RDONLY)
+		return (-EBADF);
 	if (!S_ISSOCK(st.st_mode)) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", stream);
 		fd = open(path,
