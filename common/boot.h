@@ -1,4 +1,7 @@
-/* What a worker inherits from the master: this struct and nothing else. */
+/*
+ * What a worker inherits from the master, and what the admin process does: its
+ * struct and nothing else.
+ */
 #ifndef COMMON_BOOT_H
 #define COMMON_BOOT_H
 
@@ -8,6 +11,7 @@
 #include <sys/types.h>
 
 #include "common/base/clock.h"
+#include "common/log/facts.h"
 
 struct conf;
 struct guard;
@@ -72,5 +76,35 @@ struct boot {
  * name.
  */
 int worker_main(const struct boot *);
+
+/* A generation that has workers, and the names of its rules. */
+struct boot_generation {
+	unsigned number;
+	struct facts_names names;
+};
+
+/* A worker of one of them. */
+struct boot_worker {
+	unsigned worker, generation;
+	int slot;
+	int table; /* of its tunnels, to read; the admin process closes it */
+};
+
+/* All borrowed; as above. */
+struct boot_admin {
+	const struct conf *conf; /* of the current generation */
+	struct shm *shm;	 /* as a reader sees it */
+	int control_fd;
+	int http_fd, operator_fd; /* listening, non-blocking; -1: none */
+	uid_t owner;		  /* who may close and reload, beside root */
+	const struct boot_generation *generations;
+	size_t ngenerations;
+	const struct boot_worker *workers;
+	size_t nworkers;
+	struct log *log;
+};
+
+/* The same for the admin process, which has no audit log. */
+int admin_main(const struct boot_admin *);
 
 #endif

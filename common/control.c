@@ -1,5 +1,5 @@
 /*
- * Sends and receives the messages between master and worker; what is not
+ * Sends and receives the messages of the master and its children; what is not
  * exactly such a message is refused.
  */
 #include "common/control.h"
@@ -101,6 +101,7 @@ is_valid(const struct control_msg *msg, size_t nfds)
 	switch (msg->type) {
 	case CONTROL_HAND:
 	case CONTROL_CONNECTION:
+	case CONTROL_WORKER:
 		return (msg->reason < REASON_COUNT && nfds == 1);
 	case CONTROL_READY:
 	case CONTROL_PING:
@@ -109,6 +110,7 @@ is_valid(const struct control_msg *msg, size_t nfds)
 	case CONTROL_RELEASE:
 	case CONTROL_DRAIN:
 	case CONTROL_END:
+	case CONTROL_GONE:
 		return (msg->reason < REASON_COUNT && nfds == 0);
 	default:
 		return (false);

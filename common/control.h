@@ -1,6 +1,7 @@
 /*
- * Messages between master and worker: fixed-size records over a
- * SOCK_SEQPACKET socketpair, with descriptors attached where they say so.
+ * Messages between the master and a worker, or the admin process: fixed-size
+ * records over a SOCK_SEQPACKET socketpair, with descriptors attached where
+ * they say so.
  */
 #ifndef COMMON_CONTROL_H
 #define COMMON_CONTROL_H
@@ -26,13 +27,18 @@ enum control_type {
 	CONTROL_PING, /* to a worker, which answers */
 	CONTROL_PONG, /* that it takes messages */
 	/* worker to master */
-	CONTROL_EMPTIED /* after DRAIN with listeners: what was queued there
+	CONTROL_EMPTIED, /* after DRAIN with listeners: what was queued there
 			  * is accepted; they stay open until RELEASE, since
 			  * more may come while the master has them open */
+	/* master to admin process, to which DRAIN means: accept no more, exit
+	 * when the requests that it has are answered, or at the deadline */
+	CONTROL_WORKER, /* fd: to read the table of that worker, which was
+			  * started */
+	CONTROL_GONE	/* that worker, which it was told of, is gone */
 };
 
 /* Both sides are of one version, or what they say is refused. */
-#define CONTROL_VERSION 2
+#define CONTROL_VERSION 3
 
 struct control_msg {
 	uint32_t version; /* filled in by control_send() */
@@ -46,6 +52,8 @@ struct control_msg {
 			     * is queued there is accepted first */
 	uint32_t listener;  /* CONNECTION: index into the worker's own */
 	struct addr client;
+	/* WORKER, GONE: whose slot of the shared memory. */
+	uint32_t slot, worker, generation;
 };
 
 /* A non-blocking, close-on-exec pair. 0 or -errno. */

@@ -34,6 +34,7 @@ wait_events(struct master *m, int timeout)
 		if (events[i].data.ptr == NULL)
 			signals_take(m);
 		else if (!fetch_receive(m, events[i].data.ptr, now) &&
+			 !admin_receive(m, events[i].data.ptr, now) &&
 			 !logs_receive(&m->logs, events[i].data.ptr, m->log))
 			supervise_receive(m, events[i].data.ptr, now);
 	}
@@ -73,6 +74,7 @@ tick(struct master *m)
 
 	next = supervise_tick(m, now);
 	next = earlier(next, legacy_tick(m, now));
+	next = earlier(next, admin_tick(m, now));
 	next = earlier(next, listener_tick(&m->listeners, now));
 	next = earlier(next, order_limit(m, now));
 	next = earlier(next, stop_tick(m, now));

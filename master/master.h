@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "master/admin.h"
 #include "master/crew.h"
 #include "master/fetch.h"
 #include "master/findings.h"
@@ -37,6 +38,7 @@ struct master {
 	struct shm *shm;
 	struct notify notify;
 	struct listener_set listeners;
+	struct admin admin;
 	struct logs logs;
 	struct crew_list crews; /* of generations, the oldest first */
 	TAILQ_HEAD(legacy_list, legacy) legacies;

@@ -60,6 +60,7 @@ start(struct master *m, struct crew *crew, unsigned worker,
 		log_write(crew->log, LOG_LEVEL_ERROR,
 		    "worker %u[%d]: epoll_ctl: %s", c->worker, (int)c->pid,
 		    strerror(errno));
+	admin_tell_worker(m, c);
 	*child = c;
 	return (0);
 }

@@ -20,6 +20,7 @@
 #include "master/legacy.h"
 #include "master/master.h"
 #include "master/order.h"
+#include "master/publish.h"
 #include "master/recruit.h"
 #include "master/status.h"
 #include "master/totals.h"
@@ -81,8 +82,11 @@ reload_begin(struct master *m)
 	m->loading = g;
 	error = generation_complete(g, &m->logs, &m->findings);
 	m->loading = NULL;
-	if (error != 0 || listener_prepare(&m->listeners, g->conf, g->nworkers,
-			      &m->findings) != 0) {
+	if (error != 0 ||
+	    listener_prepare(
+		&m->listeners, g->conf, g->nworkers, &m->findings) != 0 ||
+	    admin_sockets_prepare(
+		&m->admin.sockets, g->conf, &g->run_as, &m->findings) != 0) {
 		generation_free(g);
 		return;
 	}
@@ -115,6 +119,7 @@ tell_success(struct master *m, const struct crew *old, int64_t now)
 	char text[STATUS_SUMMARY_SIZE];
 
 	m->serving = m->current->nworkers;
+	publish_loaded(m, true, old == NULL);
 	status_summary(m, text);
 	findings_log(&m->findings, m->log);
 	if (old == NULL)
@@ -138,6 +143,7 @@ commit(struct master *m)
 	m->next = NULL;
 	m->log = m->current->log;
 	listener_commit(&m->listeners, m->current->nworkers, now);
+	admin_sockets_commit(&m->admin.sockets);
 	cover_heal(m, now);
 	if (old != NULL) {
 		gone = listener_gone(old->terms, m->current->terms);
@@ -151,6 +157,7 @@ commit(struct master *m)
 		inherit_drop(old);
 		regain_drop(m, old);
 	}
+	admin_renew(m, now);
 	fetch_watch(m, now);
 	listener_keepalive(&m->listeners, m->current->terms->lost);
 	tell_success(m, old, now);
@@ -183,6 +190,8 @@ dismiss(struct master *m, struct crew *crew)
 	order_drain(m, crew, REASON_RETIRED,
 	    retire_deadline(m->current, clock_now()),
 	    listener_gone(crew->terms, m->current->terms));
+	/* The one that runs does not know their generation. */
+	admin_renew(m, clock_now());
 }
 
 /* A start that failed before it forked is answered like -t. Once workers have
@@ -199,6 +208,7 @@ tell_failure(struct master *m, int64_t now)
 	findings_log(&m->findings, m->log);
 	if (m->current == NULL)
 		return;
+	publish_loaded(m, false, false);
 	log_write(m->log, LOG_LEVEL_ERROR,
 	    "reload: failed after %lld ms: generation %u goes on",
 	    (long long)((now - m->reload_began) / CLOCK_MSEC),
@@ -218,6 +228,7 @@ give_up(struct master *m)
 		drop_if_empty(m, crew);
 	}
 	listener_rollback(&m->listeners);
+	admin_sockets_rollback(&m->admin.sockets);
 	tell_failure(m, clock_now());
 	findings_fini(&m->findings);
 	if (m->current == NULL) {

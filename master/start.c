@@ -17,6 +17,7 @@
 #include "master/generation.h"
 #include "master/legacy.h"
 #include "master/master.h"
+#include "master/publish.h"
 #include "master/signals.h"
 
 static int
@@ -40,6 +41,7 @@ fini(struct master *m)
 	struct child *c;
 
 	legacy_fini(m);
+	admin_fini(m);
 	listener_fini(&m->listeners);
 	while ((crew = TAILQ_FIRST(&m->crews)) != NULL) {
 		while ((c = TAILQ_FIRST(&crew->children)) != NULL)
@@ -87,6 +89,8 @@ init(struct master *m, const char **step)
 		*step = NULL;
 		privilege_tell_size(&m->findings);
 	}
+	if (error == 0)
+		publish_start(m);
 	return (error);
 }
 
@@ -122,6 +126,7 @@ start_master(const char *file)
 	TAILQ_INIT(&m.crews);
 	TAILQ_INIT(&m.legacies);
 	listener_init(&m.listeners);
+	admin_init(&m.admin);
 	fetch_init(&m.fetch);
 	regain_init(&m.regain);
 	findings_init(&m.findings);

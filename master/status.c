@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "master/master.h"
+#include "master/publish.h"
 
 static const char *
 plural(size_t n)
@@ -86,5 +87,6 @@ status_workers(struct master *m, size_t serving)
 	if (serving == m->serving)
 		return;
 	m->serving = serving;
+	publish(m);
 	tell(m, "");
 }

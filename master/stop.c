@@ -8,6 +8,7 @@
 #include "master/losses.h"
 #include "master/master.h"
 #include "master/order.h"
+#include "master/publish.h"
 #include "master/totals.h"
 
 /* While draining, the service manager is asked for more time so often. */
@@ -37,6 +38,7 @@ stop_at_once(struct master *m)
 	struct crew *crew;
 
 	m->phase = MASTER_ENDING;
+	publish(m);
 	keep_nothing(m);
 	m->stop_until = clock_now() + END_PATIENCE;
 	if (m->logs_until > m->stop_until && m->logs_until != CLOCK_NEVER)
@@ -70,6 +72,7 @@ stop_gently(struct master *m)
 	drain = m->current->terms->drain;
 	deadline = clock_now() + drain;
 	m->phase = MASTER_DRAINING;
+	publish(m);
 	m->stop_until = deadline;
 	/* Before any of them is told. */
 	tunnels = crew_tunnels(&m->crews, m->shm);

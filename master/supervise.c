@@ -15,6 +15,7 @@
 #include "common/base/fd.h"
 #include "common/control.h"
 #include "common/log/log.h"
+#include "common/shm/service.h"
 #include "master/cover.h"
 #include "master/crew.h"
 #include "master/death.h"
@@ -178,6 +179,9 @@ bury(struct master *m, struct child *c, int status, int64_t now)
 	hang_up(m, c);
 	regain_inherit(m, c);
 	keep_inherit(m, c, now);
+	admin_tell_gone(m, c);
+	if (!expected && crew != m->next)
+		service_add(m->shm, SERVICE_WORKERS_DIED, 1);
 	crew_forget(c, m->shm);
 	if (!expected) {
 		cover_heal(m, now);
@@ -201,7 +205,7 @@ supervise_reap(struct master *m, int64_t now)
 			bury(m, c, status, now);
 		else if (legacy_reaped(m, pid, status, now, &crew))
 			drop_if_gone(m, crew);
-		else
+		else if (!admin_reaped(m, pid, status, now))
 			logs_reaped(&m->logs, pid, status, now, m->log);
 	}
 }

@@ -198,7 +198,8 @@ sub uses {
 }
 
 is_deeply([ uses('master', 'worker'), uses('main', 'worker') ],
-	[ 'worker_main' ], 'master uses worker_main of worker, and nothing else');
+	[ 'admin_main', 'worker_main' ],
+	'master uses two functions of worker, and nothing else');
 none('worker uses nothing of master', uses('worker', 'master'),
 	uses('worker', 'main'));
 none('common uses nothing of master and worker', uses('common', 'master'),

@@ -88,6 +88,13 @@ same([ $page =~ /^\.It Cm (\w+)$/mg ], \@reasons,
 is(join("\n", grep { ($entry{$_} // '') !~ /\bdefault\s+\Q$default{$_}\E[.;]/ }
 	sort keys %default), '', 'sniport.conf(5) has every default');
 
+my ($administration) = slurp('etc/man/sniport.8') =~
+    /^\.Sh ADMINISTRATION\n(.*?)^\.Sh /ms;
+same([ map { split / , / } ($administration // '') =~ /^\.It Ql (sniport_.*)$/mg ],
+	[ slurp('worker/admin/metrics.c') =~
+	    /\{\s*"(sniport_\w+)",\s*"(?:gauge|counter|histogram)"/g ],
+	'sniport(8) has every family of /metrics beside the counters');
+
 # Which settings of a rule go with which action.
 my ($allow_only) = $page =~ /^\.Ql deny ,\nthe settings\n(.*?)^mean nothing, and are an error/ms;
 same([ map { "rules.$_" } ($allow_only // '') =~ /^\.Ic (\w+)/mg ],

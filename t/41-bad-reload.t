@@ -109,12 +109,20 @@ told(const char *what)
 	return worker && forks % 2 == 0 && access(path, F_OK) == 0;
 }
 
-/* Workers are not all that is forked, but the only ones with such a pair. */
+/* Workers are not all that is forked with such a pair, but the only ones for
+ * whom a file in memory is made as well. */
 int
 socketpair(int domain, int type, int protocol, int pair[2])
 {
-	worker = (type & SOCK_NONBLOCK) != 0;
+	worker = 0;
 	return syscall(SYS_socketpair, domain, type, protocol, pair);
+}
+
+int
+memfd_create(const char *name, unsigned flags)
+{
+	worker = 1;
+	return syscall(SYS_memfd_create, name, flags);
 }
 
 pid_t

@@ -125,8 +125,9 @@ refuse_growth(scmp_filter_ctx filter)
 }
 
 static int
-add_rules(scmp_filter_ctx filter, const struct boot *boot)
+add_rules(scmp_filter_ctx filter, const void *arg)
 {
+	const struct boot *boot = arg;
 	/* abort(3); nobody else is to be sent a signal. */
 	const struct sandbox_rule self = { SCMP_SYS(tgkill),
 		{ { 0, SANDBOX_ALL, (uint32_t)getpid() } } };
@@ -160,9 +161,8 @@ restrict_calls(const struct boot *boot, const char **step)
 	return (sandbox_load(filter, add_rules, boot, step));
 }
 
-/* Who runs beside us, and makes system calls of its own; NULL: nobody. */
-static const char *
-companion(void)
+const char *
+sandbox_companion(void)
 {
 	static const struct {
 		const char *symbol, *name;
@@ -181,7 +181,7 @@ companion(void)
 int
 sandbox_enter(const struct boot *boot)
 {
-	const char *who = companion(), *step = NULL;
+	const char *who = sandbox_companion(), *step = NULL;
 	int error;
 
 	if (who != NULL) {

@@ -17,4 +17,7 @@ struct boot;
  */
 int sandbox_enter(const struct boot *);
 
+/* Who runs beside us, and makes system calls of its own; NULL: nobody. */
+const char *sandbox_companion(void);
+
 #endif

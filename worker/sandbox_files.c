@@ -151,32 +151,65 @@ enforce(int ruleset, const struct conf *conf, const char **step)
 	return (0);
 }
 
+/* -ENOSYS or the like: the kernel has no Landlock. */
+static int
+landlock_abi(void)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+
+	return (abi < 0 ? -errno : (int)abi);
+}
+
+static int
+make_ruleset(int abi, const char **step)
+{
+	struct ruleset set = ruleset_of(abi);
+	int ruleset;
+
+	*step = "landlock_create_ruleset";
+	ruleset =
+	    (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
+	return (ruleset == -1 ? -errno : ruleset);
+}
+
 int
 sandbox_restrict_files(const struct boot *boot, const char **step)
 {
-	struct ruleset set;
-	int abi, ruleset, error;
+	int abi = landlock_abi(), ruleset, error;
 
-	abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0,
-	    LANDLOCK_CREATE_RULESET_VERSION);
 	if (abi < 0) {
 		if (boot->worker == 0)
 			log_write(boot->log, LOG_LEVEL_INFO,
 			    "sandbox: without Landlock, workers may read what "
 			    "their user may read: %s",
-			    strerrordesc_np(errno));
+			    strerrordesc_np(-abi));
 		return (0);
 	}
-	*step = "landlock_create_ruleset";
-	set = ruleset_of(abi);
-	ruleset =
-	    (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
-	if (ruleset == -1)
-		return (-errno);
+	ruleset = make_ruleset(abi, step);
+	if (ruleset < 0)
+		return (ruleset);
 	error = enforce(ruleset, boot->conf, step);
 	fd_close(&ruleset);
 	if (error == 0)
 		log_write(boot->log, LOG_LEVEL_DEBUG,
 		    "sandbox: files are restricted by Landlock, ABI %d", abi);
+	return (error);
+}
+
+int
+sandbox_close_files(const char **step)
+{
+	int abi = landlock_abi(), ruleset, error = 0;
+
+	if (abi < 0)
+		return (0);
+	ruleset = make_ruleset(abi, step);
+	if (ruleset < 0)
+		return (ruleset);
+	*step = "landlock_restrict_self";
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
+		error = -errno;
+	fd_close(&ruleset);
 	return (error);
 }

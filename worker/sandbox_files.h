@@ -11,4 +11,7 @@ struct boot;
  */
 int sandbox_restrict_files(const struct boot *, const char **step);
 
+/* From now on no file at all can be opened; as above. */
+int sandbox_close_files(const char **step);
+
 #endif

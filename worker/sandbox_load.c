@@ -5,9 +5,8 @@
 #include <stddef.h>
 
 int
-sandbox_load(scmp_filter_ctx filter,
-    int (*add)(scmp_filter_ctx, const struct boot *), const struct boot *boot,
-    const char **step)
+sandbox_load(scmp_filter_ctx filter, int (*add)(scmp_filter_ctx, const void *),
+    const void *arg, const char **step)
 {
 	int error;
 
@@ -21,7 +20,7 @@ sandbox_load(scmp_filter_ctx filter,
 	/* Let seccomp_load() say what the kernel has said. */
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	*step = "seccomp_rule_add";
-	error = add(filter, boot);
+	error = add(filter, arg);
 	if (error == 0) {
 		*step = "seccomp_load";
 		error = seccomp_load(filter);

@@ -110,8 +110,9 @@ is_socket(int fd)
 }
 
 static int
-forbid_all(scmp_filter_ctx filter, const struct boot *boot)
+forbid_all(scmp_filter_ctx filter, const void *arg)
 {
+	const struct boot *boot = arg;
 	static const int calls[] = { SCMP_SYS(shutdown), SCMP_SYS(setsockopt),
 		SCMP_SYS(bind), SCMP_SYS(connect) };
 	const size_t ncalls = sizeof(calls) / sizeof(calls[0]);

@@ -130,6 +130,50 @@ check_client_ca(
 		    "leave it out");
 }
 
+static bool
+is_loopback(const struct addr *addr)
+{
+	static const uint8_t ipv6[16] = { [15] = 1 };
+
+	return (addr->family == AF_INET
+		    ? addr->ip[0] == 127
+		    : memcmp(addr->ip, ipv6, sizeof(ipv6)) == 0);
+}
+
+/* It tells of all tunnels, and asks nobody who he is. */
+static void
+check_admin(
+    const struct conf *conf, config_setting_t *root, struct conf_errors *errors)
+{
+	const char *text = conf->admin.address;
+	config_setting_t *setting;
+	struct addr addr;
+
+	if (text == NULL || text[0] == '/' || conf->admin.public ||
+	    addr_parse(&addr, text, strlen(text), 0) != 0 || is_loopback(&addr))
+		return;
+	setting = conf_member(conf_member(root, "admin"), "address");
+	conf_error_at(errors, setting, "admin.address",
+	    "\"%s\" can be reached by others, who would see all tunnels; write "
+	    "127.0.0.1:%u, or public = true beside it",
+	    text, addr.port);
+}
+
+/* Both are bound, so the second would not be. */
+static void
+check_admin_paths(
+    const struct conf *conf, config_setting_t *root, struct conf_errors *errors)
+{
+	const struct conf_admin *a = &conf->admin;
+	config_setting_t *admin = conf_member(root, "admin");
+
+	if (a->address != NULL && a->control != NULL &&
+	    strcmp(a->address, a->control) == 0)
+		conf_error_at(errors, conf_member(admin, "address"),
+		    "admin.address",
+		    "is the path of admin.control, too; write another");
+}
+
 void
 conf_check(
     struct conf *conf, config_setting_t *root, struct conf_errors *errors)
@@ -142,4 +186,6 @@ conf_check(
 	for (i = 1; i < conf->nlisteners; i++)
 		check_listener(conf, i, listeners, errors);
 	check_client_ca(conf, root, errors);
+	check_admin(conf, root, errors);
+	check_admin_paths(conf, root, errors);
 }

@@ -105,6 +105,15 @@ struct conf_log {
 	bool silent_connections; /* have audit lines */
 };
 
+/* Of a UNIX socket: what sun_path holds, without its NUL. */
+#define CONF_SOCKET_PATH_MAX 107
+
+struct conf_admin {
+	char *address; /* "address:port" or path; NULL: no HTTP */
+	bool public;   /* the address need not be one of this host alone */
+	char *control; /* path; "": none */
+};
+
 struct conf_places;
 
 struct conf {
@@ -122,6 +131,7 @@ struct conf {
 	struct conf_timeouts timeouts;
 	struct conf_limits limits;
 	struct conf_log log;
+	struct conf_admin admin;
 	struct conf_places *places; /* for conf_where() */
 };
 

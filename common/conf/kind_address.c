@@ -10,6 +10,19 @@
 
 #include "common/conf/table.h"
 
+/* Parsed once more by who binds it. */
+int
+conf_kind_parse_admin_address(void *field, const struct conf_value *v,
+    const struct conf_directive *d, char why[CONF_WHY_SIZE])
+{
+	struct addr addr;
+
+	if (v->text[0] != '/' && v->text[0] != '\0' &&
+	    addr_parse(&addr, v->text, strlen(v->text), 0) != 0)
+		return (-EINVAL);
+	return (conf_kind_parse_string(field, v, d, why));
+}
+
 /* The listener that a field is of. */
 static struct conf_listener *
 listener(const void *field, size_t offset)

@@ -140,14 +140,27 @@ map_board(struct shm *s, int fd)
 	return (0);
 }
 
+/* What all may read; the descriptor is our own. */
 static int
-map_parts(struct shm *s, int writer)
+map_others(struct shm *s, const struct shm *master)
+{
+	int error;
+
+	s->parts_fd = fcntl(master->parts_fd, F_DUPFD_CLOEXEC, 0);
+	if (s->parts_fd < 0)
+		return (-errno);
+	error = map_board(s, master->board_fd);
+	if (error != 0)
+		return (error);
+	s->counters = map(s->parts_fd, PROT_READ, 0, counters_size(s));
+	return (s->counters == NULL ? -errno : 0);
+}
+
+static int
+map_own_part(struct shm *s, int writer)
 {
 	const int both = PROT_READ | PROT_WRITE;
 
-	s->counters = map(s->parts_fd, PROT_READ, 0, counters_size(s));
-	if (s->counters == NULL)
-		return (-errno);
 	s->my_counters =
 	    map(writer, both, (off_t)s->stride * s->slot, s->stride);
 	if (s->my_counters == NULL)
@@ -173,10 +186,26 @@ shm_join(const struct shm *master, int slot, struct shm **shm)
 	if (s == NULL)
 		return (-ENOMEM);
 	s->slot = slot;
-	s->parts_fd = fcntl(master->parts_fd, F_DUPFD_CLOEXEC, 0);
-	error = s->parts_fd < 0 ? -errno : map_board(s, master->board_fd);
+	error = map_others(s, master);
 	if (error == 0)
-		error = map_parts(s, master->parts_writer);
+		error = map_own_part(s, master->parts_writer);
+	if (error != 0) {
+		shm_free(s);
+		return (error);
+	}
+	*shm = s;
+	return (0);
+}
+
+int
+shm_join_reader(const struct shm *master, struct shm **shm)
+{
+	struct shm *s = shm_alloc();
+	int error;
+
+	if (s == NULL)
+		return (-ENOMEM);
+	error = map_others(s, master);
 	if (error != 0) {
 		shm_free(s);
 		return (error);

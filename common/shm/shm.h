@@ -17,7 +17,7 @@
 #define SHM_SLOTS 4096
 
 /* Of the maps' layout; who finds another one in a map keeps off it. */
-#define SHM_VERSION 2
+#define SHM_VERSION 3
 
 /* What each map begins with. */
 struct shm_head {
@@ -33,7 +33,7 @@ enum shm_state {
 	SHM_BURIED  /* its worker is gone; it does not count any more */
 };
 
-/* As one process sees the memory: the master, or a worker. */
+/* As one process sees the memory: the master, a worker, or a reader. */
 struct shm;
 
 /*
@@ -51,6 +51,9 @@ int shm_new(struct shm **);
  */
 int shm_join(const struct shm *master, int slot, struct shm **shm);
 
+/* The same as somebody who only reads. */
+int shm_join_reader(const struct shm *master, struct shm **shm);
+
 void shm_free(struct shm *);
 
 /* The descriptor that has to stay open, by which nothing can be written. */
@@ -66,7 +69,7 @@ void shm_bury(struct shm *, int slot);
  * it; if it cannot be emptied it is not taken again. Master only. */
 void shm_release(struct shm *, int slot);
 
-/* The worker's own slot; -1: this is the master. */
+/* The worker's own slot; -1: this is no worker. */
 int shm_slot(const struct shm *);
 /* Slots at and beyond were never used. */
 int shm_high(const struct shm *);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "common/base/hash.h"
+#include "common/shm/service.h"
 #include "common/shm/shm.h"
 #include "common/shm/stats.h"
 #include "common/shm/tally.h"
@@ -19,7 +20,11 @@ struct shm_board {
 	struct hash_key hash;
 	/* See room.h. */
 	_Atomic uint64_t room_look, room;
+	/* See service.h. */
+	_Atomic uint64_t service[SERVICE_VALUES];
 	_Atomic uint32_t high; /* slots at and beyond were never used */
+	/* Odd while what a worker counted goes over into the sums. */
+	_Atomic uint32_t retiring;
 	_Atomic uint8_t state[SHM_SLOTS]; /* enum shm_state */
 	/* The sums of workers that are gone, and the highest that was seen of
 	 * those who are there. */
@@ -36,10 +41,10 @@ struct shm {
 	struct shm_board *board_writer; /* NULL: not the master */
 	const char *counters;		/* of all slots */
 	size_t stride;			/* from one's counters to the next */
-	int board_fd;			/* to read; -1: not the master */
+	int board_fd;			/* to read; -1: not the master's */
 	int parts_fd;			/* to read */
 	int parts_writer;		/* to write; -1: not the master */
-	int slot;			/* -1: the master */
+	int slot;			/* -1: the master, or a reader */
 	/* The worker's own. */
 	struct stats_slot *my_counters;
 	struct tally *my_tally;

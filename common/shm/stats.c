@@ -5,6 +5,8 @@
 
 #include "common/shm/shm_state.h"
 
+#define LOOKS_MAX 10000
+
 static const char *const names[] = {
 #define STAT(id, name, text) [STAT_##id] = name,
 #include "common/shm/stats.def"
@@ -65,20 +67,23 @@ static uint64_t
 counted(struct shm *s, int slot, unsigned counter)
 {
 	const struct stats_slot *of = stats_slot(s, slot);
-	_Atomic uint64_t *seen = &s->board_writer->seen[slot][counter];
+	uint64_t seen = load(&s->board->seen[slot][counter]);
 	uint64_t n =
 	    load(counter < STAT_COUNT ? &of->count[counter]
 				      : &of->reason[counter - STAT_COUNT]);
 
 	if (n > STATS_BELIEVED)
 		n = STATS_BELIEVED;
-	if (n > load(seen))
-		atomic_store_explicit(seen, n, memory_order_relaxed);
-	return (load(seen));
+	if (n <= seen)
+		return (seen);
+	if (s->board_writer != NULL)
+		atomic_store_explicit(&s->board_writer->seen[slot][counter], n,
+		    memory_order_relaxed);
+	return (n);
 }
 
 static uint64_t
-total(struct shm *s, unsigned counter)
+add_up(struct shm *s, unsigned counter)
 {
 	uint64_t n = load(&s->board->base[counter]);
 	int i, high = shm_high(s);
@@ -86,6 +91,28 @@ total(struct shm *s, unsigned counter)
 	for (i = 0; i < high; i++)
 		if (shm_is_live(s, i))
 			n = sum(n, counted(s, i, counter));
+	return (n);
+}
+
+/* A reader sees what a worker counted in one place: its own, or the sums. The
+ * master is not killed in between so often that it takes many looks. */
+static uint64_t
+total(struct shm *s, unsigned counter)
+{
+	uint32_t before;
+	unsigned i;
+	uint64_t n = 0;
+
+	for (i = 0; i < LOOKS_MAX; i++) {
+		before = atomic_load_explicit(
+		    &s->board->retiring, memory_order_acquire);
+		n = add_up(s, counter);
+		atomic_thread_fence(memory_order_acquire);
+		if (before % 2 == 0 &&
+		    before == atomic_load_explicit(
+				  &s->board->retiring, memory_order_relaxed))
+			break;
+	}
 	return (n);
 }
 
@@ -126,12 +153,14 @@ stats_retire(struct shm *s, int slot)
 {
 	unsigned i;
 
+	atomic_fetch_add(&s->board_writer->retiring, 1);
 	for (i = 0; i < SHM_COUNTERS; i++) {
 		add_base(s, i, counted(s, slot, i));
 		atomic_store_explicit(
 		    &s->board_writer->seen[slot][i], 0, memory_order_relaxed);
 	}
 	shm_bury(s, slot);
+	atomic_fetch_add(&s->board_writer->retiring, 1);
 }
 
 const char *

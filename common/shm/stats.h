@@ -51,7 +51,7 @@ uint64_t stats_tunnels_of(
  * the most. */
 uint64_t stats_tunnels(const struct shm *, const struct shm_most *);
 
-/* Sums over all workers that are or were. Master only. */
+/* Sums over all workers that are or were. Of the master and readers only. */
 uint64_t stats_total(struct shm *, enum stats_counter);
 uint64_t stats_total_reason(struct shm *, enum reason);
 

@@ -136,6 +136,8 @@ test_defaults(void)
 	is_str(c->log.access, "stdout", "log.access");
 	is_int(c->log.format, AUDIT_JSON, "log.format");
 	ok(!c->log.access_connect, "log.access_connect");
+	ok(c->admin.address == NULL && !c->admin.public, "no HTTP");
+	is_str(c->admin.control, "/run/sniport/control.sock", "admin.control");
 	conf_free(c);
 }
 
@@ -178,7 +180,9 @@ static const char full[] =
     "  lookups_per_client = 9; unfinished_per_client = 10; memory = \"1GiB\";\n"
     "  generations = 0x10; };\n"
     "log = { level = \"debug\"; error = \"/var/log/e\";\n"
-    "  access = \"syslog\"; format = \"text\"; access_connect = true; };\n";
+    "  access = \"syslog\"; format = \"text\"; access_connect = true; };\n"
+    "admin = { address = \"0.0.0.0:9901\"; public = true;\n"
+    "  control = \"/c.sock\"; };\n";
 
 static void
 test_full_rules(const struct conf *c)
@@ -292,6 +296,9 @@ test_full(void)
 	is_str(c->log.error, "/var/log/e", "log.error");
 	is_int(c->log.format, AUDIT_TEXT, "log.format");
 	ok(c->log.access_connect, "log.access_connect");
+	is_str(c->admin.address, "0.0.0.0:9901", "admin.address");
+	ok(c->admin.public, "admin.public");
+	is_str(c->admin.control, "/c.sock", "admin.control");
 	conf_drop_destinations(c);
 	ok(c->rules[0].ndestinations == 0 && c->rules[2].destinations == NULL,
 	    "rules without what they were compiled from");
@@ -457,6 +464,19 @@ static const struct bad bads[] = {
 	{ "log = { access_connect = \"true\"; };", "is a string; write true" },
 	{ "dns = { hosts_file = \"hosts\"; };",
 	    "\"hosts\" is not an absolute" },
+	{ "admin = { address = \"9901\"; };",
+	    ":3: admin.address: \"9901\" is neither an address with a port nor "
+	    "an absolute path; write 127.0.0.1:9901, " },
+	{ "admin = { address = \"localhost:9901\"; };", "is neither an" },
+	{ "admin = { address = \"http.sock\"; };", "is neither an address" },
+	{ "admin = { address = \"\"; };", "is empty; write an address with" },
+	{ "admin = { address = \"192.0.2.1:9901\"; };",
+	    ":3: admin.address: \"192.0.2.1:9901\" can be reached by others, "
+	    "who would see all tunnels; write 127.0.0.1:9901, or public = " },
+	{ "admin = { address = \"[::]:9901\"; };", "can be reached by others" },
+	{ "admin = { control = \"c.sock\"; };", "is not an absolute path" },
+	{ "admin = { address = \"/c\"; control = \"/c\"; };",
+	    ":3: admin.address: is the path of admin.control, too; write" },
 	{ "dns = { family = \"IPv4\"; };", "is not one of the choices; write" },
 	{ "dns = { servers = \"192.0.2.53\"; };",
 	    ":3: dns.servers: is a string; write a list of 1 to 16 strings" },
@@ -602,7 +622,7 @@ static const struct bad bads[] = {
 				       "write one of level, error, access,"
 				       " format, access_connect" },
 	{ "egres = ( );", ":3: egres: is not a setting; did you mean egress?" },
-	{ "admin = { address = \"127.0.0.1:1\"; };", ":3: admin: is not" },
+	{ "plugins = { path = \"/a\"; };", ":3: plugins: is not" },
 	/* the text */
 	{ "workers = ;", ":3: workers: found \";\", expected a value" },
 	{ "log = { level = \"info\";",

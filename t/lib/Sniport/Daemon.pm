@@ -53,6 +53,7 @@ my %ADDED = (
 	tls => { certificates => '( { chain = "%DIR%/tls.pem"; key = "%DIR%/tls.key"; } )' },
 	dns => { servers => '[ "127.0.0.1:9" ]', hosts_file => '"%DIR%/hosts"' },
 	log => { error => '"stderr"', access => '"%DIR%/audit.log"' },
+	admin => { control => '"%DIR%/control.sock"' },
 );
 
 # All is several times slower under valgrind: nothing ends by a time-out there
@@ -301,7 +302,7 @@ sub workers {
 	my ($self) = @_;
 	my %children = $self->children;
 
-	my @workers = grep { $children{$_} !~ /^sniport-(?:log|scribe)$/ }
+	my @workers = grep { $children{$_} !~ /^sniport-(?:log|scribe|admin)$/ }
 	    keys %children;
 	@workers = sort { $a <=> $b } @workers;
 	return @workers;

@@ -1,0 +1,11 @@
+/* Those that answer requests, for the router alone. */
+#ifndef WORKER_ADMIN_HANDLERS_H
+#define WORKER_ADMIN_HANDLERS_H
+
+struct exchange;
+
+void health_answer(struct exchange *);	/* health.c */
+void ready_answer(struct exchange *);	/* health.c */
+void metrics_answer(struct exchange *); /* metrics.c */
+
+#endif

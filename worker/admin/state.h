@@ -1,0 +1,23 @@
+/* The admin process, for its files: what all of them know. */
+#ifndef WORKER_ADMIN_STATE_H
+#define WORKER_ADMIN_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/boot.h"
+#include "worker/admin/server.h"
+#include "worker/admin/workers.h"
+#include "worker/loop/loop.h"
+
+struct admin {
+	const struct boot_admin *boot;
+	struct loop *loop;
+	struct workers workers;
+	struct server server;
+	struct loop_fd control;
+	struct timer deadline, sink_retry;
+	bool draining;
+};
+
+#endif

@@ -1,0 +1,26 @@
+/* Text that is put together in bounded memory. */
+#ifndef WORKER_ADMIN_TEXT_H
+#define WORKER_ADMIN_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct text {
+	char *bytes; /* borrowed */
+	size_t len, size;
+	bool full; /* something had no room; what is there is whole */
+};
+
+/* Adds it all, or nothing. */
+void text_put(struct text *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void text_add(struct text *, const char *bytes, size_t len);
+
+/* Bytes that can be added. */
+static inline size_t
+text_room(const struct text *t)
+{
+	return (t->size - t->len);
+}
+
+#endif
