@@ -19,8 +19,12 @@ enum reason_class {
 };
 
 /* All borrowed, static. */
-const char *reason_name(enum reason); /* "upstream_reset" */
-const char *reason_text(enum reason); /* one clause for logs */
+const char *reason_name(enum reason);	/* "upstream_reset" */
+const char *reason_text(enum reason);	/* one clause for logs */
+const char *reason_advice(enum reason); /* sentences: what to do about it */
 enum reason_class reason_class(enum reason);
+
+/* The reason of that name: 0, or -ENOENT. */
+int reason_find(enum reason *, const char *name);
 
 #endif

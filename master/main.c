@@ -15,6 +15,7 @@
 #include "master/query.h"
 #include "master/start.h"
 #include "master/version.h"
+#include "master/why.h"
 
 #define EXIT_USAGE 2
 
@@ -96,6 +97,10 @@ run(const struct options *o)
 		return (EXIT_SUCCESS);
 	case OPTIONS_QUERY:
 		return (query(o));
+	case OPTIONS_WHY:
+		return (why_run(o->argument, o->json, stdout, stderr) == 0
+			    ? EXIT_SUCCESS
+			    : EXIT_FAILURE);
 	}
 	return (start_master(o->file));
 }

@@ -3,9 +3,22 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/conf/conf.h"
+
+/* Of options that have no letter. */
+#define OPTION_JSON 256
+
+/* Words that are commands, and how many words may follow. */
+static const struct command {
+	const char *name;
+	enum options_mode mode;
+	int words;
+} commands[] = {
+	{ "why", OPTIONS_WHY, 1 },
+};
 
 static int
 set_mode(struct options *o, int *last, int opt, char *error, size_t size)
@@ -59,6 +72,85 @@ check_query(const struct options *o, char *error, size_t size)
 	return (-EINVAL);
 }
 
+static int
+check_json(const struct options *o, char *error, size_t size)
+{
+	if (!o->json || o->mode == OPTIONS_WHY)
+		return (0);
+	snprintf(error, size, "--json can only be given with a command");
+	return (-EINVAL);
+}
+
+static const struct command *
+find_command(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, word) == 0)
+			return (&commands[i]);
+	return (NULL);
+}
+
+/* A word that is no option's value; *command: the one that it follows. */
+static int
+take_word(struct options *o, const struct command **command, const char *word,
+    char *error, size_t size)
+{
+	if (*command != NULL) {
+		if (o->argument == NULL && (*command)->words > 0) {
+			o->argument = word;
+			return (0);
+		}
+		snprintf(error, size, "%s: one word too many: \"%s\"",
+		    (*command)->name, word);
+		return (-EINVAL);
+	}
+	*command = find_command(word);
+	if (*command == NULL) {
+		snprintf(error, size,
+		    "unknown word \"%s\": the only command is why", word);
+		return (-EINVAL);
+	}
+	o->mode = (*command)->mode;
+	return (0);
+}
+
+static int
+unknown(char **argv, char *error, size_t size)
+{
+	if (optopt != 0 && optopt < OPTION_JSON)
+		snprintf(error, size, "unknown option -%c", optopt);
+	else
+		snprintf(error, size, "unknown option %s", argv[optind - 1]);
+	return (-EINVAL);
+}
+
+/* One option; *mode: the letter that has set the mode. */
+static int
+take_option(struct options *o, int *mode, int opt, char *error, size_t size)
+{
+	switch (opt) {
+	case 'c':
+		o->file = optarg;
+		return (0);
+	case 's':
+		return (add_client(o, error, size));
+	case 'e':
+		o->explain = true;
+		return (0);
+	case OPTION_JSON:
+		o->json = true;
+		return (0);
+	case ':':
+		snprintf(error, size, "-%c needs a value", optopt);
+		return (-EINVAL);
+	default:
+		return (set_mode(o, mode, opt, error, size));
+	}
+}
+
+/* Options may stand behind a command, too. */
 int
 options_parse(
     struct options *o, int argc, char **argv, char *error, size_t size)
@@ -66,48 +158,34 @@ options_parse(
 	static const struct option names[] = { { "explain", no_argument, NULL,
 						   'e' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "json", no_argument, NULL, OPTION_JSON },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
-	int last = 0, opt, error_code = 0;
+	const struct command *command = NULL;
+	int mode = 0, opt, result = 0;
 
 	*o = (struct options){ .mode = OPTIONS_RUN, .file = CONF_DEFAULT_FILE };
 	optind = 0; /* glibc: forget an earlier scan */
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:c:tTVhq:s:e", names, NULL)) !=
-	       -1) {
-		switch (opt) {
-		case 'c':
-			o->file = optarg;
+	while (result == 0) {
+		opt = getopt_long(argc, argv, "+:c:tTVhq:s:e", names, NULL);
+		if (opt == '?')
+			return (unknown(argv, error, size));
+		if (opt != -1)
+			result = take_option(o, &mode, opt, error, size);
+		else if (optind < argc)
+			result =
+			    take_word(o, &command, argv[optind++], error, size);
+		else
 			break;
-		case 's':
-			error_code = add_client(o, error, size);
-			break;
-		case 'e':
-			o->explain = true;
-			break;
-		case ':':
-			snprintf(error, size, "-%c needs a value", optopt);
-			return (-EINVAL);
-		case '?':
-			if (optopt != 0)
-				snprintf(
-				    error, size, "unknown option -%c", optopt);
-			else
-				snprintf(error, size, "unknown option %s",
-				    argv[optind - 1]);
-			return (-EINVAL);
-		default:
-			error_code = set_mode(o, &last, opt, error, size);
-		}
-		if (error_code != 0)
-			return (error_code);
 	}
-	if (optind < argc) {
-		snprintf(error, size,
-		    "unknown word \"%s\": only options can be given",
-		    argv[optind]);
+	if (result == 0 && command != NULL && mode != 0) {
+		snprintf(error, size, "-%c and %s cannot be given together",
+		    mode, command->name);
 		return (-EINVAL);
 	}
-	return (check_query(o, error, size));
+	if (result == 0)
+		result = check_query(o, error, size);
+	return (result != 0 ? result : check_json(o, error, size));
 }
 
 void
@@ -116,6 +194,7 @@ options_usage(FILE *out)
 	fputs(
 	    "usage: sniport [-c FILE] [-t | -T | -V | -h]\n"
 	    "       sniport [-c FILE] -q HOST:PORT [-s CLIENT]... [-e]\n"
+	    "       sniport why [REASON] [--json]\n"
 	    "  -c FILE       configuration (" CONF_DEFAULT_FILE ")\n"
 	    "  -t            check the configuration and exit\n"
 	    "  -T            print the effective configuration and exit\n"
@@ -125,6 +204,10 @@ options_usage(FILE *out)
 	    "                exit 0: allowed, 1: denied\n"
 	    "  -s CLIENT     for -q: the client's address, or a name in its\n"
 	    "                certificate: a SPIFFE id or a DNS name\n"
-	    "  -e, --explain for -q: say of each rule why it does not match\n",
+	    "  -e, --explain for -q: say of each rule why it does not match\n"
+	    "  why [REASON]  say what a reason of the audit log means, and "
+	    "what\n"
+	    "                to do about it; without REASON, list them all\n"
+	    "  --json        for commands: answer in JSON\n",
 	    out);
 }

@@ -14,7 +14,8 @@ enum options_mode {
 	OPTIONS_PRINT,	 /* -T */
 	OPTIONS_VERSION, /* -V */
 	OPTIONS_HELP,	 /* -h */
-	OPTIONS_QUERY	 /* -q */
+	OPTIONS_QUERY,	 /* -q */
+	OPTIONS_WHY	 /* why [REASON] */
 };
 
 /* Strings are borrowed from argv. */
@@ -26,6 +27,9 @@ struct options {
 	const char *clients[OPTIONS_CLIENTS_MAX];
 	size_t nclients;
 	bool explain; /* -e */
+	bool json;    /* --json */
+	/* Behind a command word; NULL: nothing. */
+	const char *argument;
 };
 
 /* 0, or -EINVAL with a text of what is wrong in error. */

@@ -24,6 +24,33 @@ parse(char *a, char *b, char *c, char *d)
 
 #define ARG(s) ((char[]){ s })
 
+static void
+test_commands(void)
+{
+	is_int(parse(ARG("why"), NULL, NULL, NULL), 0, "why");
+	is_int(parsed.mode, OPTIONS_WHY, "is a command");
+	ok(parsed.argument == NULL && !parsed.json, "with nothing behind it");
+	is_int(parse(ARG("why"), ARG("done"), ARG("--json"), NULL), 0,
+	    "an option behind the words");
+	is_str(parsed.argument, "done", "the word is there");
+	ok(parsed.json, "and so is the option");
+	is_int(parse(ARG("--json"), ARG("-cx"), ARG("why"), ARG("done")), 0,
+	    "options before the word");
+	is_str(parsed.file, "x", "are taken, too");
+	is_int(parse(ARG("why"), ARG("a"), ARG("b"), NULL), -EINVAL,
+	    "one word too many");
+	is_str(error, "why: one word too many: \"b\"", "is said so");
+	is_int(parse(ARG("-t"), ARG("why"), NULL, NULL), -EINVAL, "-t why");
+	is_str(error, "-t and why cannot be given together", "is said so");
+	is_int(parse(ARG("why"), ARG("-T"), NULL, NULL), -EINVAL, "why -T");
+	is_str(error, "-T and why cannot be given together", "is said so");
+	is_int(parse(ARG("-t"), ARG("--json"), NULL, NULL), -EINVAL,
+	    "--json without a command");
+	is_str(error, "--json can only be given with a command", "is said so");
+	is_int(parse(ARG("why"), ARG("-s"), ARG("a"), NULL), -EINVAL,
+	    "why with -s");
+}
+
 int
 main(void)
 {
@@ -76,9 +103,10 @@ main(void)
 	is_str(error, "-e can only be given with -q", "is said so");
 	is_int(parse(ARG("--explode"), NULL, NULL, NULL), -EINVAL, "--explode");
 	is_str(error, "unknown option --explode", "is said so");
-	is_int(parse(ARG("-t"), ARG("status"), NULL, NULL), -EINVAL,
-	    "a word after the options");
-	is_str(error, "unknown word \"status\": only options can be given",
+	is_int(parse(ARG("-t"), ARG("start"), NULL, NULL), -EINVAL,
+	    "a word that is not a command");
+	is_str(error, "unknown word \"start\": the only command is why",
 	    "is said to be unknown");
+	test_commands();
 	return (done_testing());
 }
