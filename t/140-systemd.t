@@ -1,0 +1,165 @@
+#!/usr/bin/perl
+# The service under a real systemd: starts, serves, reloads well and badly,
+# comes back when it was killed or stands still, and stops in time.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniport::Alone;
+use Sniport::Client;
+use Sniport::Daemon;
+use Sniport::Systemd;
+use Sniport::Test qw(build certificate poll sanitized slurp sniport temporary
+	under_valgrind);
+use Sniport::Tunnel qw(finish is_open name_of works);
+use Sniport::Upstream;
+
+my $why = Sniport::Systemd::impossible() ||
+    (under_valgrind() ? 'not under valgrind, which the unit forbids' : '');
+plan skip_all => "SKIPPED LOUDLY: no systemd of our own: $why" if $why;
+
+my $UNIT = 'sniport.service';
+my $CONF = '/etc/sniport/sniport.conf';
+my $upstream = Sniport::Upstream->new('echo');
+my $port = Sniport::Daemon::hold_port()->sockport;
+my $dir = temporary();
+certificate($dir, 'tls');
+
+# With what is to differ from all defaults.
+sub configuration {
+	my ($top) = @_;
+
+	return <<"END";
+workers = 2;
+listeners = ( { address = "127.0.0.1:$port"; } );
+tls = { certificates = ( { chain = "/etc/sniport/tls.pem";
+	key = "/etc/sniport/tls.key"; } ); };
+rules = ( { name = "test"; action = "allow"; destinations = [ "*:*" ];
+	networks = [ "127.0.0.0/8" ]; } );
+dns = { servers = [ "127.0.0.1:9" ]; hosts_file = "/etc/sniport/hosts"; };
+timeouts = { drain = "1s"; };
+log = { error = "stderr"; access = "stdout"; };
+$top
+END
+}
+
+# The unit is as it is installed, but for where the program is.
+my $unit = slurp(build() . '/etc/sniport.service') =~
+    s{(?<==)\S*(?=/sniport\b)}{/usr/local/sbin}gr;
+my $system = Sniport::Systemd->new(files => {
+	"/etc/systemd/system/$UNIT" => $unit,
+	# Half a minute is long for a test. A leak is looked for by ptrace(2),
+	# which the unit forbids.
+	"/etc/systemd/system/$UNIT.d/test.conf" => "[Service]\nWatchdogSec=3\n" .
+	    "Environment=ASAN_OPTIONS=detect_leaks=0\n" .
+	    (sanitized() ? "MemoryDenyWriteExecute=no\n" : ''),
+	$CONF => configuration(''),
+	'/etc/sniport/hosts' => "127.0.0.1 peer.test\n",
+	'/etc/sniport/tls.pem' => slurp("$dir/tls.pem"),
+	'/etc/sniport/tls.key' => slurp("$dir/tls.key"),
+	'/usr/local/sbin/sniport' => slurp(sniport()),
+});
+$system->own('/etc/sniport/tls.key', 'sniport');
+chmod 0600, $system->root . '/etc/sniport/tls.key';
+chmod 0755, $system->root . '/usr/local/sbin/sniport';
+
+sub client {
+	return Sniport::Client->new(port => $port, name => name_of($upstream));
+}
+
+sub ctl {
+	my ($verb) = @_;
+	my ($status, $text) = $system->run('systemctl', $verb, $UNIT);
+
+	return ($status, $text);
+}
+
+sub texts { return join "\n", map { $_->[1] } $system->journal($UNIT); }
+
+# Does a new connection come through?
+sub serves {
+	my $client = client();
+
+	return works($client) && finish($client);
+}
+
+subtest 'start' => sub {
+	my ($status, $text) = ctl('start');
+	is($status, 0, 'systemctl start') or diag($text, texts());
+	is($system->show($UNIT, 'ActiveState'), 'active', 'is active');
+	like($system->show($UNIT, 'StatusText'),
+		qr/^Serving: 2 workers, 1 listener, 1 rule, generation 1\b/,
+		'and its status is what sniport says');
+	ok(serves(), 'a tunnel');
+	ok(poll(sub { grep { $_->[0] == 6 && $_->[1] =~ /^\{.*"reason":"done"/ }
+		$system->journal($UNIT) }), 'its audit line is in the journal')
+	    or diag(texts());
+	is_deeply([ grep { $_->[1] =~ /^</ || $_->[1] =~ /: started, / &&
+		$_->[0] != 5 } $system->journal($UNIT) ], [],
+		'and the priority of each line is not in its text');
+};
+
+subtest 'reloads' => sub {
+	my $client = client();
+	my ($status, $text) = ctl('reload');
+	is($status, 0, 'systemctl reload') or diag($text, texts());
+	ok(poll(sub { $system->show($UNIT, 'StatusText') =~ /generation 2\b/ }),
+		'the status has the new generation');
+	$system->write_files($CONF => configuration('no_such_setting = 1;'));
+	($status, $text) = ctl('reload');
+	isnt($status, 0, 'a configuration that is wrong makes it fail');
+	ok(poll(sub { texts() =~ /no_such_setting/ }), 'the journal has why');
+	is($system->show($UNIT, 'ActiveState'), 'active', 'the service goes on');
+	ok(serves(), 'and serves');
+	$system->write_files($CONF => configuration(''));
+	($status, $text) = ctl('reload');
+	is($status, 0, 'a good one is taken again') or diag($text, texts());
+	ok(works($client) && finish($client),
+		'a tunnel goes on through all of it');
+};
+
+subtest 'kill -9' => sub {
+	my $master = $system->main_pid($UNIT);
+	my @workers = grep { Sniport::Test::status($_, 'Name') !~
+		/sniport-(?:log|scribe|admin)/ } split ' ',
+	    slurp("/proc/$master/task/$master/children");
+	kill 'KILL', $workers[-1];
+	ok(poll(sub { grep { $_->[0] == 3 && $_->[1] =~
+		/ died: signal 9/ } $system->journal($UNIT) }),
+		'a worker that was killed is an error in the journal')
+	    or diag(texts());
+	ok(serves(), 'and others serve');
+	is($system->main_pid($UNIT), $master, 'the master goes on');
+	kill 'KILL', $master;
+	ok(poll(sub { $system->show($UNIT, 'NRestarts') == 1 &&
+		$system->show($UNIT, 'ActiveState') eq 'active' }),
+		'a master that was killed is started again') or diag(texts());
+	ok(serves(), 'and serves');
+};
+
+subtest 'watchdog' => sub {
+	my $master = $system->main_pid($UNIT);
+	kill 'STOP', $master;
+	ok(poll(sub { $system->show($UNIT, 'NRestarts') == 2 &&
+		$system->show($UNIT, 'ActiveState') eq 'active' }),
+		'a master that stands still is replaced') or diag(texts());
+	ok(serves(), 'and it serves');
+};
+
+subtest 'stop' => sub {
+	my $client = client();
+	ok(works($client), 'a tunnel');
+	my ($status, $text) = ctl('stop');
+	is($status, 0, 'systemctl stop') or diag($text);
+	is($system->show($UNIT, 'Result'), 'success', 'was clean');
+	ok(!is_open($client), 'the tunnel was ended at the deadline');
+	ok(poll(sub { texts() =~ /"reason":"drain_deadline"/ }), 'and says so')
+	    or diag(texts());
+	like(texts(), qr/stop: done/, 'to the end');
+};
+
+done_testing;
