@@ -217,6 +217,26 @@ for my $version ('1.2', '1.3') {
 	client_lost("TLS $version: bytes are on their way to the client", $client,
 		$upstream, bytes_from_client => 14, bytes_from_upstream => 6);
 
+	# All that is left to be acknowledged is our own end.
+	$upstream = upstream(code => sub {
+		my ($socket, $self) = @_;
+		$self->put($socket, 'first');
+		$self->read_all($socket);
+		syswrite $self->{report}, "{}\n";
+		readable($self->{go}, deadline());
+		return;
+	});
+	$client = tunnel($upstream, version => $version);
+	$client->put('a whole upload');
+	$client->get(5);
+	$client->end;
+	$upstream->report;
+	wait_sent($client->socket);
+	vanish(c => $client->{n});
+	$upstream->go;
+	client_lost("TLS $version: the end is on its way to the client", $client,
+		undef, bytes_from_client => 14, bytes_from_upstream => 5);
+
 	$upstream = flooding();
 	$client = tunnel($upstream, version => $version,
 		receive_buffer => 4096);

@@ -223,8 +223,8 @@ half_socket_error(struct half *h)
 bool
 half_answered(const struct half *h)
 {
-	/* The FIN counts for a byte. */
-	return (h->finished && h->goodbye > 0 &&
+	/* Who has vanished has answered nothing. The FIN counts for a byte. */
+	return (h->finished && h->goodbye > 0 && h->error != -ETIMEDOUT &&
 		half_unacknowledged(h) <= h->goodbye + 1);
 }
 
