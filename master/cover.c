@@ -58,7 +58,7 @@ cover_update(struct master *m, int64_t now)
 	size_t i, serving = 0;
 	int error;
 
-	if (crew == NULL || m->phase != MASTER_RUNNING)
+	if (crew == NULL || !master_serves(m))
 		return;
 	for (i = 0; i < crew->nworkers; i++) {
 		if (serves(&crew->seats[i])) {
@@ -85,7 +85,7 @@ cover_heal(struct master *m, int64_t now)
 	struct seat *seat;
 	size_t i;
 
-	if (crew == NULL || m->phase != MASTER_RUNNING)
+	if (crew == NULL || !master_serves(m))
 		return;
 	listener_heal(&m->listeners, crew->terms->lost, m->log, &renewed);
 	for (i = 0; i < WORKERS_MAX && m->next != NULL; i++) {

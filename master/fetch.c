@@ -276,7 +276,7 @@ fetch_tick(struct master *m, int64_t now)
 			regain_tick(m, c, now);
 		}
 	}
-	if (m->current == NULL || m->phase != MASTER_RUNNING)
+	if (m->current == NULL || !master_serves(m))
 		fetch_fini(m);
 	else if (m->fetch.blocked || m->fetch.again_at <= now)
 		accept_all(m, now);

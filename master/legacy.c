@@ -310,7 +310,7 @@ note_progress(const struct master *m, struct legacy *l, int64_t now)
 {
 	uint64_t written = l->begun ? scribe_written(&l->scribe) : 0;
 
-	if (m->phase == MASTER_RUNNING || !l->begun || written != l->written) {
+	if (master_serves(m) || !l->begun || written != l->written) {
 		l->since = now;
 		l->written = written;
 	}
@@ -323,7 +323,7 @@ is_late(const struct master *m, struct legacy *l, int64_t now)
 	int64_t end = l->died > m->stop_until ? l->died : m->stop_until;
 
 	note_progress(m, l, now);
-	if (m->phase == MASTER_RUNNING)
+	if (master_serves(m))
 		return (false);
 	if (now >= l->since + STILL_PATIENCE)
 		return (true);
@@ -358,7 +358,7 @@ tick(struct master *m, struct legacy *l, int64_t now)
 		due = scribe_tick(&l->scribe, now);
 	else if (is_next(m, l))
 		due = now + CLOCK_SEC;
-	if (m->phase != MASTER_RUNNING && due > now + CLOCK_SEC)
+	if (!master_serves(m) && due > now + CLOCK_SEC)
 		due = now + CLOCK_SEC;
 	return (due);
 }

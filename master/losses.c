@@ -33,7 +33,7 @@ plural(uint64_t n)
 static void
 note_waiting(struct master *m, struct logs_entry *log)
 {
-	if (m->phase != MASTER_RUNNING)
+	if (!master_serves(m))
 		logs_stood(log, clock_now() - LOGS_PATIENCE);
 }
 

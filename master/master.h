@@ -26,6 +26,7 @@ struct shm;
 
 enum master_phase {
 	MASTER_RUNNING,
+	MASTER_GRACE,	 /* told to stop, serves on as ever for a while */
 	MASTER_DRAINING, /* told to stop, tunnels may end by themselves */
 	MASTER_ENDING	 /* told to stop at once, or never came to start */
 };
@@ -59,11 +60,18 @@ struct master {
 	struct memory_watch memory;
 	int64_t watchdog_at; /* next WATCHDOG=1 */
 	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
-	int64_t stop_until;  /* what the stop may take */
+	int64_t stop_until;  /* what the grace, or the stop, may take */
 	int64_t
 	    logs_until; /* all workers are gone: what logs may take; NEVER */
 	bool done;	/* the error log says so: nothing more goes there */
 };
+
+/* Are connections accepted, and workers replaced? */
+static inline bool
+master_serves(const struct master *m)
+{
+	return (m->phase == MASTER_RUNNING || m->phase == MASTER_GRACE);
+}
 
 /* Waits and does what is to be done, until a stop is over. 0 or -errno: it
  * cannot wait. */

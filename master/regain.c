@@ -102,7 +102,7 @@ pass_on_one(struct master *m, const struct crew *crew, struct hand_connection c)
 {
 	struct hand *place = NULL;
 
-	if (c.fd != -1 && m->phase == MASTER_RUNNING && m->current != NULL &&
+	if (c.fd != -1 && master_serves(m) && m->current != NULL &&
 	    (crew == m->current || find_listener(m, crew->terms, &c.listener)))
 		place = find_place(m->current);
 	if (place != NULL)
@@ -180,7 +180,7 @@ is_stuck(const struct master *m, const struct child *c, int64_t now)
 	const struct crew *crew = m->current;
 	size_t i;
 
-	if (m->phase != MASTER_RUNNING || c->crew != crew ||
+	if (!master_serves(m) || c->crew != crew ||
 	    !hand_is_stuck(&c->hand, now, crew->terms->watchdog))
 		return (false);
 	for (i = 0; i < crew->nworkers; i++)

@@ -44,6 +44,12 @@ tell(const struct master *m, const char *before)
 {
 	char text[STATUS_SUMMARY_SIZE], workers[64];
 
+	if (m->phase == MASTER_GRACE) {
+		status_summary(m, text);
+		notify_send(&m->notify,
+		    "%sSTATUS=Stopping, still serving: %s\n", before, text);
+		return;
+	}
 	if (m->failure[0] == '\0') {
 		status_summary(m, text);
 		notify_send(&m->notify, "%sSTATUS=Serving: %s\n", before, text);
@@ -72,6 +78,12 @@ status_ready(struct master *m)
 	snprintf(
 	    before, sizeof(before), "READY=1\nMAINPID=%d\n", (int)getpid());
 	tell(m, before);
+}
+
+void
+status_stopping(struct master *m)
+{
+	tell(m, "STOPPING=1\n");
 }
 
 void

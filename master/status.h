@@ -15,6 +15,9 @@ void status_summary(const struct master *, char text[STATUS_SUMMARY_SIZE]);
 /* A generation has begun to serve: all its workers do. */
 void status_ready(struct master *);
 
+/* It was told to stop, and serves until its grace is over. */
+void status_stopping(struct master *);
+
 /* A reload has failed. */
 void status_failed(struct master *, const char *cause);
 

@@ -1,6 +1,8 @@
 /* Stops the master: gently or at once, and with all lines written. */
 #include "master/stop.h"
 
+#include <stdio.h>
+
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "master/keep.h"
@@ -9,9 +11,10 @@
 #include "master/master.h"
 #include "master/order.h"
 #include "master/publish.h"
+#include "master/status.h"
 #include "master/totals.h"
 
-/* While draining, the service manager is asked for more time so often. */
+/* Until it is over, the service manager is asked for more time so often. */
 #define EXTEND_EVERY (5 * CLOCK_SEC)
 #define EXTEND_BY    (15 * CLOCK_SEC)
 
@@ -55,22 +58,29 @@ stop_at_once(struct master *m)
 	notify_send(&m->notify, "STOPPING=1\nSTATUS=Stopping at once\n");
 }
 
+/* A time as it was configured. */
+static const char *
+put_time(int64_t time, char text[32])
+{
+	bool whole = time % CLOCK_SEC == 0;
+
+	snprintf(text, 32, "%lld%s",
+	    (long long)(time / (whole ? CLOCK_SEC : CLOCK_MSEC)),
+	    whole ? "s" : "ms");
+	return (text);
+}
+
 /* Workers accept what is queued before they drain, so our copies of the
  * sockets are closed after they were told. */
-void
-stop_gently(struct master *m)
+static void
+drain_all(struct master *m)
 {
-	int64_t drain, deadline;
+	int64_t drain = m->current->terms->drain;
+	int64_t deadline = clock_now() + drain;
 	struct crew *crew;
 	uint64_t tunnels;
-	bool whole;
+	char text[32];
 
-	if (m->current == NULL) {
-		stop_at_once(m);
-		return;
-	}
-	drain = m->current->terms->drain;
-	deadline = clock_now() + drain;
 	m->phase = MASTER_DRAINING;
 	publish(m);
 	m->stop_until = deadline;
@@ -86,13 +96,45 @@ stop_gently(struct master *m)
 	}
 	keep_fill(m, m->current, clock_now());
 	listener_fini(&m->listeners);
-	whole = drain % CLOCK_SEC == 0;
 	log_write(m->log, LOG_LEVEL_NOTICE,
-	    "stop: draining %llu tunnel%s for at most %lld%s",
+	    "stop: draining %llu tunnel%s for at most %s",
 	    (unsigned long long)tunnels, tunnels == 1 ? "" : "s",
-	    (long long)(drain / (whole ? CLOCK_SEC : CLOCK_MSEC)),
-	    whole ? "s" : "ms");
+	    put_time(drain, text));
 	notify_send(&m->notify, "STOPPING=1\nSTATUS=Draining\n");
+}
+
+/* Clients come until they have heard that they are not to: all goes on, but
+ * that nothing new is begun. */
+static void
+begin_grace(struct master *m, int64_t grace)
+{
+	char text[32];
+
+	m->phase = MASTER_GRACE;
+	publish(m);
+	m->stop_until = clock_now() + grace;
+	m->extend_at = 0;
+	/* What was started for it is undone like any reload that fails. */
+	if (m->next != NULL)
+		findings_add(&m->findings, LOG_LEVEL_ERROR,
+		    "reload: given up: sniport is stopping");
+	else
+		forget_reload(m);
+	log_write(m->log, LOG_LEVEL_NOTICE,
+	    "stop: accepting for another %s, then draining",
+	    put_time(grace, text));
+	status_stopping(m);
+}
+
+void
+stop_gently(struct master *m)
+{
+	if (m->current == NULL)
+		stop_at_once(m);
+	else if (m->current->terms->grace > 0)
+		begin_grace(m, m->current->terms->grace);
+	else
+		drain_all(m);
 }
 
 /* Is there a stop, and nobody left who has lines to write? */
@@ -101,7 +143,7 @@ workers_gone(const struct master *m)
 {
 	const struct crew *crew;
 
-	if (m->phase == MASTER_RUNNING)
+	if (master_serves(m))
 		return (false);
 	TAILQ_FOREACH (crew, &m->crews, entry) {
 		if (!TAILQ_EMPTY(&crew->children))
@@ -153,7 +195,7 @@ finish_logs(struct master *m)
 static int64_t
 tick_extend(struct master *m, int64_t now)
 {
-	if (m->phase != MASTER_DRAINING)
+	if (m->phase != MASTER_DRAINING && m->phase != MASTER_GRACE)
 		return (CLOCK_NEVER);
 	if (m->extend_at <= now) {
 		notify_send(&m->notify, "EXTEND_TIMEOUT_USEC=%lld\n",
@@ -166,8 +208,13 @@ tick_extend(struct master *m, int64_t now)
 int64_t
 stop_tick(struct master *m, int64_t now)
 {
-	int64_t next = tick_extend(m, now), logs = m->logs_until;
+	int64_t next, logs = m->logs_until;
 
+	if (m->phase == MASTER_GRACE && m->stop_until <= now)
+		drain_all(m);
+	next = tick_extend(m, now);
+	if (m->phase == MASTER_GRACE && m->stop_until < next)
+		next = m->stop_until;
 	if (logs <= now)
 		logs = now + LOGS_RETRY;
 	return (logs < next ? logs : next);

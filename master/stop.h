@@ -10,16 +10,16 @@
 
 struct master;
 
-/* Nothing is accepted any more, and tunnels may end by themselves for as long
- * as the configuration says. Before the start has succeeded it is
- * stop_at_once(). */
+/* When the grace of the configuration is over, nothing is accepted any more,
+ * and tunnels may end by themselves for as long as it says. Before the start
+ * has succeeded it is stop_at_once(). */
 void stop_gently(struct master *);
 
 /* Whatever is being started or serves goes; a second call is harmless. */
 void stop_at_once(struct master *);
 
-/* Asks the service manager for more time while tunnels drain. Returns when the
- * stop has to be looked at again. */
+/* Asks the service manager for more time until all have drained, which begins
+ * when the grace is over. Returns when the stop has to be looked at again. */
 int64_t stop_tick(struct master *, int64_t now);
 
 /* Has it come to its end, with all lines written or given up? To be asked again

@@ -112,8 +112,7 @@ vacate(struct master *m, struct child *c, int64_t now)
 	struct seat *seat = &c->crew->seats[c->worker];
 	int64_t delay;
 
-	if (c->crew != m->current || m->phase != MASTER_RUNNING ||
-	    seat->child != c)
+	if (c->crew != m->current || !master_serves(m) || seat->child != c)
 		return;
 	if (c->crew->generation == NULL) {
 		log_write(m->log, LOG_LEVEL_WARNING,
@@ -241,7 +240,7 @@ supervise_tick(struct master *m, int64_t now)
 	struct crew *crew;
 	struct child *c;
 
-	if (m->current != NULL && m->phase == MASTER_RUNNING) {
+	if (m->current != NULL && master_serves(m)) {
 		for (size_t i = 0; i < m->current->nworkers; i++) {
 			due = fill(m, (unsigned)i, now);
 			next = due < next ? due : next;

@@ -49,6 +49,7 @@ terms_new(const struct conf *conf)
 		return (NULL);
 	*t = (struct terms){
 		.size = size,
+		.grace = conf->timeouts.grace,
 		.drain = conf->timeouts.drain,
 		.retire = conf->timeouts.retire,
 		.lost = conf->timeouts.lost,

@@ -21,7 +21,7 @@ struct conf;
 struct terms {
 	size_t size; /* of all of it, in bytes */
 	/* As in struct conf_timeouts and struct conf_limits. */
-	int64_t drain, retire, lost, watchdog;
+	int64_t grace, drain, retire, lost, watchdog;
 	int64_t generations, tunnels, memory;
 	enum audit_syntax format;
 	bool silent_connections; /* have audit lines */

@@ -78,8 +78,9 @@ struct conf_dns {
 
 struct conf_timeouts {
 	int64_t client_hello, handshake, turn, connect;
-	int64_t idle, half_close, shutdown;    /* idle 0: no limit */
-	int64_t drain, retire, lost, watchdog; /* retire 0: never */
+	int64_t idle, half_close, shutdown; /* idle 0: no limit */
+	int64_t grace, drain;
+	int64_t retire, lost, watchdog; /* retire 0: never */
 };
 
 struct conf_limits {

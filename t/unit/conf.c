@@ -123,6 +123,7 @@ test_defaults(void)
 	is_int(c->timeouts.turn, 3 * CLOCK_SEC, "timeouts.turn");
 	is_int(c->timeouts.half_close, 60 * CLOCK_SEC, "half_close");
 	is_int(c->timeouts.shutdown, 5 * CLOCK_SEC, "shutdown");
+	is_int(c->timeouts.grace, 0, "grace");
 	is_int(c->timeouts.drain, 30 * CLOCK_SEC, "drain");
 	is_int(c->timeouts.retire, 0, "retire");
 	is_int(c->timeouts.watchdog, 10 * CLOCK_SEC, "watchdog");
@@ -173,7 +174,8 @@ static const char full[] =
     "  negative_ttl = \"0s\"; stale = \"10m\"; hosts_file = \"\"; };\n"
     "timeouts = { client_hello = \"1ms\"; handshake = \"2s\"; turn = \"5s\";\n"
     "  connect = \"3m\"; idle = \"0\"; half_close = \"4h\";\n"
-    "  shutdown = \"1500ms\"; drain = \"5d\"; retire = \"1d\";\n"
+    "  shutdown = \"1500ms\"; grace = \"9s\"; drain = \"5d\"; retire = "
+    "\"1d\";\n"
     "  watchdog = \"100ms\"; };\n"
     "limits = { tunnels = 1; client_hello = \"2000\"; buffer = \"16MiB\";\n"
     "  tunnels_per_client = 7; handshakes_per_client = 8;\n"
@@ -289,6 +291,7 @@ test_full(void)
 	is_int(c->timeouts.client_hello, CLOCK_MSEC, "client_hello");
 	is_int(c->timeouts.half_close, 4 * 3600 * CLOCK_SEC, "half_close");
 	is_int(c->timeouts.shutdown, 1500 * CLOCK_MSEC, "shutdown");
+	is_int(c->timeouts.grace, 9 * CLOCK_SEC, "grace");
 	is_int(c->limits.client_hello, 2000, "a size in bytes");
 	is_int(c->limits.buffer, 16 * 1024 * 1024, "a size in MiB");
 	is_int(c->limits.generations, 16, "a hexadecimal number");
