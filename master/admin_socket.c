@@ -17,6 +17,7 @@
 #include "common/net/addr.h"
 #include "master/findings.h"
 #include "master/privilege.h"
+#include "master/service.h"
 
 #define BACKLOG 128
 
@@ -248,6 +249,47 @@ tell(const struct conf *conf, size_t door, const char *place, int error,
 	    setting, "%s cannot be listened on: %s%s", place, strerror(-error),
 	    advice(error, place[0] == '/'));
 	return (chosen ? error : 0);
+}
+
+static int
+try_place(const char *place, const struct service *service)
+{
+	char path[ADMIN_PLACE_SIZE];
+	int fd;
+
+	if (place[0] != '/') {
+		fd = bind_tcp(place);
+		/* It may be the running service that has it. */
+		if (fd < 0)
+			return (fd == -EADDRINUSE ? 0 : fd);
+		fd_close(&fd);
+		return (0);
+	}
+	snprintf(path, sizeof(path), "%s", place);
+	if (access(dirname(path), W_OK | X_OK) == 0)
+		return (0);
+	/* A unit may make its folder. */
+	return (errno == ENOENT && service->user[0] != '\0' ? 0 : -errno);
+}
+
+void
+admin_sockets_try(
+    const struct conf *conf, const struct service *service, struct findings *f)
+{
+	const char *place;
+	size_t i;
+	int error;
+
+	for (i = 0; i < ADMIN_DOORS; i++) {
+		place = wanted(conf, i);
+		if (place == NULL ||
+		    (i == ADMIN_OPERATOR &&
+			!conf_is_chosen(conf, &conf->admin.control)))
+			continue;
+		error = try_place(place, service);
+		if (error != 0)
+			(void)tell(conf, i, place, error, f);
+	}
 }
 
 static int

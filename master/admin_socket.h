@@ -11,6 +11,7 @@
 struct conf;
 struct findings;
 struct run_as;
+struct service;
 
 #define ADMIN_PLACE_SIZE 108
 
@@ -46,6 +47,12 @@ void admin_sockets_fini(struct admin_sockets *);
  */
 int admin_sockets_prepare(struct admin_sockets *, const struct conf *,
     const struct run_as *, struct findings *);
+
+/* Could they be had, as far as can be told without taking them from a sniport
+ * that runs? What is wrong goes to findings. */
+void admin_sockets_try(
+    const struct conf *, const struct service *, struct findings *);
+
 void admin_sockets_commit(struct admin_sockets *);
 void admin_sockets_rollback(struct admin_sockets *);
 

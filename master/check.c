@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/conf/conf.h"
+#include "master/admin_socket.h"
 #include "master/findings.h"
 #include "master/generation.h"
 #include "master/service.h"
@@ -112,6 +113,7 @@ check_run(const char *file)
 		g->service = &service;
 		(void)generation_complete(g, NULL, &f);
 		check_listeners(g->conf, &f);
+		admin_sockets_try(g->conf, &service, &f);
 	}
 	findings_print(&f, stderr);
 	valid = f.nerrors == 0;

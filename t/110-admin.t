@@ -217,4 +217,21 @@ subtest 'the control socket' => sub {
 	ok(!-e $path, 'and takes it away');
 };
 
+subtest 'what -t says' => sub {
+	my $daemon = Sniport::Daemon->new(@hosts,
+		admin => 'address = "127.0.0.1:%PORT_http%";');
+	is(($daemon->once('-t'))[0], 0, 'those that are in use may be had');
+	$daemon->configure(admin => 'address = "192.0.2.1:9901"; public = true;
+		control = "%DIR%/missing/control.sock";');
+	my ($status, $text) = $daemon->once('-t');
+	isnt($status, 0, 'those that cannot be');
+	like($text, qr/admin\.address: 192\.0\.2\.1:9901 cannot be listened on: Cannot assign/,
+		'an address of another host');
+	like($text, qr/admin\.control: \S+ cannot be listened on: No such file/,
+		'a folder that is missing');
+	like($daemon->reload, qr/^Reload failed.*admin\./, 'and so does a reload');
+	is((ask($daemon->port('http'), '/readyz'))[0], 200, 'all goes on');
+	$daemon->stop_ok;
+};
+
 done_testing;
