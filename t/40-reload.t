@@ -255,7 +255,8 @@ subtest 'limits and timeouts' => sub {
 		'and newer, old tunnels being counted');
 	ok(!tunnel_open($daemon, $upstream)->established, 'no more');
 	finish($_) && line_of($daemon, $_) for @clients;
-	$daemon->reload(timeouts => 'client_hello = "50ms";');
+	$daemon->reload(timeouts => under_valgrind() ?
+		'client_hello = "2s";' : 'client_hello = "50ms";');
 	my $silent = Sniport::Client->open(port => $daemon->port);
 	is(line_of($daemon, $silent)->{reason}, 'client_hello_timeout',
 		'time-outs are new');

@@ -109,7 +109,7 @@ subtest 'no negative_ttl stands between a server that is back and a name' => sub
 };
 
 subtest 'what is known is not asked for again' => sub {
-	$dns->zone({ (map { ("n$_.test" => $good) } 1 .. 50),
+	$dns->zone({ (map { ("n$_.test" => { %$good, ttl => 3600 }) } 1 .. 50),
 		'gone.test' => 'NXDOMAIN', 'nodata.test' => 'NODATA' });
 	my @long = (max_ttl => '"1h"', negative_ttl => '"1h"');
 	$daemon = Sniport::Daemon->new(dns(@long), top => 'workers = 1;');

@@ -49,7 +49,7 @@ subtest 'a worker of it dies' => sub {
 
 subtest 'it stands still' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts, top => 'workers = 1;',
-		timeouts => 'watchdog = "1s";');
+		timeouts => slow() ? 'watchdog = "5s";' : 'watchdog = "1s";');
 	my $client = tunnel_open($daemon, $upstream);
 	ok(works($client), 'a tunnel is open');
 	my ($old) = $daemon->workers;
