@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/conf/conf.h"
 #include "common/tls/library.h"
+#include "master/ask.h"
 #include "master/check.h"
 #include "master/findings.h"
 #include "master/generation.h"
@@ -80,6 +81,18 @@ fill_standard_streams(void)
 }
 
 static int
+status(const struct options *o)
+{
+	char path[ASK_PATH_SIZE];
+
+	if (ask_find(path, o->file, o->control, stderr) != 0 ||
+	    ask_run(path, o->json ? "/status" : "/status?format=text", stdout,
+		stderr) != 0)
+		return (EXIT_USAGE);
+	return (EXIT_SUCCESS);
+}
+
+static int
 run(const struct options *o)
 {
 	switch (o->mode) {
@@ -97,6 +110,8 @@ run(const struct options *o)
 		return (EXIT_SUCCESS);
 	case OPTIONS_QUERY:
 		return (query(o));
+	case OPTIONS_STATUS:
+		return (status(o));
 	case OPTIONS_WHY:
 		return (why_run(o->argument, o->json, stdout, stderr) == 0
 			    ? EXIT_SUCCESS

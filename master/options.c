@@ -9,7 +9,8 @@
 #include "common/conf/conf.h"
 
 /* Of options that have no letter. */
-#define OPTION_JSON 256
+#define OPTION_JSON    256
+#define OPTION_CONTROL 257
 
 /* Words that are commands, and how many words may follow. */
 static const struct command {
@@ -17,6 +18,7 @@ static const struct command {
 	enum options_mode mode;
 	int words;
 } commands[] = {
+	{ "status", OPTIONS_STATUS, 0 },
 	{ "why", OPTIONS_WHY, 1 },
 };
 
@@ -73,11 +75,19 @@ check_query(const struct options *o, char *error, size_t size)
 }
 
 static int
-check_json(const struct options *o, char *error, size_t size)
+check_command(const struct options *o, char *error, size_t size)
 {
-	if (!o->json || o->mode == OPTIONS_WHY)
+	const char *wrong = NULL, *with = "a command";
+
+	if (o->json && o->mode != OPTIONS_WHY && o->mode != OPTIONS_STATUS)
+		wrong = "--json";
+	if (o->control != NULL && o->mode != OPTIONS_STATUS) {
+		wrong = "--control";
+		with = "a command for a running service";
+	}
+	if (wrong == NULL)
 		return (0);
-	snprintf(error, size, "--json can only be given with a command");
+	snprintf(error, size, "%s can only be given with %s", wrong, with);
 	return (-EINVAL);
 }
 
@@ -109,7 +119,8 @@ take_word(struct options *o, const struct command **command, const char *word,
 	*command = find_command(word);
 	if (*command == NULL) {
 		snprintf(error, size,
-		    "unknown word \"%s\": the only command is why", word);
+		    "unknown word \"%s\": the commands are status and why",
+		    word);
 		return (-EINVAL);
 	}
 	o->mode = (*command)->mode;
@@ -142,8 +153,14 @@ take_option(struct options *o, int *mode, int opt, char *error, size_t size)
 	case OPTION_JSON:
 		o->json = true;
 		return (0);
+	case OPTION_CONTROL:
+		o->control = optarg;
+		return (0);
 	case ':':
-		snprintf(error, size, "-%c needs a value", optopt);
+		if (optopt == OPTION_CONTROL)
+			snprintf(error, size, "--control needs a value");
+		else
+			snprintf(error, size, "-%c needs a value", optopt);
 		return (-EINVAL);
 	default:
 		return (set_mode(o, mode, opt, error, size));
@@ -158,6 +175,7 @@ options_parse(
 	static const struct option names[] = { { "explain", no_argument, NULL,
 						   'e' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "control", required_argument, NULL, OPTION_CONTROL },
 		{ "json", no_argument, NULL, OPTION_JSON },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
 	const struct command *command = NULL;
@@ -185,7 +203,7 @@ options_parse(
 	}
 	if (result == 0)
 		result = check_query(o, error, size);
-	return (result != 0 ? result : check_json(o, error, size));
+	return (result != 0 ? result : check_command(o, error, size));
 }
 
 void
@@ -194,6 +212,7 @@ options_usage(FILE *out)
 	fputs(
 	    "usage: sniport [-c FILE] [-t | -T | -V | -h]\n"
 	    "       sniport [-c FILE] -q HOST:PORT [-s CLIENT]... [-e]\n"
+	    "       sniport [-c FILE] [--control PATH] status [--json]\n"
 	    "       sniport why [REASON] [--json]\n"
 	    "  -c FILE       configuration (" CONF_DEFAULT_FILE ")\n"
 	    "  -t            check the configuration and exit\n"
@@ -205,6 +224,11 @@ options_usage(FILE *out)
 	    "  -s CLIENT     for -q: the client's address, or a name in its\n"
 	    "                certificate: a SPIFFE id or a DNS name\n"
 	    "  -e, --explain for -q: say of each rule why it does not match\n"
+	    "  status        say how the running service is\n"
+	    "  --control PATH\n"
+	    "                for status: the socket of the service, instead "
+	    "of\n"
+	    "                the one that the configuration names\n"
 	    "  why [REASON]  say what a reason of the audit log means, and "
 	    "what\n"
 	    "                to do about it; without REASON, list them all\n"

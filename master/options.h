@@ -15,6 +15,7 @@ enum options_mode {
 	OPTIONS_VERSION, /* -V */
 	OPTIONS_HELP,	 /* -h */
 	OPTIONS_QUERY,	 /* -q */
+	OPTIONS_STATUS,	 /* status */
 	OPTIONS_WHY	 /* why [REASON] */
 };
 
@@ -26,8 +27,9 @@ struct options {
 	/* -s: what is known of one client. */
 	const char *clients[OPTIONS_CLIENTS_MAX];
 	size_t nclients;
-	bool explain; /* -e */
-	bool json;    /* --json */
+	bool explain;	     /* -e */
+	bool json;	     /* --json */
+	const char *control; /* --control; NULL: what the file says */
 	/* Behind a command word; NULL: nothing. */
 	const char *argument;
 };

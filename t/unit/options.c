@@ -49,6 +49,20 @@ test_commands(void)
 	is_str(error, "--json can only be given with a command", "is said so");
 	is_int(parse(ARG("why"), ARG("-s"), ARG("a"), NULL), -EINVAL,
 	    "why with -s");
+	is_int(parse(ARG("status"), ARG("--control"), ARG("/x"), NULL), 0,
+	    "status with a socket");
+	is_int(parsed.mode, OPTIONS_STATUS, "is a command");
+	is_str(parsed.control, "/x", "for that socket");
+	is_int(parse(ARG("status"), ARG("now"), NULL, NULL), -EINVAL,
+	    "status takes no word");
+	is_int(parse(ARG("status"), ARG("--control"), NULL, NULL), -EINVAL,
+	    "--control alone");
+	is_str(error, "--control needs a value", "is said so");
+	is_int(parse(ARG("why"), ARG("--control"), ARG("/x"), NULL), -EINVAL,
+	    "why with a socket");
+	is_str(error,
+	    "--control can only be given with a command for a running service",
+	    "is said so");
 }
 
 int
@@ -105,7 +119,7 @@ main(void)
 	is_str(error, "unknown option --explode", "is said so");
 	is_int(parse(ARG("-t"), ARG("start"), NULL, NULL), -EINVAL,
 	    "a word that is not a command");
-	is_str(error, "unknown word \"start\": the only command is why",
+	is_str(error, "unknown word \"start\": the commands are status and why",
 	    "is said to be unknown");
 	test_commands();
 	return (done_testing());

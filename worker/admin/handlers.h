@@ -7,5 +7,6 @@ struct exchange;
 void health_answer(struct exchange *);	/* health.c */
 void ready_answer(struct exchange *);	/* health.c */
 void metrics_answer(struct exchange *); /* metrics.c */
+void status_answer(struct exchange *);	/* status.c */
 
 #endif

@@ -18,6 +18,7 @@ static const struct route routes[] = {
 	{ "GET", "/healthz", false, health_answer },
 	{ "GET", "/readyz", false, ready_answer },
 	{ "GET", "/metrics", false, metrics_answer },
+	{ "GET", "/status", false, status_answer },
 };
 
 static bool

@@ -1,0 +1,156 @@
+/* GET /status: how the service is, in JSON, or as text for people. */
+#include <inttypes.h>
+
+#include "common/base/clock.h"
+#include "common/base/json.h"
+#include "common/conf/conf.h"
+#include "common/shm/most.h"
+#include "common/shm/service.h"
+#include "common/shm/stats.h"
+#include "worker/admin/exchange.h"
+#include "worker/admin/handlers.h"
+#include "worker/admin/state.h"
+
+#ifndef SNIPORT_VERSION
+#define SNIPORT_VERSION "unknown"
+#endif
+
+#define OBJECT_SIZE 2048
+#define QUERY_SIZE  HTTP_HEAD_MAX
+
+struct status {
+	uint64_t value[SERVICE_VALUES];
+	uint64_t tunnels, tunnels_old, old_generations;
+};
+
+/* Does a worker before it have its generation? */
+static bool
+is_counted(const struct admin *a, const struct worker_seen *w)
+{
+	const struct worker_seen *other;
+
+	TAILQ_FOREACH (other, &a->workers.list, entry)
+		if (other->boot.generation == w->boot.generation)
+			return (other != w);
+	return (false);
+}
+
+static void
+look(struct status *s, const struct admin *a)
+{
+	const struct boot_admin *boot = a->boot;
+	const struct shm_most most =
+	    shm_share((uint64_t)boot->conf->limits.tunnels);
+	const struct worker_seen *w;
+	uint64_t n;
+	int i;
+
+	*s = (struct status){ .tunnels = 0 };
+	for (i = 0; i < SERVICE_VALUES; i++)
+		s->value[i] = service_get(boot->shm, (enum service_value)i);
+	TAILQ_FOREACH (w, &a->workers.list, entry) {
+		n = shm_is_live(boot->shm, w->boot.slot)
+			? stats_tunnels_of(boot->shm, w->boot.slot, &most)
+			: 0;
+		if (w->boot.generation == s->value[SERVICE_GENERATION]) {
+			s->tunnels += n;
+			continue;
+		}
+		s->tunnels_old += n;
+		s->old_generations += !is_counted(a, w);
+	}
+}
+
+static const char *
+phase_name(uint64_t phase)
+{
+	switch (phase) {
+	case SERVICE_RUNNING:
+		return ("running");
+	case SERVICE_STOPPING:
+		return ("stopping");
+	default:
+		return ("starting");
+	}
+}
+
+static void
+put_json(struct text *out, const struct status *s)
+{
+	const uint64_t *value = s->value;
+	char object[OBJECT_SIZE], stamp[CLOCK_TEXT_SIZE];
+	struct json j;
+
+	json_init(&j, object, sizeof(object));
+	json_string(&j, "version", SNIPORT_VERSION);
+	json_string(&j, "phase", phase_name(value[SERVICE_PHASE]));
+	clock_format(stamp, (int64_t)value[SERVICE_STARTED]);
+	json_string(&j, "started", stamp);
+	json_uint(&j, "generation", value[SERVICE_GENERATION]);
+	clock_format(stamp, (int64_t)value[SERVICE_RELOADED]);
+	json_string(&j, "loaded", stamp);
+	json_bool(&j, "reload_failed", value[SERVICE_RELOAD_FAILED] != 0);
+	json_uint(&j, "reloads", value[SERVICE_RELOADS]);
+	json_uint(&j, "reloads_failed", value[SERVICE_RELOADS_FAILED]);
+	json_uint(&j, "workers", value[SERVICE_WORKERS]);
+	json_uint(&j, "workers_up", value[SERVICE_SERVING]);
+	json_uint(&j, "workers_died", value[SERVICE_WORKERS_DIED]);
+	json_uint(&j, "tunnels", s->tunnels + s->tunnels_old);
+	json_uint(&j, "tunnels_old", s->tunnels_old);
+	json_uint(&j, "old_generations", s->old_generations);
+	text_add(out, object, json_end(&j));
+	text_add(out, "\n", 1);
+}
+
+static void
+put_text(struct text *out, const struct status *s)
+{
+	const uint64_t *value = s->value;
+	char started[CLOCK_TEXT_SIZE], loaded[CLOCK_TEXT_SIZE];
+
+	clock_format(started, (int64_t)value[SERVICE_STARTED]);
+	clock_format(loaded, (int64_t)value[SERVICE_RELOADED]);
+	text_put(out, "sniport:    %s, %s, started at %s\n", SNIPORT_VERSION,
+	    phase_name(value[SERVICE_PHASE]), started);
+	text_put(out, "generation: %" PRIu64 ", loaded at %s\n",
+	    value[SERVICE_GENERATION], loaded);
+	text_put(out, "reloads:    %" PRIu64 " done, %" PRIu64 " failed%s\n",
+	    value[SERVICE_RELOADS], value[SERVICE_RELOADS_FAILED],
+	    value[SERVICE_RELOAD_FAILED] != 0
+		? "; the last one failed, and the error log says why"
+		: "");
+	text_put(out,
+	    "workers:    %" PRIu64 " of %" PRIu64 " up; %" PRIu64 " died\n",
+	    value[SERVICE_SERVING], value[SERVICE_WORKERS],
+	    value[SERVICE_WORKERS_DIED]);
+	text_put(out,
+	    "tunnels:    %" PRIu64 " open, %" PRIu64
+	    " of them in old generations, of which there %s %" PRIu64 "\n",
+	    s->tunnels + s->tunnels_old, s->tunnels_old,
+	    s->old_generations == 1 ? "is" : "are", s->old_generations);
+}
+
+void
+status_answer(struct exchange *e)
+{
+	struct http_params params;
+	char query[QUERY_SIZE];
+	struct piece format;
+	struct status s;
+
+	if (e->request->query.len > sizeof(query) ||
+	    http_query(&params, e->request->query, query) != 0) {
+		exchange_say(e, 400, "the query is malformed");
+		return;
+	}
+	format = http_param(&params, "format");
+	look(&s, e->admin);
+	if (format.s == NULL || piece_is(format, "json")) {
+		e->type = EXCHANGE_JSON;
+		put_json(e->out, &s);
+	} else if (piece_is(format, "text")) {
+		put_text(e->out, &s);
+	} else {
+		exchange_say(e, 400, "format is json or text");
+	}
+}
