@@ -80,7 +80,7 @@ write_head(struct conn *c)
 	else if (c->chunked)
 		text_put(&t, "Transfer-Encoding: chunked\r\n");
 	text_put(&t, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
-	if (c->chunked && c->text.len > 0)
+	if (c->chunked && c->text.len > 0 && !c->no_body)
 		text_put(&t, "%zx\r\n", c->text.len);
 	c->start = HEAD_ROOM - t.len;
 	memcpy(c->out + c->start, head, t.len);
