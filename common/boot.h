@@ -18,6 +18,7 @@ struct guard;
 struct hosts;
 struct log;
 struct policy;
+struct rules_held;
 struct sink;
 struct ssl_ctx_st;
 struct shm;
@@ -51,11 +52,12 @@ struct boot {
 	const struct boot_socket *sockets;
 	size_t nsockets;
 	int control_fd;
-	struct shm *shm;     /* as this worker sees it */
-	unsigned worker;     /* 0 .. workers - 1 */
-	unsigned generation; /* 1, 2, ... */
-	uint64_t numbers;    /* that its predecessors may have given tunnels */
-	struct log *log;     /* error log */
+	struct shm *shm;		/* as this worker sees it */
+	const struct rules_held *rules; /* rows that it counts in */
+	unsigned worker;		/* 0 .. workers - 1 */
+	unsigned generation;		/* 1, 2, ... */
+	uint64_t numbers; /* that its predecessors may have given tunnels */
+	struct log *log;  /* error log */
 	struct sink *audit;
 	/* What this worker leaves to others, and what others have left to it,
 	 * see store.h. The worker closes them. */

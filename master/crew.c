@@ -48,11 +48,13 @@ crew_new(
 }
 
 void
-crew_free(struct crew *crew)
+crew_free(struct crew *crew, struct shm *shm)
 {
 	if (crew == NULL)
 		return;
 	assert(TAILQ_EMPTY(&crew->children));
+	if (crew->rules.rows != NULL)
+		rules_drop(shm, &crew->rules, clock_now());
 	log_free(crew->log);
 	logs_release(crew->error_log);
 	logs_release(crew->audit_log);

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "common/control.h"
+#include "common/shm/rules.h"
 #include "master/backoff.h"
 #include "master/hand.h"
 #include "master/privilege.h"
@@ -112,6 +113,7 @@ struct crew {
 	struct run_as run_as;
 	struct logs_entry *error_log, *audit_log;
 	struct log *log;
+	struct rules_held rules; /* rows that its workers count in */
 	size_t nworkers;
 	struct seat *seats; /* nworkers of them */
 	TAILQ_HEAD(child_list, child) children;
@@ -129,7 +131,7 @@ int crew_new(
     struct crew **crew, unsigned number, size_t nworkers, struct terms *);
 
 /* No child may be left. */
-void crew_free(struct crew *);
+void crew_free(struct crew *, struct shm *);
 
 /* No worker of it will be started any more: gives up its generation, and so all
  * of its keys. Calling it again does nothing. */

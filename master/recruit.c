@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 
 #include "common/base/clock.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "master/generation.h"
 #include "master/master.h"
@@ -15,7 +16,8 @@
 #define READY_LIMIT (10 * CLOCK_SEC)
 
 int
-recruit_crew(struct generation *g, unsigned number, struct crew **out)
+recruit_crew(
+    struct master *m, struct generation *g, unsigned number, struct crew **out)
 {
 	struct terms *terms = terms_new(g->conf);
 	struct crew *crew = NULL;
@@ -26,6 +28,12 @@ recruit_crew(struct generation *g, unsigned number, struct crew **out)
 	error = crew_new(&crew, number, g->nworkers, terms);
 	if (error != 0) {
 		free(terms);
+		return (error);
+	}
+	error = rules_hold(
+	    m->shm, g->conf->rules, g->conf->nrules, clock_now(), &crew->rules);
+	if (error != 0) {
+		crew_free(crew, m->shm);
 		return (error);
 	}
 	crew->generation = g;

@@ -15,7 +15,8 @@ struct master;
  * generation and its logs. 0 with *crew owned by the caller; or -ENOMEM, and
  * the generation is still the caller's.
  */
-int recruit_crew(struct generation *, unsigned number, struct crew **crew);
+int recruit_crew(
+    struct master *, struct generation *, unsigned number, struct crew **crew);
 
 /*
  * Starts worker number `worker` of the crew, whose generation must be there; it

@@ -90,7 +90,7 @@ reload_begin(struct master *m)
 		generation_free(g);
 		return;
 	}
-	if (recruit_crew(g, m->last_number + 1, &crew) != 0) {
+	if (recruit_crew(m, g, m->last_number + 1, &crew) != 0) {
 		findings_add(&m->findings, LOG_LEVEL_ERROR, "workers: %s",
 		    strerror(ENOMEM));
 		generation_free(g);
@@ -110,7 +110,7 @@ drop_if_empty(struct master *m, struct crew *crew)
 	if (!TAILQ_EMPTY(&crew->children) || legacy_waits(m, crew))
 		return;
 	TAILQ_REMOVE(&m->crews, crew, entry);
-	crew_free(crew);
+	crew_free(crew, m->shm);
 }
 
 static void

@@ -168,6 +168,7 @@ make_boot(const struct child *c, int control_fd)
 	    .worker = c->worker,
 	    .generation = crew->number,
 	    .numbers = crew->seats[c->worker].numbers,
+	    .rules = &crew->rules,
 	    .log = crew->log,
 	    .audit = logs_sink(crew->audit_log) });
 }

@@ -47,7 +47,7 @@ fini(struct master *m)
 		while ((c = TAILQ_FIRST(&crew->children)) != NULL)
 			crew_forget(c, m->shm);
 		TAILQ_REMOVE(&m->crews, crew, entry);
-		crew_free(crew);
+		crew_free(crew, m->shm);
 	}
 	logs_fini(&m->logs);
 	fetch_fini(m);

@@ -147,7 +147,7 @@ drop_if_gone(struct master *m, struct crew *crew)
 		return;
 	log_write(m->log, LOG_LEVEL_INFO, "generation %u: gone", crew->number);
 	TAILQ_REMOVE(&m->crews, crew, entry);
-	crew_free(crew);
+	crew_free(crew, m->shm);
 }
 
 static void

@@ -90,7 +90,7 @@ counted_ok('those that are refused');
 my @open = map { client(source => '127.0.0.2') } 1 .. 3;
 is(scalar(grep { echo($_) } @open), 3, 'as many as a client may have');
 client(source => '127.0.0.2')->wait_end for 1 .. 5;
-more(@whole) for @open;
+more(@whole, @bytes) for @open;
 more(accepted => 5, limit_client => 5);
 counted_ok('those beyond a limit');
 
@@ -104,13 +104,14 @@ like(join("\n", grep { / master\[/ } split /\n/, $daemon->log),
 	qr/: reload: done [^\n]*\n\S+ info master\[\d+\]: counters: /,
 	'as its last');
 ok(finish(shift @open), 'a tunnel of the old generation ends');
-more(@bytes, done => 1);
+more(done => 1);
 counted_ok('it is counted');
 
-# The bytes of what a worker had open are gone with it; its end is counted.
+# What a worker had open is counted, its bytes and its end.
 my $held = client();
 ok(echo($held), 'a tunnel of the new generation');
-more(@whole);
+more(@whole, @bytes);
+counted_ok('its bytes are counted while it is open');
 my $client = client();
 ok(echo($client) && finish($client), 'and one that ends');
 more(@whole, @bytes, done => 1);
@@ -156,11 +157,11 @@ like($daemon->slurp('own.log') =~
 $daemon->reload(log => '');
 
 ok(finish(shift @open), 'an old tunnel ends');
-more(@bytes, done => 1);
+more(done => 1);
 counted_ok('before the end');
 # Who is open then is counted, too.
 $daemon->stop_ok(signal => 'QUIT');
-more(@bytes, stopped => 1);
+more(stopped => 1);
 is_deeply(($daemon->counters)[-1], \%want, 'the last line has all');
 # Under valgrind a worker takes so long to exit that it is killed.
 like($daemon->log, qr/ (?:ended|died): [^\n]*\n(?:[^\n]*: generation \d+: gone\n)*\S+ info master\[\d+\]: counters: [^\n]*\n[^\n]*: stop: done\n\z/,

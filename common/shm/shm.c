@@ -1,4 +1,4 @@
-/* Makes the shared memory, maps it, and gives out its slots. */
+/* Makes the shared memory, and maps what a process is to have of it. */
 #include "common/shm/shm.h"
 
 #include <assert.h>
@@ -32,6 +32,14 @@ tally_offset(const struct shm *s, int slot)
 {
 	return (
 	    (off_t)(counters_size(s) + (size_t)slot * sizeof(struct tally)));
+}
+
+static off_t
+rules_offset(const struct shm *s, int slot)
+{
+	_Static_assert(sizeof(struct rules_part) % 4096 == 0, "whole pages");
+	return (tally_offset(s, SHM_SLOTS) +
+		(off_t)slot * (off_t)sizeof(struct rules_part));
 }
 
 /* NULL: errno says why. */
@@ -96,6 +104,8 @@ make_board(struct shm *s)
 		.version = SHM_VERSION,
 		.size = sizeof(struct shm_board),
 	};
+	atomic_store_explicit(
+	    &s->board_writer->rules.high, RULES_REST + 1, memory_order_relaxed);
 	return (hash_key_init(&s->board_writer->hash));
 }
 
@@ -104,7 +114,7 @@ make_parts(struct shm *s)
 {
 	int error;
 
-	error = store_new("sniport-workers", (size_t)tally_offset(s, SHM_SLOTS),
+	error = store_new("sniport-workers", (size_t)rules_offset(s, SHM_SLOTS),
 	    &s->parts_writer, &s->parts_fd);
 	if (error != 0)
 		return (error);
@@ -140,9 +150,33 @@ map_board(struct shm *s, int fd)
 	return (0);
 }
 
-/* What all may read; the descriptor is our own. */
 static int
-map_others(struct shm *s, const struct shm *master)
+map_part(struct shm *s, int writer)
+{
+	const int both = PROT_READ | PROT_WRITE;
+
+	s->my_counters =
+	    map(writer, both, (off_t)s->stride * s->slot, s->stride);
+	if (s->my_counters == NULL)
+		return (-errno);
+	s->my_tally =
+	    map(writer, both, tally_offset(s, s->slot), sizeof(*s->my_tally));
+	if (s->my_tally == NULL)
+		return (-errno);
+	s->my_rules =
+	    map(writer, both, rules_offset(s, s->slot), sizeof(*s->my_rules));
+	if (s->my_rules == NULL)
+		return (-errno);
+	s->my_counters->head = (struct shm_head){
+		.version = SHM_VERSION,
+		.size = sizeof(*s->my_counters),
+	};
+	return (0);
+}
+
+/* What all who join can read. */
+static int
+join(struct shm *s, const struct shm *master)
 {
 	int error;
 
@@ -156,26 +190,6 @@ map_others(struct shm *s, const struct shm *master)
 	return (s->counters == NULL ? -errno : 0);
 }
 
-static int
-map_own_part(struct shm *s, int writer)
-{
-	const int both = PROT_READ | PROT_WRITE;
-
-	s->my_counters =
-	    map(writer, both, (off_t)s->stride * s->slot, s->stride);
-	if (s->my_counters == NULL)
-		return (-errno);
-	s->my_tally =
-	    map(writer, both, tally_offset(s, s->slot), sizeof(*s->my_tally));
-	if (s->my_tally == NULL)
-		return (-errno);
-	s->my_counters->head = (struct shm_head){
-		.version = SHM_VERSION,
-		.size = sizeof(*s->my_counters),
-	};
-	return (0);
-}
-
 int
 shm_join(const struct shm *master, int slot, struct shm **shm)
 {
@@ -186,9 +200,9 @@ shm_join(const struct shm *master, int slot, struct shm **shm)
 	if (s == NULL)
 		return (-ENOMEM);
 	s->slot = slot;
-	error = map_others(s, master);
+	error = join(s, master);
 	if (error == 0)
-		error = map_own_part(s, master->parts_writer);
+		error = map_part(s, master->parts_writer);
 	if (error != 0) {
 		shm_free(s);
 		return (error);
@@ -205,7 +219,7 @@ shm_join_reader(const struct shm *master, struct shm **shm)
 
 	if (s == NULL)
 		return (-ENOMEM);
-	error = map_others(s, master);
+	error = join(s, master);
 	if (error != 0) {
 		shm_free(s);
 		return (error);
@@ -222,14 +236,24 @@ unmap(const void *p, size_t size)
 }
 
 void
+shm_rules_forget(struct shm *s, int slot)
+{
+	unmap(s->rules[slot], sizeof(*s->rules[slot]));
+	s->rules[slot] = NULL;
+}
+
+void
 shm_free(struct shm *s)
 {
 	int i;
 
 	if (s == NULL)
 		return;
-	for (i = 0; i < SHM_SLOTS; i++)
+	for (i = 0; i < SHM_SLOTS; i++) {
 		unmap(s->tally[i], sizeof(*s->tally[i]));
+		shm_rules_forget(s, i);
+	}
+	unmap(s->my_rules, sizeof(*s->my_rules));
 	unmap(s->my_tally, sizeof(*s->my_tally));
 	unmap(s->my_counters, s->stride);
 	unmap(s->counters, counters_size(s));
@@ -246,80 +270,28 @@ shm_fd(const struct shm *s)
 	return (s->parts_fd);
 }
 
-static void
-set_state(struct shm *s, int slot, enum shm_state state)
-{
-	assert(slot >= 0 && slot < SHM_SLOTS);
-	atomic_store_explicit(&s->board_writer->state[slot], (uint8_t)state,
-	    memory_order_release);
-}
-
-int
-shm_take(struct shm *s, bool beside)
-{
-	int i, high = shm_high(s);
-
-	for (i = 0; i < high; i++)
-		if (shm_state(s, i) == SHM_FREE)
-			break;
-	if (i == SHM_SLOTS)
-		return (-ENOSPC);
-	set_state(s, i, beside ? SHM_BESIDE : SHM_ALONE);
-	if (i == high)
-		atomic_store_explicit(&s->board_writer->high,
-		    (uint32_t)high + 1, memory_order_release);
-	return (i);
-}
-
-void
-shm_bury(struct shm *s, int slot)
-{
-	set_state(s, slot, SHM_BURIED);
-}
-
 static int
 punch(const struct shm *s, off_t at, size_t size)
 {
-	return (fallocate(s->parts_writer,
-	    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, (off_t)size));
-}
-
-void
-shm_release(struct shm *s, int slot)
-{
-	if (punch(s, (off_t)s->stride * slot, s->stride) == 0 &&
-	    punch(s, tally_offset(s, slot), sizeof(struct tally)) == 0)
-		set_state(s, slot, SHM_FREE);
-	else
-		set_state(s, slot, SHM_BURIED);
+	if (fallocate(s->parts_writer,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+		(off_t)size) != 0)
+		return (-errno);
+	return (0);
 }
 
 int
-shm_slot(const struct shm *s)
+shm_empty(const struct shm *s, int slot)
 {
-	return (s->slot);
-}
+	int error;
 
-int
-shm_high(const struct shm *s)
-{
-	return (
-	    (int)atomic_load_explicit(&s->board->high, memory_order_acquire));
-}
-
-enum shm_state
-shm_state(const struct shm *s, int slot)
-{
-	return (
-	    atomic_load_explicit(&s->board->state[slot], memory_order_acquire));
-}
-
-bool
-shm_is_live(const struct shm *s, int slot)
-{
-	enum shm_state state = shm_state(s, slot);
-
-	return (state == SHM_ALONE || state == SHM_BESIDE);
+	error = punch(s, (off_t)s->stride * slot, s->stride);
+	if (error == 0)
+		error = punch(s, tally_offset(s, slot), sizeof(struct tally));
+	if (error == 0)
+		error =
+		    punch(s, rules_offset(s, slot), sizeof(struct rules_part));
+	return (error);
 }
 
 const struct tally *
@@ -331,4 +303,13 @@ shm_tally(struct shm *s, int slot)
 		s->tally[slot] = map(s->parts_fd, PROT_READ,
 		    tally_offset(s, slot), sizeof(*s->tally[slot]));
 	return (s->tally[slot]);
+}
+
+const struct rules_part *
+shm_rules(struct shm *s, int slot)
+{
+	if (s->rules[slot] == NULL)
+		s->rules[slot] = map(s->parts_fd, PROT_READ,
+		    rules_offset(s, slot), sizeof(*s->rules[slot]));
+	return (s->rules[slot]);
 }

@@ -17,7 +17,7 @@
 #define SHM_SLOTS 4096
 
 /* Of the maps' layout; who finds another one in a map keeps off it. */
-#define SHM_VERSION 3
+#define SHM_VERSION 4
 
 /* What each map begins with. */
 struct shm_head {
@@ -51,7 +51,8 @@ int shm_new(struct shm **);
  */
 int shm_join(const struct shm *master, int slot, struct shm **shm);
 
-/* The same as somebody who only reads. */
+/* Joins as one that only reads: no part is its own, and of the memory it can
+ * write nothing. Else as shm_join(). */
 int shm_join_reader(const struct shm *master, struct shm **shm);
 
 void shm_free(struct shm *);
@@ -69,7 +70,7 @@ void shm_bury(struct shm *, int slot);
  * it; if it cannot be emptied it is not taken again. Master only. */
 void shm_release(struct shm *, int slot);
 
-/* The worker's own slot; -1: this is no worker. */
+/* The worker's own slot; -1: this is the master, or a reader. */
 int shm_slot(const struct shm *);
 /* Slots at and beyond were never used. */
 int shm_high(const struct shm *);

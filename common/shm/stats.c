@@ -2,13 +2,19 @@
 #include "common/shm/stats.h"
 
 #include <assert.h>
+#include <errno.h>
 
+#include "common/shm/rules.h"
 #include "common/shm/shm_state.h"
 
-#define LOOKS_MAX 10000
+/* Looks of a reader, before it lets it be. The master is at it for some
+ * microseconds, but it may be put to sleep there. */
+#define LOOKS_MAX 1000
 
-static const char *const names[] = {
-#define STAT(id, name, text) [STAT_##id] = name,
+static const struct {
+	const char *name, *text;
+} table[] = {
+#define STAT(id, name, text) [STAT_##id] = { name, text },
 #include "common/shm/stats.def"
 #undef STAT
 };
@@ -61,24 +67,40 @@ sum(uint64_t a, uint64_t b)
 	return (a <= UINT64_MAX - b ? a + b : UINT64_MAX);
 }
 
+static const _Atomic uint64_t *
+counter_of(const struct stats_slot *slot, unsigned counter)
+{
+	unsigned cell;
+
+	if (counter < STATS_REASONS)
+		return (&slot->count[counter]);
+	if (counter < STATS_TIMINGS)
+		return (&slot->reason[counter - STATS_REASONS]);
+	cell = counter - STATS_TIMINGS;
+	return (&slot->timing[cell / TIMINGS_CELLS][cell % TIMINGS_CELLS]);
+}
+
 /* A counter of a worker, as far as it is believed; by the number that it has in
  * the board. */
 static uint64_t
-counted(struct shm *s, int slot, unsigned counter)
+counted(const struct shm *s, int slot, unsigned counter)
 {
-	const struct stats_slot *of = stats_slot(s, slot);
 	uint64_t seen = load(&s->board->seen[slot][counter]);
-	uint64_t n =
-	    load(counter < STAT_COUNT ? &of->count[counter]
-				      : &of->reason[counter - STAT_COUNT]);
+	uint64_t n = load(counter_of(stats_slot(s, slot), counter));
 
 	if (n > STATS_BELIEVED)
 		n = STATS_BELIEVED;
-	if (n <= seen)
-		return (seen);
-	if (s->board_writer != NULL)
-		atomic_store_explicit(&s->board_writer->seen[slot][counter], n,
-		    memory_order_relaxed);
+	return (n > seen ? n : seen);
+}
+
+/* The same, and where the master looks it never goes back. */
+static uint64_t
+see(struct shm *s, int slot, unsigned counter)
+{
+	uint64_t n = counted(s, slot, counter);
+
+	atomic_store_explicit(
+	    &s->board_writer->seen[slot][counter], n, memory_order_relaxed);
 	return (n);
 }
 
@@ -90,30 +112,56 @@ add_up(struct shm *s, unsigned counter)
 
 	for (i = 0; i < high; i++)
 		if (shm_is_live(s, i))
-			n = sum(n, counted(s, i, counter));
+			n = sum(n, see(s, i, counter));
 	return (n);
 }
 
-/* A reader sees what a worker counted in one place: its own, or the sums. The
- * master is not killed in between so often that it takes many looks. */
 static uint64_t
 total(struct shm *s, unsigned counter)
 {
-	uint32_t before;
-	unsigned i;
-	uint64_t n = 0;
+	unsigned looks = 0;
+	uint64_t change, n;
 
-	for (i = 0; i < LOOKS_MAX; i++) {
-		before = atomic_load_explicit(
-		    &s->board->retiring, memory_order_acquire);
+	do {
+		change = shm_look_begin(s->board);
 		n = add_up(s, counter);
-		atomic_thread_fence(memory_order_acquire);
-		if (before % 2 == 0 &&
-		    before == atomic_load_explicit(
-				  &s->board->retiring, memory_order_relaxed))
-			break;
-	}
+	} while (!shm_look_is_whole(s->board, change) && ++looks < LOOKS_MAX);
 	return (n);
+}
+
+static void
+look(const struct shm *s, struct stats_sums *sums)
+{
+	int slot, high = shm_high(s);
+	unsigned i;
+
+	for (i = 0; i < STATS_ALL; i++)
+		sums->n[i] = load(&s->board->base[i]);
+	for (slot = 0; slot < high; slot++) {
+		if (!shm_is_live(s, slot))
+			continue;
+		for (i = 0; i < STATS_ALL; i++)
+			sums->n[i] = sum(sums->n[i], counted(s, slot, i));
+	}
+}
+
+int
+stats_read(const struct shm *s, struct stats_sums *sums)
+{
+	struct stats_sums now;
+	unsigned i, looks = 0;
+	uint64_t change;
+
+	do {
+		if (looks++ == LOOKS_MAX)
+			return (-EAGAIN);
+		change = shm_look_begin(s->board);
+		look(s, &now);
+	} while (!shm_look_is_whole(s->board, change));
+	for (i = 0; i < STATS_ALL; i++)
+		if (now.n[i] > sums->n[i])
+			sums->n[i] = now.n[i];
+	return (0);
 }
 
 uint64_t
@@ -153,18 +201,25 @@ stats_retire(struct shm *s, int slot)
 {
 	unsigned i;
 
-	atomic_fetch_add(&s->board_writer->retiring, 1);
-	for (i = 0; i < SHM_COUNTERS; i++) {
+	shm_change_begin(s->board_writer);
+	for (i = 0; i < STATS_ALL; i++) {
 		add_base(s, i, counted(s, slot, i));
 		atomic_store_explicit(
 		    &s->board_writer->seen[slot][i], 0, memory_order_relaxed);
 	}
+	rules_retire(s, slot);
 	shm_bury(s, slot);
-	atomic_fetch_add(&s->board_writer->retiring, 1);
+	shm_change_end(s->board_writer);
 }
 
 const char *
 stats_name(enum stats_counter stat)
 {
-	return (names[stat]);
+	return (table[stat].name);
+}
+
+const char *
+stats_text(enum stats_counter stat)
+{
+	return (table[stat].text);
 }

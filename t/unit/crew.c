@@ -104,7 +104,7 @@ world_fini(struct world *w)
 
 	while ((crew = TAILQ_FIRST(&m->crews)) != NULL) {
 		TAILQ_REMOVE(&m->crews, crew, entry);
-		crew_free(crew);
+		crew_free(crew, m->shm);
 	}
 	legacy_fini(m);
 	listener_fini(&m->listeners);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/shm/rules_state.h"
 #include "common/shm/stats.h"
 #include "common/shm/tallies.h"
 #include "common/shm/tally.h"
@@ -131,7 +132,7 @@ look(const struct shm *master, int slot)
 	if (shm_join(master, slot, &s) != 0)
 		return (1);
 	own = (long)(sizeof(*mine) + (size_t)page - 1) / page * page +
-	      (long)sizeof(struct tally);
+	      (long)sizeof(struct tally) + (long)sizeof(struct rules_part);
 	if (mapped("/memfd:sniport-", true) != own ||
 	    mapped("/memfd:sniport-board", true) != 0)
 		return (2);
@@ -180,6 +181,39 @@ test_maps(void)
 	    "the master sees it");
 	shm_free(s);
 	is_int(mapped("/memfd:sniport-", false), 0, "nothing stays mapped");
+}
+
+/* One that only reads: nothing of the memory can be written. */
+static int
+look_only(const struct shm *master)
+{
+	struct shm *s;
+
+	if (shm_join_reader(master, &s) != 0)
+		return (1);
+	if (mapped("/memfd:sniport-", true) != 0 || openable() != 0)
+		return (2);
+	if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, shm_fd(s),
+		0) != MAP_FAILED)
+		return (3);
+	return (shm_slot(s) == -1 && shm_is_live(s, 0) ? 0 : 4);
+}
+
+static void
+test_reader(void)
+{
+	struct shm *s = NULL;
+	int status;
+	pid_t pid;
+
+	if (!ok(shm_new(&s) == 0 && shm_take(s, true) == 0, "maps"))
+		return;
+	pid = fork();
+	if (pid == 0)
+		_exit(look_only(s));
+	waitpid(pid, &status, 0);
+	is_int(WEXITSTATUS(status), 0, "a reader can write nothing");
+	shm_free(s);
 }
 
 /* A worker that counts the key in a slot; its exit status is the sum. */
@@ -320,6 +354,7 @@ main(void)
 {
 	test_slots();
 	test_maps();
+	test_reader();
 	test_tallies_mapped();
 	test_not_mapped();
 	test_believed();

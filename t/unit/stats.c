@@ -1,10 +1,12 @@
 /* Counters over workers that come, go and lie: totals never go back. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/shm/shm.h"
+#include "common/shm/shm_state.h"
 #include "common/shm/stats.h"
 #include "t/unit/tap.h"
 
@@ -159,6 +161,101 @@ test_saturated(void)
 	shm_free(s);
 }
 
+/* A worker that counts until it is killed. */
+static pid_t
+count_for_ever(struct shm *master, int slot)
+{
+	struct stats_slot *mine;
+	struct shm *s;
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return (pid);
+	if (shm_join(master, slot, &s) != 0)
+		_exit(1);
+	mine = stats_mine(s);
+	for (;;) {
+		stats_add(&mine->count[STAT_ACCEPTED], 1);
+		timings_add(mine, TIMING_DNS, 0);
+	}
+}
+
+/* Reads until it is told to end by a count, which is then its exit status: how
+ * often a sum went back. */
+static pid_t
+read_for_ever(struct shm *master)
+{
+	struct stats_sums before, sums = { { 0 } };
+	struct shm *s;
+	int back = 0;
+	unsigned i;
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return (pid);
+	if (shm_join_reader(master, &s) != 0)
+		_exit(99);
+	while (stats_sum(&sums, STAT_RESUMED) == 0) {
+		before = sums;
+		/* Anew each time, so that it has nothing to go by. */
+		sums = (struct stats_sums){ { 0 } };
+		if (stats_read(s, &sums) != 0)
+			sums = before;
+		for (i = 0; i < STATS_ALL; i++)
+			back += sums.n[i] < before.n[i] && back < 90;
+	}
+	_exit(back);
+}
+
+static void
+kill_one(struct shm *s, pid_t pid, int slot)
+{
+	uint64_t n = 0;
+	int status;
+
+	while (n == 0)
+		n = atomic_load(&stats_slot(s, slot)->count[STAT_ACCEPTED]);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	gone(s, slot);
+}
+
+/* Another process sees a worker that is killed in one place, or in the other,
+ * never in both or in none. */
+static void
+test_reader(void)
+{
+	struct stats_sums sums = { { 0 } };
+	struct shm *s = NULL, *reader = NULL;
+	int i, slot, status = -1, wrong = 0;
+	pid_t pid;
+
+	if (!ok(shm_new(&s) == 0 && shm_join_reader(s, &reader) == 0, "maps"))
+		return;
+	is_int(shm_slot(reader), -1, "a reader has no slot");
+	pid = read_for_ever(s);
+	for (i = 0; i < 50; i++) {
+		slot = shm_take(s, true);
+		kill_one(s, count_for_ever(s, slot), slot);
+		wrong += stats_read(reader, &sums) != 0 ||
+			 stats_sum(&sums, STAT_ACCEPTED) !=
+			     stats_total(s, STAT_ACCEPTED);
+	}
+	stats_add_total(s, STAT_RESUMED, 1);
+	waitpid(pid, &status, 0);
+	is_int(WEXITSTATUS(status), 0, "no sum goes back for a reader");
+	is_int(wrong, 0, "and all are those of the master");
+	shm_change_begin(s->board_writer);
+	stats_add_total(s, STAT_RESUMED, 1);
+	is_int(stats_read(reader, &sums), -EAGAIN, "nothing torn is read");
+	is_int(stats_sum(&sums, STAT_RESUMED), 0, "sums stay as they were");
+	shm_change_end(s->board_writer);
+	is_int(stats_read(reader, &sums), 0, "afterwards it is");
+	is_int(stats_sum(&sums, STAT_RESUMED), 2, "all of it");
+	shm_free(reader);
+	shm_free(s);
+}
+
 int
 main(void)
 {
@@ -177,5 +274,6 @@ main(void)
 	shm_free(s);
 	test_liar();
 	test_saturated();
+	test_reader();
 	return (done_testing());
 }

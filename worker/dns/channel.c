@@ -94,6 +94,13 @@ dns_channel_new(struct dns_channel **out, struct loop *loop,
 }
 
 void
+dns_channel_publish(struct dns_channel *ch, struct servers *published)
+{
+	ch->published = published;
+	dns_set_publish(ch);
+}
+
+void
 dns_channel_free(struct dns_channel *ch)
 {
 	struct dns_question *q;

@@ -19,6 +19,7 @@ struct dns_channel;
 struct dns_set;
 struct log;
 struct loop;
+struct servers;
 
 /*
  * More are not asked at a time: c-ares 1.18 looks for an unused query id for
@@ -79,6 +80,9 @@ struct dns_question {
  */
 int dns_channel_new(struct dns_channel **, struct loop *,
     const struct conf_dns *, const struct dns_terms *, struct log *);
+
+/* Publishes from now on how the name servers are there. */
+void dns_channel_publish(struct dns_channel *, struct servers *);
 
 /* Ends all questions. NULL is let pass. */
 void dns_channel_free(struct dns_channel *);

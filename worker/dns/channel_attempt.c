@@ -129,6 +129,7 @@ ask(struct dns_asker *asker, const struct dns_key *key, ares_callback cb,
 	asker->awaited++;
 	asker->wanted++;
 	asker->worn++;
+	dns_server_asked(asker->server);
 	dns_watch_arm(asker, asker->timeout + CLOCK_MSEC);
 	ares_query(asker->ares, key->name, CLASS_IN,
 	    (int)dns_message_type(key->family), cb, arg);

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
+#include "common/shm/servers.h"
+#include "common/shm/stats.h"
 #include "worker/dns/channel_state.h"
 
 /* Time-outs in a row after which a server is silent. */
@@ -117,6 +119,44 @@ silence_of(const struct dns_server *server)
 	return (v6 ? DNS_SILENT_TO_IPV6 : DNS_NOT_SILENT);
 }
 
+/* NULL: it is not published, or not any more. */
+static struct servers_entry *
+published(const struct dns_server *server)
+{
+	const struct dns_channel *ch = channel_of(server);
+	size_t i = (size_t)(server - server->set->servers);
+
+	if (ch->published == NULL || server->set != LIST_FIRST(&ch->sets) ||
+	    i >= NAMESERVERS_MAX)
+		return (NULL);
+	return (&ch->published->entries[i]);
+}
+
+static void
+publish_state(const struct dns_server *server)
+{
+	static const enum servers_state states[] = {
+		[DNS_NOT_SILENT] = SERVERS_ANSWERS,
+		[DNS_SILENT_TO_IPV4] = SERVERS_SILENT_TO_IPV4,
+		[DNS_SILENT_TO_IPV6] = SERVERS_SILENT_TO_IPV6,
+		[DNS_SILENT_TO_ALL] = SERVERS_SILENT,
+	};
+	struct servers_entry *e = published(server);
+
+	if (e != NULL)
+		atomic_store_explicit(&e->state, states[silence_of(server)],
+		    memory_order_relaxed);
+}
+
+void
+dns_server_asked(struct dns_server *server)
+{
+	struct servers_entry *e = published(server);
+
+	if (e != NULL)
+		stats_add(&e->asked, 1);
+}
+
 /* Which questions these are, for the log. */
 static const char *
 questions_text(enum dns_silence silence)
@@ -144,6 +184,7 @@ dns_server_heard(struct dns_server *server, int family)
 	server->silent = 0;
 	server->silent_to[i] = 0;
 	server->answers[i] = true;
+	publish_state(server);
 	if (server->told == DNS_NOT_SILENT ||
 	    silence_of(server) != DNS_NOT_SILENT)
 		return;
@@ -177,6 +218,7 @@ static void
 count_against(struct dns_server *server, unsigned n, bool refused)
 {
 	server->silent += n;
+	publish_state(server);
 	if (silence_of(server) == DNS_NOT_SILENT)
 		return;
 	dns_server_renew(server);
@@ -186,6 +228,10 @@ count_against(struct dns_server *server, unsigned n, bool refused)
 void
 dns_server_unheard(struct dns_server *server, int family)
 {
+	struct servers_entry *e = published(server);
+
+	if (e != NULL)
+		stats_add(&e->unanswered, 1);
 	server->silent_to[index_of(family)]++;
 	server->answers[index_of(family)] = false;
 	count_against(server, 1, false);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/hash.h"
+#include "common/shm/servers.h"
 #include "worker/dns/channel_state.h"
 
 #define DNS_PORT 53 /* left out where a server is named */
@@ -63,7 +64,22 @@ dns_set_new(struct dns_channel *ch, const struct nameserver *servers, size_t n)
 	}
 	set->number = number_of(set);
 	LIST_INSERT_HEAD(&ch->sets, set, link);
+	dns_set_publish(ch);
 	return (0);
+}
+
+void
+dns_set_publish(const struct dns_channel *ch)
+{
+	const struct dns_set *set = LIST_FIRST(&ch->sets);
+	struct nameserver where[NAMESERVERS_MAX];
+	size_t i;
+
+	if (ch->published == NULL)
+		return;
+	for (i = 0; i < set->n && i < NAMESERVERS_MAX; i++)
+		where[i] = set->servers[i].where;
+	servers_set(ch->published, where, i);
 }
 
 /* Frees former askers that are idle, since it cannot be done when their last

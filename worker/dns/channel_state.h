@@ -64,6 +64,7 @@ struct dns_channel {
 	const struct conf_dns *conf;
 	const struct dns_terms *terms;
 	struct log *log;
+	struct servers *published;	/* NULL: nobody wants to know */
 	struct dns_set_list sets;	/* the first: for new questions */
 	size_t questions;		/* under way, at former sets too */
 	size_t sockets;			/* of c-ares */
@@ -204,6 +205,8 @@ void dns_list_follow(struct dns_channel *);
 /* channel_set.c */
 /* Whom new questions are put to. 0 or -ENOMEM (as before). */
 int dns_set_new(struct dns_channel *, const struct nameserver *, size_t n);
+/* Says whom they are put to, and that nothing is known of these. */
+void dns_set_publish(const struct dns_channel *);
 /* Ends the questions that are by c-ares. */
 void dns_set_free(struct dns_set *);
 /* Frees former askers that are idle, and former sets. */
@@ -244,6 +247,8 @@ void dns_choice_fini(struct dns_server *);
 /* channel_server.c */
 /* Does the error say that something of our own is short? */
 bool dns_error_shortage(int error);
+/* One more question goes there. */
+void dns_server_asked(struct dns_server *);
 /* It said something; it did not answer; its port is closed, so that no more of
  * them need to be seen. Not to be told by whose asker is a former one. */
 void dns_server_heard(struct dns_server *, int family);

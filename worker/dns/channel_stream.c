@@ -283,6 +283,7 @@ dns_stream_ask(struct dns_question *q, struct dns_server *server)
 	TAILQ_INSERT_TAIL(&ch->streams, s, link);
 	ch->nstreams++;
 	q->stream = s;
+	dns_server_asked(server);
 	dns_clients_hold(q);
 	s->since = loop_now(ch->loop);
 	timer_init(&s->timer, timer_cb);

@@ -127,6 +127,8 @@ resolver_new(struct resolver **out, struct loop *loop,
 		resolver_free(r);
 		return (error);
 	}
+	if (slot != NULL)
+		dns_channel_publish(r->channel, &slot->servers);
 	*out = r;
 	return (0);
 }

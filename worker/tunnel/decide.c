@@ -61,17 +61,31 @@ verdict(const struct tunnel *t, const struct rule *rule)
 	return (verdict_of(rule, t->all->boot->conf->default_action));
 }
 
+static void
+count_decision(const struct tunnel *t)
+{
+	const struct boot *boot = t->all->boot;
+	const struct tunnel_facts *f = t->facts;
+
+	rules_decided(boot->shm, rules_mine(boot->shm, boot->rules, f->rule),
+	    f->decision, f->wall + (tunnel_now(t) - f->accepted));
+}
+
 /* Sets the decision. REASON_NONE where the tunnel may be. */
 static enum reason
 settle(struct tunnel *t, const struct rule *rule)
 {
 	struct verdict v = verdict(t, rule);
+	enum reason reason = v.denied;
 
 	if (rule != NULL)
 		t->facts->rule = (uint32_t)(rule - t->all->boot->conf->rules);
 	t->undecided = false;
 	t->facts->decision = FACTS_DENY;
-	return (v.denied != REASON_NONE ? v.denied : allow(t, &v));
+	if (reason == REASON_NONE)
+		reason = allow(t, &v);
+	count_decision(t);
+	return (reason);
 }
 
 /*

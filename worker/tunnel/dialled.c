@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/shm/stats.h"
 #include "worker/tunnel/state.h"
 
 void
@@ -32,6 +33,8 @@ tunnel_end_dial(struct tunnel *t, const struct dial_report *r)
 	f->egress = r->egress;
 	f->dns_ns = r->dns_ns;
 	f->connect_ns = r->connect_ns;
+	timings_add(t->all->slot, TIMING_DNS, f->dns_ns);
+	timings_add(t->all->slot, TIMING_CONNECT, f->connect_ns);
 	dial_free(t->dial);
 	t->dial = NULL;
 	free(t->target);

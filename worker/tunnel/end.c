@@ -23,10 +23,8 @@ tunnel_close(struct tunnel *t, enum reason reason)
 	tunnel_blame(t, reason, NULL);
 	tunnel_give_up_dial(t);
 	tunnel_tell_end(t);
-	stats_add(
-	    &t->all->slot->count[STAT_BYTES_FROM_CLIENT], f->bytes_from_client);
-	stats_add(&t->all->slot->count[STAT_BYTES_FROM_UPSTREAM],
-	    f->bytes_from_upstream);
+	if (t->established)
+		timings_add(t->all->slot, TIMING_TUNNEL, f->total_ns);
 	tunnel_end_turns(t);
 	tls_handshake_free(t->handshake);
 	t->handshake = NULL;

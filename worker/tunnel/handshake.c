@@ -141,6 +141,7 @@ handshake_done(struct tunnel *t)
 	enum reason reason = keep_session(t);
 
 	stats_add(&t->all->slot->count[STAT_HANDSHAKES], 1);
+	timings_add(t->all->slot, TIMING_HANDSHAKE, t->facts->handshake_ns);
 	if (t->facts->resumed > 0)
 		stats_add(&t->all->slot->count[STAT_RESUMED], 1);
 	if (reason == REASON_NONE)

@@ -3,13 +3,23 @@
 
 #include <errno.h>
 
+#include "common/shm/stats.h"
+
 /* Whenever this process dies, what it has done is known. */
 static void
 tell(const struct relay_work *work, uint64_t delivered)
 {
-	if (work->told != NULL && delivered > work->untold)
-		atomic_store_explicit(
-		    work->told, delivered - work->untold, memory_order_relaxed);
+	uint64_t before, now;
+	size_t i;
+
+	if (work->told == NULL || delivered <= work->untold)
+		return;
+	before = atomic_load_explicit(work->told, memory_order_relaxed);
+	now = delivered - work->untold;
+	atomic_store_explicit(work->told, now, memory_order_relaxed);
+	for (i = 0; i < sizeof(work->sums) / sizeof(work->sums[0]); i++)
+		if (work->sums[i] != NULL)
+			stats_add(work->sums[i], now - before);
 }
 
 /* Hands what is pending to the peer. DONE: all of it; WAIT_WRITE; BROKEN. */

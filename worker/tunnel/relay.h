@@ -23,6 +23,8 @@ struct relay_work {
 	 * that did not come from src; NULL: nowhere. */
 	_Atomic uint64_t *told;
 	size_t untold;
+	/* Counters that it is added to as well; NULL: none. */
+	_Atomic uint64_t *sums[2];
 };
 
 /*

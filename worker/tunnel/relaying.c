@@ -135,6 +135,7 @@ static const struct tunnel_state relaying = {
 void
 tunnel_relay(struct tunnel *t)
 {
+	t->established = true;
 	stats_add(&t->all->slot->count[STAT_ESTABLISHED], 1);
 	if (t->all->boot->conf->log.access_connect)
 		tunnel_audit_connect(t);

@@ -21,6 +21,8 @@
 #include <sys/epoll.h>
 
 #include "common/log/audit.h"
+#include "common/shm/rules.h"
+#include "common/shm/stats.h"
 #include "worker/loop/loop.h"
 #include "worker/tunnel/half.h"
 #include "worker/tunnel/relay.h"
@@ -66,9 +68,10 @@ struct tunnel {
 	const struct rule *terms; /* the rule, or what holds without one */
 	struct target *target;	  /* until the upstream is there */
 	bool undecided;		  /* until it is known who the client is */
-	bool stuck;    /* in its handshake: what is sealed waits for room */
-	bool lingers;  /* the client is to see an alert or an end, no reset */
-	bool verified; /* the client's certificate, whatever its names */
+	bool stuck; /* in its handshake: what is sealed waits for room */
+	bool established : 1; /* client and upstream were connected */
+	bool lingers : 1;     /* the client is to see an alert or an end */
+	bool verified;	      /* the client's certificate, whatever its names */
 	uint32_t preface; /* bytes to the upstream that are not the client's */
 	int64_t active;	  /* when a byte was last moved */
 	int64_t answered; /* when records without data may have been */
@@ -98,18 +101,26 @@ tunnel_now(const struct tunnel *t)
 	return (loop_now(t->all->loop));
 }
 
-/* What src's pump may do in one turn; what it does is in the facts at once. */
+/* What src's pump may do in one turn; what it does is in the facts, and in what
+ * its worker counts, at once. */
 static inline struct relay_work
 tunnel_work(struct tunnel *t, const struct half *src)
 {
 	struct tunnel_facts *f = t->facts;
+	struct stats_slot *slot = t->all->slot;
+	struct rules_row *row =
+	    rules_mine(t->all->boot->shm, t->all->boot->rules, f->rule);
 
 	if (src == &t->client)
 		return ((struct relay_work){ .budget = TUNNEL_BUDGET,
 		    .told = &f->bytes_from_client,
-		    .untold = t->preface });
-	return ((struct relay_work){
-	    .budget = TUNNEL_BUDGET, .told = &f->bytes_from_upstream });
+		    .untold = t->preface,
+		    .sums = { &slot->count[STAT_BYTES_FROM_CLIENT],
+			&row->n[RULES_FROM_CLIENT] } });
+	return ((struct relay_work){ .budget = TUNNEL_BUDGET,
+	    .told = &f->bytes_from_upstream,
+	    .sums = { &slot->count[STAT_BYTES_FROM_UPSTREAM],
+		&row->n[RULES_FROM_UPSTREAM] } });
 }
 
 /* Does its handshake wait for its turn? */
