@@ -14,14 +14,11 @@
 #include <time.h>
 
 #include "common/conf/conf.h"
+#include "common/tls/expiry.h"
 #include "common/tls/library.h"
 #include "master/pem.h"
 
 #define FILE_MAX (1024 * 1024)
-
-/* Ends sooner: worth a warning. */
-#define DAYS_SOON 14
-#define DAY	  (24 * 60 * 60)
 
 /* Keys with a passphrase: nobody is there to be asked. */
 static int
@@ -147,31 +144,27 @@ check_order(STACK_OF(X509) * chain, const struct pem_file *file)
 }
 
 /* Warnings only: an expired certificate must not make a reload impossible
- * that has nothing to do with it. */
+ * that has nothing to do with it; see validity.h. */
 static void
-check_dates(STACK_OF(X509) * chain, const struct pem_file *file)
+check_dates(
+    STACK_OF(X509) * chain, const struct pem_file *file, struct expiry *whole)
 {
-	time_t now = time(NULL), soon = now + DAYS_SOON * DAY;
+	int64_t now = time(NULL);
 
 	for (int i = 0; i < (int)sk_X509_num(chain); i++) {
 		X509 *cert = sk_X509_value(chain, i);
-		const ASN1_TIME *end = X509_get0_notAfter(cert);
-		const ASN1_TIME *begin = X509_get0_notBefore(cert);
-		const char *what = NULL;
-		char date[PEM_DATE_SIZE];
+		int64_t begins = pem_time(X509_get0_notBefore(cert));
+		int64_t ends = pem_time(X509_get0_notAfter(cert));
+		char text[EXPIRY_TEXT_SIZE];
+		struct expiry one;
 
-		pem_date(date, end);
-		if (X509_cmp_time(begin, &now) > 0) {
-			pem_date(date, begin);
-			what = "is not valid before";
-		} else if (X509_cmp_time(end, &now) < 0) {
-			what = "expired on";
-		} else if (X509_cmp_time(end, &soon) < 0) {
-			what = "expires on";
-		}
-		if (what != NULL)
+		expiry_init(&one, EXPIRY_CHAIN, *file->setting);
+		expiry_narrow(&one, (unsigned)i + 1, begins, ends, now);
+		expiry_narrow(whole, (unsigned)i + 1, begins, ends, now);
+		if (expiry_step(&one, now) > 0 || begins > now)
 			pem_finding(file, LOG_LEVEL_WARNING,
-			    "certificate %d %s %s", i + 1, what, date);
+			    "certificate %d %s", i + 1,
+			    expiry_text(text, &one, now));
 	}
 	ERR_clear_error();
 }
@@ -235,17 +228,23 @@ certificate_load(SSL_CTX *ctx, const struct conf *conf, size_t i,
 	const struct pem_file key_file = { conf, &c->key, f };
 	STACK_OF(X509) *chain = read_chain(&chain_file);
 	EVP_PKEY *key = read_key(&key_file);
+	struct expiry whole;
 	int result = -EINVAL;
 
+	expiry_init(&whole, EXPIRY_CHAIN, c->chain);
+	whole.index = (unsigned)i;
 	if (key != NULL)
 		check_mode(&key_file);
 	if (chain != NULL && key != NULL &&
 	    check_order(chain, &chain_file) == 0) {
-		check_dates(chain, &chain_file);
+		check_dates(chain, &chain_file, &whole);
 		result = use(ctx, chain, &chain_file, key, &key_file);
 	}
-	if (result == 0)
+	if (result == 0) {
 		note_key(keys, key);
+		whole.key_type = library_key_type(key);
+		expiry_add(keys->expiries, &whole);
+	}
 	EVP_PKEY_free(key);
 	sk_X509_pop_free(chain, X509_free);
 	return (result);

@@ -9,15 +9,20 @@
 struct conf;
 struct findings;
 
-/* Of which kinds the keys of certificates are. */
+struct expiries;
+
+/* Of which kinds the keys of certificates are, and until when these are
+ * valid. */
 struct certificate_keys {
 	bool rsa, rsa_pss, ecdsa;
+	struct expiries *expiries; /* borrowed, filled */
 };
 
 /*
  * Reads chain and key of conf->tls.certificates[i], checks that they belong
- * together and that the chain is in order, and adds them to the context
- * and the kind of their key to keys. 0; -EINVAL with the causes in findings.
+ * together and that the chain is in order, and adds them to the context, and
+ * the kind of their key and their dates to keys. 0; -EINVAL with the causes in
+ * findings.
  */
 int certificate_load(SSL_CTX *, const struct conf *, size_t i,
     struct certificate_keys *keys, struct findings *);

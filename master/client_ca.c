@@ -258,7 +258,8 @@ use(SSL_CTX *ctx, const struct conf *conf, const struct client_ca *ca,
 }
 
 int
-client_ca_load(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
+client_ca_load(SSL_CTX *ctx, const struct conf *conf, struct expiries *expiries,
+    struct findings *f)
 {
 	const struct conf_tls *tls = &conf->tls;
 	const struct pem_file ca_file = { conf, &tls->client_ca, f };
@@ -273,6 +274,8 @@ client_ca_load(SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 		result = load(&ca, &crl_file, read_crls);
 	if (result == 0) {
 		check(&ca, &ca_file, &crl_file);
+		if (tls->client_auth != CONF_CLIENT_AUTH_NONE)
+			client_ca_expiries(&ca, conf, expiries);
 		result = use(ctx, conf, &ca, f);
 	}
 	SSL_CTX_set_verify(ctx, verify_mode(tls->client_auth), NULL);

@@ -5,12 +5,10 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
+#include "common/conf/conf.h"
+#include "common/tls/expiry.h"
 #include "common/tls/library.h"
 #include "master/pem.h"
-
-/* Ends sooner: worth a warning. */
-#define DAYS_SOON 14
-#define DAY	  (24 * 60 * 60)
 
 #define NAME_SIZE 128
 
@@ -110,7 +108,8 @@ check_dates(
 	const ASN1_TIME *begin = X509_get0_notBefore(cert);
 	const ASN1_TIME *end = X509_get0_notAfter(cert);
 	char name[NAME_SIZE], date[PEM_DATE_SIZE];
-	time_t soon = now + DAYS_SOON * DAY;
+	struct expiry one = { .begins = pem_time(begin),
+		.ends = pem_time(end) };
 
 	name_of(X509_get_subject_name(cert), name);
 	if (!in_force(cert, now) && !renewed(ca, cert, now)) {
@@ -120,8 +119,8 @@ check_dates(
 		    "certificate %d (%s) %s %s: its clients are refused", i + 1,
 		    name, early ? "is not valid before" : "expired on",
 		    pem_date(date, early ? begin : end));
-	} else if (in_force(cert, now) && X509_cmp_time(end, &soon) < 0 &&
-		   !renewed(ca, cert, soon)) {
+	} else if (in_force(cert, now) && expiry_step(&one, now) > 0 &&
+		   !renewed(ca, cert, (time_t)one.ends)) {
 		pem_finding(file, LOG_LEVEL_WARNING,
 		    "certificate %d (%s) expires on %s; then its clients are "
 		    "refused",
@@ -270,5 +269,66 @@ client_ca_check_crls(const struct client_ca *ca, const struct pem_file *file)
 			    "refused",
 			    name_of(X509_get_subject_name(cert), name), i + 1);
 	}
+	ERR_clear_error();
+}
+
+static void
+add_authorities(const struct client_ca *ca, const char *file, int64_t now,
+    struct expiries *expiries)
+{
+	struct expiry e;
+	int64_t ends;
+	X509 *cert;
+	int i;
+
+	expiry_init(&e, EXPIRY_CLIENT_CA, file);
+	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++) {
+		cert = sk_X509_value(ca->authorities, i);
+		ends = pem_time(X509_get0_notAfter(cert));
+		if ((is_authority(cert) || self_issued(cert)) &&
+		    in_force(cert, (time_t)now) &&
+		    !renewed(ca, cert, (time_t)ends))
+			expiry_narrow(&e, (unsigned)i + 1,
+			    pem_time(X509_get0_notBefore(cert)), ends, now);
+	}
+	if (e.number > 0)
+		expiry_add(expiries, &e);
+}
+
+static void
+add_crls(const struct client_ca *ca, const char *file, int64_t now,
+    struct expiries *expiries)
+{
+	const ASN1_TIME *end;
+	struct expiry e;
+	X509_CRL *crl;
+	time_t at;
+	int i;
+
+	expiry_init(&e, EXPIRY_CRL, file);
+	for (i = 0; i < (int)sk_X509_CRL_num(ca->crls); i++) {
+		crl = sk_X509_CRL_value(ca->crls, i);
+		end = X509_CRL_get0_nextUpdate(crl);
+		if (end == NULL || !client_ca_signed(ca, crl))
+			continue;
+		/* Another one is in force at that time, or is now instead. */
+		at = (time_t)(pem_time(end) > now ? pem_time(end) : now);
+		if (!has_crl(ca, X509_CRL_get_issuer(crl), &at))
+			expiry_narrow(&e, (unsigned)i + 1,
+			    pem_time(X509_CRL_get0_lastUpdate(crl)),
+			    pem_time(end), now);
+	}
+	if (e.number > 0)
+		expiry_add(expiries, &e);
+}
+
+void
+client_ca_expiries(const struct client_ca *ca, const struct conf *conf,
+    struct expiries *expiries)
+{
+	int64_t now = time(NULL);
+
+	add_authorities(ca, conf->tls.client_ca, now, expiries);
+	add_crls(ca, conf->tls.crl, now, expiries);
 	ERR_clear_error();
 }

@@ -5,6 +5,8 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 
+struct conf;
+struct expiries;
 struct pem_file;
 
 /* As they stand in the files; the lists are NULL where no file is given. */
@@ -26,5 +28,10 @@ void client_ca_check_authorities(
 
 /* Warns of each list that is of no use, and of each authority that has none. */
 void client_ca_check_crls(const struct client_ca *, const struct pem_file *);
+
+/* Adds when the first authority ends, of those in force that were not renewed,
+ * and when the first issuer has no list any more that is in force. */
+void client_ca_expiries(
+    const struct client_ca *, const struct conf *, struct expiries *);
 
 #endif

@@ -30,6 +30,7 @@
 #include "master/rules_check.h"
 #include "master/service.h"
 #include "master/tls_load.h"
+#include "master/validity.h"
 
 /* Far more than any hosts file that blocks advertisers. */
 #define HOSTS_FILE_MAX (64 * 1024 * 1024)
@@ -215,7 +216,11 @@ generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 	    g->conf->workers > 0 ? (size_t)g->conf->workers : usable_cpus();
 	(void)privilege_check_files(g->conf, g->nworkers,
 	    g->service != NULL ? g->service->files : 0, f);
-	(void)tls_load(&g->tls, g->conf, f);
+	if (tls_load(&g->tls, g->conf, &g->expiries, f) == 0 &&
+	    g->replaced != NULL)
+		validity_check(g->conf, g->replaced, &g->expiries, f);
+	g->replaced = NULL;
+	validity_note(&g->expiries);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
 	egress_check(g->conf, f);
 	nameserver_check(g->conf, f);

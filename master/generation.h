@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "common/tls/expiry.h"
 #include "master/privilege.h"
 
 struct conf;
@@ -26,7 +27,9 @@ struct generation {
 	struct guard *guard;
 	struct hosts *hosts;
 	struct ssl_ctx_st *tls;
-	const struct service *service; /* of a check; borrowed, or NULL */
+	struct expiries expiries;	 /* of what tls was made of */
+	const struct expiries *replaced; /* served so far; borrowed, or NULL */
+	const struct service *service;	 /* of a check; borrowed, or NULL */
 	struct run_as run_as;
 	/* The crew's, when there is one. */
 	struct logs_entry *error_log, *audit_log;

@@ -14,6 +14,7 @@
 #include "master/signals.h"
 #include "master/stop.h"
 #include "master/supervise.h"
+#include "master/validity.h"
 
 #define EVENTS_MAX 64
 
@@ -80,6 +81,7 @@ tick(struct master *m)
 	next = earlier(next, stop_tick(m, now));
 	next = earlier(next, tick_watchdog(m, now));
 	next = earlier(next, memory_tick(m, now));
+	next = earlier(next, validity_tick(m, now));
 	next = earlier(next, logs_tick(&m->logs, now, m->log));
 	if (next == CLOCK_NEVER)
 		return (-1);

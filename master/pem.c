@@ -61,6 +61,14 @@ pem_slurp(const struct pem_file *file, size_t max, char **data, size_t *len)
 	return (-EINVAL);
 }
 
+int64_t
+pem_time(const ASN1_TIME *date)
+{
+	struct tm tm;
+
+	return (ASN1_TIME_to_tm(date, &tm) == 1 ? (int64_t)timegm(&tm) : 0);
+}
+
 const char *
 pem_date(char buf[PEM_DATE_SIZE], const ASN1_TIME *date)
 {

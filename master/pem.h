@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <openssl/asn1.h>
 
@@ -35,6 +36,9 @@ const char *pem_reason(char buf[PEM_REASON_SIZE]);
 /* The whole file, of at most max bytes, followed by a NUL. 0 with *data owned
  * by the caller; -EINVAL with a finding. */
 int pem_slurp(const struct pem_file *, size_t max, char **data, size_t *len);
+
+/* Seconds since 1970; a date that cannot be read is long ago. */
+int64_t pem_time(const ASN1_TIME *);
 
 /* "2026-11-23T06:12:42Z", as the logs have it. Returns buf. */
 #define PEM_DATE_SIZE 32

@@ -80,6 +80,8 @@ reload_begin(struct master *m)
 	/* New workers are not to inherit what an old one has shut down. */
 	cover_heal(m, m->reload_began);
 	m->loading = g;
+	if (m->current != NULL && m->current->generation != NULL)
+		g->replaced = &m->current->generation->expiries;
 	error = generation_complete(g, &m->logs, &m->findings);
 	m->loading = NULL;
 	if (error != 0 ||

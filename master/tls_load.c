@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/piece.h"
 #include "common/conf/conf.h"
+#include "common/tls/expiry.h"
 #include "common/tls/library.h"
 #include "master/certificate.h"
 #include "master/client_ca.h"
@@ -113,12 +114,14 @@ check_hello(const SSL_CTX *ctx, const struct conf *conf, struct findings *f)
 }
 
 int
-tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
+tls_load(struct ssl_ctx_st **out, const struct conf *conf,
+    struct expiries *expiries, struct findings *f)
 {
-	struct certificate_keys keys = { false, false, false };
+	struct certificate_keys keys = { .expiries = expiries };
 	SSL_CTX *ctx;
 	int result;
 
+	expiries->n = 0;
 	ERR_clear_error();
 	ctx = library_context_new();
 	if (ctx == NULL) {
@@ -131,7 +134,7 @@ tls_load(struct ssl_ctx_st **out, const struct conf *conf, struct findings *f)
 	library_set_lifetime(
 	    ctx, (long)(conf->tls.ticket_lifetime / CLOCK_SEC));
 	result = set_parameters(ctx, conf, f);
-	if (client_ca_load(ctx, conf, f) != 0)
+	if (client_ca_load(ctx, conf, expiries, f) != 0)
 		result = -EINVAL;
 	check_hello(ctx, conf, f);
 	for (size_t i = 0; i < conf->tls.ncertificates; i++) {

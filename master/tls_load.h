@@ -3,14 +3,17 @@
 #define MASTER_TLS_LOAD_H
 
 struct conf;
+struct expiries;
 struct findings;
 struct ssl_ctx_st;
 
 /*
  * Makes the server's context; the worker sets its own callbacks. Findings get
- * every error, and warnings for what works but should not be. 0 with *ctx
+ * every error, and warnings for what works but should not be. expiries are set
+ * to all that ends, by names of files that are the configuration's. 0 with *ctx
  * owned by the caller (SSL_CTX_free), or -EINVAL.
  */
-int tls_load(struct ssl_ctx_st **ctx, const struct conf *, struct findings *);
+int tls_load(struct ssl_ctx_st **ctx, const struct conf *, struct expiries *,
+    struct findings *);
 
 #endif

@@ -202,7 +202,7 @@ for (
 	    [], self => undef ],
 ) {
 	my ($title, $ca, $crl, $warnings, @clients) = @$_;
-	my $tls = qq(client_auth = "optional"; client_ca = "$ca";)
+	my $tls = qq(client_auth = "optional"; client_ca = "$ca"; allow_expired = true;)
 	    . ($crl ? qq( crl = "$crl";) : '');
 
 	$daemon->reload(tls => $tls);

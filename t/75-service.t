@@ -94,8 +94,8 @@ subtest 'a group that cannot be had' => sub {
 subtest 'dates of a certificate' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts);
 	my $ca = Sniport::Authority->new($daemon->dir, 'ca');
-	my @dates = ([ 'expired on', -3600 ], [ 'expires on', 13 * 86400 ],
-		[ undef, 15 * 86400 ]);
+	my @dates = ([ 'expired on', -3600 ], [ 'expires in 13 days, on', 13 * 86400 ],
+		[ undef, 31 * 86400 ]);
 	for (@dates) {
 		my ($words, $from_now) = @$_;
 		my @end = gmtime(time + $from_now);
@@ -109,7 +109,7 @@ subtest 'dates of a certificate' => sub {
 				"$words $date");
 		} else {
 			unlike($text, qr/certificate \d/,
-				'one with more than two weeks is not worth a word');
+				'one with more than 30 days is not worth a word');
 		}
 	}
 	$daemon->stop_ok;

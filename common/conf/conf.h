@@ -59,8 +59,9 @@ struct conf_tls {
 	char *groups;
 	int64_t ticket_lifetime; /* ns in which a session may be resumed */
 	bool require_close_notify;
-	char *client_ca; /* PEM file; NULL: none */
-	char *crl;	 /* PEM file; NULL: none */
+	bool allow_expired; /* by a reload, in the place of valid ones */
+	char *client_ca;    /* PEM file; NULL: none */
+	char *crl;	    /* PEM file; NULL: none */
 	enum conf_client_auth client_auth;
 	int64_t authentication_lifetime; /* ns since a client was verified */
 };

@@ -105,6 +105,7 @@ test_defaults(void)
 		strstr(c->tls.ciphers, "CBC") == NULL,
 	    "tls.ciphers");
 	ok(!c->tls.require_close_notify, "tls.require_close_notify");
+	ok(!c->tls.allow_expired, "tls.allow_expired");
 	is_int(c->nrules, 0, "no rules");
 	is_int(c->dns.nservers, 0, "no dns.servers");
 	is_int(c->dns.timeout, CLOCK_SEC, "dns.timeout");
@@ -152,7 +153,8 @@ static const char full[] =
     "tls : { certificates : ( { chain : \"/a\"; key : \"/b\" },\n"
     "    { chain = \"/c\"; key = \"/d\" } )\n"
     "  min_version = \"1.3\"; ciphers = \"A:\" \"B\"; groups = \"X25519\";\n"
-    "  require_close_notify = TRUE; client_ca = \"/ca\"; crl = \"/crl\";\n"
+    "  require_close_notify = TRUE; allow_expired = true;"
+    "  client_ca = \"/ca\"; crl = \"/crl\";\n"
     "  client_auth = \"optional\"; };\n"
     "egress = ( { name = \"a\"; source = [ \"203.0.113.7\",\n"
     "    \"2001:db8::7\" ]; device = \"eth0.12345678.a\";\n"
@@ -265,6 +267,7 @@ test_full(void)
 	is_int(c->tls.min_version, 0x0304, "tls.min_version");
 	is_str(c->tls.ciphers, "A:B", "tls.ciphers in two pieces");
 	ok(c->tls.require_close_notify, "tls.require_close_notify");
+	ok(c->tls.allow_expired, "tls.allow_expired");
 	is_str(c->tls.client_ca, "/ca", "tls.client_ca");
 	is_str(c->tls.crl, "/crl", "tls.crl");
 	is_int(c->tls.client_auth, CONF_CLIENT_AUTH_OPTIONAL, "client_auth");

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/conf/conf.h"
+#include "common/tls/expiry.h"
 #include "common/tls/library.h"
 #include "master/findings.h"
 #include "t/unit/keys.h"
@@ -163,10 +164,11 @@ load_as(const char *const files[4], const char *ciphers, const char *groups)
 {
 	struct conf *conf = conf_of(files, ciphers, groups);
 	SSL_CTX *ctx = NULL;
+	struct expiries expiries;
 	struct findings f;
 
 	findings_init(&f);
-	if (tls_load(&ctx, conf, &f) != 0)
+	if (tls_load(&ctx, conf, &expiries, &f) != 0)
 		ctx = NULL;
 	say(&f);
 	findings_fini(&f);
@@ -306,7 +308,7 @@ main(void)
 	dated("soon.pem", 13 * DAY);
 	is_str(said,
 	    "warning: test.conf:4: tls.certificates.chain: soon.pem: "
-	    "certificate 1 expires on DATE",
+	    "certificate 1 expires in 13 days, on DATE",
 	    "what is said about it");
 	refused("ec.pem", "ec.key", "ec2.pem", "ec2.key",
 	    "test.conf:6: tls.certificates.chain: ec2.pem: has a "

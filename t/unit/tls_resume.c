@@ -17,6 +17,7 @@
 
 #include "common/base/clock.h"
 #include "common/conf/conf.h"
+#include "common/tls/expiry.h"
 #include "master/findings.h"
 #include "master/tls_load.h"
 #include "t/unit/keys.h"
@@ -152,6 +153,7 @@ load(const struct setup *s, size_t *warnings)
 {
 	struct conf *conf = NULL;
 	struct finding *line;
+	struct expiries expiries;
 	struct findings f;
 	SSL_CTX *ctx = NULL;
 	char *text, *errors = NULL;
@@ -167,7 +169,7 @@ load(const struct setup *s, size_t *warnings)
 	    conf_parse(&conf, text, "test.conf", &errors) != 0)
 		abort();
 	findings_init(&f);
-	if (tls_load(&ctx, conf, &f) != 0)
+	if (tls_load(&ctx, conf, &expiries, &f) != 0)
 		ctx = NULL;
 	*warnings = 0;
 	STAILQ_FOREACH (line, &f.list, entry) {
