@@ -1,10 +1,14 @@
 /*
- * A small client of the admin process: one request of HTTP/1.0 over a UNIX
- * socket, whose answer has its length or goes on until the end.
+ * A small client of the admin process: one request of HTTP/1.1 over a UNIX
+ * socket, whose answer has its length, comes in chunks, or goes on until the
+ * end.
  */
 #include "master/ask.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,13 +24,13 @@
 
 /* Of a service that says nothing. */
 #define PATIENCE  10
-#define HEAD_SIZE 8192
+#define LINE_SIZE 8192
+#define FIELDS	  64
 
-/* The beginning of an answer, and what of its body has come with it. */
+/* What the head of an answer says. */
 struct answer {
-	char bytes[HEAD_SIZE + 1];
-	size_t len, body; /* where it begins */
 	int status;
+	bool chunked;
 	long long length; /* of the body; -1: not told */
 };
 
@@ -97,12 +101,12 @@ dial(const char *path)
 static int
 send_request(int fd, const char *target)
 {
-	char request[512];
+	char request[LINE_SIZE];
 	ssize_t n;
 	int len;
 
 	len = snprintf(request, sizeof(request),
-	    "GET %s HTTP/1.0\r\nHost: sniport\r\n\r\n", target);
+	    "GET %s HTTP/1.1\r\nHost: sniport\r\n\r\n", target);
 	if (len < 0 || (size_t)len >= sizeof(request))
 		return (-EINVAL);
 	/* The buffer of a new socket has room for it. */
@@ -112,69 +116,101 @@ send_request(int fd, const char *target)
 	return (n == len ? 0 : -EIO);
 }
 
-/* 0: the end. */
-static ssize_t
-receive(int fd, char *buf, size_t size)
+/* Why nothing more came. */
+static int
+cause(FILE *in)
 {
-	ssize_t n;
-
-	do {
-		n = recv(fd, buf, size, 0);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return (errno == EAGAIN ? -ETIMEDOUT : -errno);
-	return (n);
+	if (!ferror(in))
+		return (-EPROTO);
+	return (errno == EAGAIN ? -ETIMEDOUT : -errno);
 }
 
+/* Lines end with CRLF, which is taken off. */
 static int
-parse_head(struct answer *a)
+read_line(FILE *in, char line[LINE_SIZE])
 {
-	const char *end = strstr(a->bytes, "\r\n\r\n"), *field;
+	size_t len;
 
-	if (sscanf(a->bytes, "HTTP/1.%*1d %3d", &a->status) != 1)
+	if (fgets(line, LINE_SIZE, in) == NULL)
+		return (cause(in));
+	len = strlen(line);
+	if (len < 2 || strcmp(line + len - 2, "\r\n") != 0)
 		return (-EPROTO);
-	a->body = (size_t)(end - a->bytes) + 4;
-	a->length = -1;
-	for (field = strstr(a->bytes, "\r\n"); field != NULL && field < end;
-	     field = strstr(field + 2, "\r\n"))
-		if (strncasecmp(field + 2, "Content-Length:", 15) == 0)
-			a->length = atoll(field + 17);
+	line[len - 2] = '\0';
 	return (0);
 }
 
 static int
-read_head(int fd, struct answer *a)
+read_head(FILE *in, struct answer *a)
 {
-	ssize_t n;
+	char line[LINE_SIZE];
+	int i, error;
 
-	a->len = 0;
-	do {
-		if (a->len == HEAD_SIZE)
-			return (-EPROTO);
-		n = receive(fd, a->bytes + a->len, HEAD_SIZE - a->len);
-		if (n <= 0)
-			return (n < 0 ? (int)n : -EPROTO);
-		a->len += (size_t)n;
-		a->bytes[a->len] = '\0';
-	} while (strstr(a->bytes, "\r\n\r\n") == NULL);
-	return (parse_head(a));
+	error = read_line(in, line);
+	if (error == 0 && sscanf(line, "HTTP/1.%*1d %3d", &a->status) != 1)
+		error = -EPROTO;
+	a->length = -1;
+	a->chunked = false;
+	for (i = 0; error == 0 && i < FIELDS; i++) {
+		error = read_line(in, line);
+		if (error != 0 || line[0] == '\0')
+			return (error);
+		if (strncasecmp(line, "Content-Length:", 15) == 0)
+			a->length = atoll(line + 15);
+		if (strcasecmp(line, "Transfer-Encoding: chunked") == 0)
+			a->chunked = true;
+	}
+	return (error != 0 ? error : -EPROTO);
+}
+
+/* So many bytes; -1: all until the end. */
+static int
+copy(FILE *in, long long left, FILE *out)
+{
+	char buf[16384];
+	size_t n, want;
+
+	while (left != 0) {
+		want = left > 0 && left < (long long)sizeof(buf) ? (size_t)left
+								 : sizeof(buf);
+		n = fread(buf, 1, want, in);
+		fwrite(buf, 1, n, out);
+		if (left > 0)
+			left -= (long long)n;
+		if (n < want)
+			return (left < 0 && !ferror(in) ? 0 : cause(in));
+	}
+	return (0);
 }
 
 static int
-copy_body(int fd, const struct answer *a, FILE *out)
+copy_chunks(FILE *in, FILE *out)
 {
-	long long left = a->length - (long long)(a->len - a->body);
-	char buf[16384];
-	ssize_t n;
+	char line[LINE_SIZE], *end;
+	unsigned long size;
+	int error;
 
-	fwrite(a->bytes + a->body, 1, a->len - a->body, out);
-	while ((n = receive(fd, buf, sizeof(buf))) > 0) {
-		fwrite(buf, 1, (size_t)n, out);
-		left -= n;
-	}
-	if (n < 0)
-		return ((int)n);
-	return (a->length >= 0 && left != 0 ? -EPROTO : 0);
+	do {
+		error = read_line(in, line);
+		if (error != 0)
+			return (error);
+		size = strtoul(line, &end, 16);
+		if (end == line || size > INT_MAX)
+			return (-EPROTO);
+		error = copy(in, (long long)size, out);
+		/* What ends the chunk; behind the last one, the body. */
+		if (error == 0)
+			error = read_line(in, line);
+		if (error == 0 && line[0] != '\0')
+			error = -EPROTO;
+	} while (error == 0 && size != 0);
+	return (error);
+}
+
+static int
+copy_body(FILE *in, const struct answer *a, FILE *out)
+{
+	return (a->chunked ? copy_chunks(in, out) : copy(in, a->length, out));
 }
 
 static const char *
@@ -195,18 +231,21 @@ int
 ask_run(const char *path, const char *target, FILE *out, FILE *err)
 {
 	struct answer a = { .status = 0 };
+	FILE *in = NULL;
 	int fd, error;
 
 	fd = dial(path);
 	error = fd < 0 ? fd : send_request(fd, target);
-	if (error == 0)
-		error = read_head(fd, &a);
+	if (error == 0) {
+		in = fdopen(fd, "r");
+		error = in == NULL ? -errno : read_head(in, &a);
+	}
 	if (error == 0 && a.status != 200) {
 		fprintf(err, "sniport: %s: answered %d: ", path, a.status);
-		(void)copy_body(fd, &a, err);
+		(void)copy_body(in, &a, err);
 		error = -EPROTO;
 	} else if (error == 0) {
-		error = copy_body(fd, &a, out);
+		error = copy_body(in, &a, out);
 		if (error != 0)
 			fprintf(err, "sniport: %s: the answer is cut short\n",
 			    path);
@@ -214,7 +253,40 @@ ask_run(const char *path, const char *target, FILE *out, FILE *err)
 		fprintf(err, "sniport: %s: %s%s\n", path, strerror(-error),
 		    advice(error));
 	}
-	if (fd >= 0)
+	if (in != NULL)
+		fclose(in);
+	else if (fd >= 0)
 		fd_close(&fd);
 	return (error);
+}
+
+/* What stands for itself in a query. */
+static bool
+is_plain(char c)
+{
+	return (c != '\0' && strchr("abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._~:/*",
+				 c) != NULL);
+}
+
+int
+ask_add(char target[ASK_TARGET_SIZE], const char *word)
+{
+	const char *equals = strchr(word, '='), *c;
+	size_t len = strlen(target);
+
+	len += (size_t)snprintf(target + len, ASK_TARGET_SIZE - len, "&%s",
+	    equals == NULL ? "id=" : "");
+	for (c = word; *c != '\0'; c++) {
+		if (ASK_TARGET_SIZE - len < sizeof("%00"))
+			return (-ENAMETOOLONG);
+		if (is_plain(*c) || c == equals)
+			target[len++] = *c;
+		else
+			len += (size_t)snprintf(target + len,
+			    ASK_TARGET_SIZE - len, "%%%02X", (uint8_t)*c);
+	}
+	target[len] = '\0';
+	return (0);
 }

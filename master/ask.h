@@ -20,4 +20,12 @@ int ask_find(
  * where the answer is another one than 200, or not whole. */
 int ask_run(const char *path, const char *target, FILE *out, FILE *err);
 
+#define ASK_TARGET_SIZE 4096
+
+/*
+ * Adds a word to the query of a target, which has one: NAME=VALUE, or the value
+ * of "id" alone. 0 or -ENAMETOOLONG.
+ */
+int ask_add(char target[ASK_TARGET_SIZE], const char *word);
+
 #endif

@@ -80,14 +80,22 @@ fill_standard_streams(void)
 	return (0);
 }
 
+/* The words are filters. */
 static int
-status(const struct options *o)
+ask(const struct options *o, const char *what)
 {
-	char path[ASK_PATH_SIZE];
+	char path[ASK_PATH_SIZE], target[ASK_TARGET_SIZE];
+	int i;
 
+	snprintf(target, sizeof(target), "%s", what);
+	for (i = 0; i < o->nwords; i++) {
+		if (ask_add(target, o->words[i]) == 0)
+			continue;
+		fprintf(stderr, "sniport: the filters are too long\n");
+		return (EXIT_USAGE);
+	}
 	if (ask_find(path, o->file, o->control, stderr) != 0 ||
-	    ask_run(path, o->json ? "/status" : "/status?format=text", stdout,
-		stderr) != 0)
+	    ask_run(path, target, stdout, stderr) != 0)
 		return (EXIT_USAGE);
 	return (EXIT_SUCCESS);
 }
@@ -111,9 +119,13 @@ run(const struct options *o)
 	case OPTIONS_QUERY:
 		return (query(o));
 	case OPTIONS_STATUS:
-		return (status(o));
+		return (ask(o,
+		    o->json ? "/status?format=json" : "/status?format=text"));
+	case OPTIONS_TUNNELS:
+		return (ask(o,
+		    o->json ? "/tunnels?format=json" : "/tunnels?format=text"));
 	case OPTIONS_WHY:
-		return (why_run(o->argument, o->json, stdout, stderr) == 0
+		return (why_run(o->words[0], o->json, stdout, stderr) == 0
 			    ? EXIT_SUCCESS
 			    : EXIT_FAILURE);
 	}

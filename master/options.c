@@ -19,6 +19,7 @@ static const struct command {
 	int words;
 } commands[] = {
 	{ "status", OPTIONS_STATUS, 0 },
+	{ "tunnels", OPTIONS_TUNNELS, OPTIONS_WORDS_MAX },
 	{ "why", OPTIONS_WHY, 1 },
 };
 
@@ -78,10 +79,11 @@ static int
 check_command(const struct options *o, char *error, size_t size)
 {
 	const char *wrong = NULL, *with = "a command";
+	bool asks = o->mode == OPTIONS_STATUS || o->mode == OPTIONS_TUNNELS;
 
-	if (o->json && o->mode != OPTIONS_WHY && o->mode != OPTIONS_STATUS)
+	if (o->json && !asks && o->mode != OPTIONS_WHY)
 		wrong = "--json";
-	if (o->control != NULL && o->mode != OPTIONS_STATUS) {
+	if (o->control != NULL && !asks) {
 		wrong = "--control";
 		with = "a command for a running service";
 	}
@@ -108,8 +110,8 @@ take_word(struct options *o, const struct command **command, const char *word,
     char *error, size_t size)
 {
 	if (*command != NULL) {
-		if (o->argument == NULL && (*command)->words > 0) {
-			o->argument = word;
+		if (o->nwords < (*command)->words) {
+			o->words[o->nwords++] = word;
 			return (0);
 		}
 		snprintf(error, size, "%s: one word too many: \"%s\"",
@@ -119,7 +121,8 @@ take_word(struct options *o, const struct command **command, const char *word,
 	*command = find_command(word);
 	if (*command == NULL) {
 		snprintf(error, size,
-		    "unknown word \"%s\": the commands are status and why",
+		    "unknown word \"%s\": the commands are status, tunnels and "
+		    "why",
 		    word);
 		return (-EINVAL);
 	}
@@ -213,6 +216,8 @@ options_usage(FILE *out)
 	    "usage: sniport [-c FILE] [-t | -T | -V | -h]\n"
 	    "       sniport [-c FILE] -q HOST:PORT [-s CLIENT]... [-e]\n"
 	    "       sniport [-c FILE] [--control PATH] status [--json]\n"
+	    "       sniport [-c FILE] [--control PATH] tunnels [FILTER]... "
+	    "[--json]\n"
 	    "       sniport why [REASON] [--json]\n"
 	    "  -c FILE       configuration (" CONF_DEFAULT_FILE ")\n"
 	    "  -t            check the configuration and exit\n"

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define OPTIONS_CLIENTS_MAX 32
+#define OPTIONS_WORDS_MAX   8
 
 enum options_mode {
 	OPTIONS_RUN,
@@ -16,6 +17,7 @@ enum options_mode {
 	OPTIONS_HELP,	 /* -h */
 	OPTIONS_QUERY,	 /* -q */
 	OPTIONS_STATUS,	 /* status */
+	OPTIONS_TUNNELS, /* tunnels [FILTER]... */
 	OPTIONS_WHY	 /* why [REASON] */
 };
 
@@ -30,8 +32,9 @@ struct options {
 	bool explain;	     /* -e */
 	bool json;	     /* --json */
 	const char *control; /* --control; NULL: what the file says */
-	/* Behind a command word; NULL: nothing. */
-	const char *argument;
+	/* Behind a command word. */
+	const char *words[OPTIONS_WORDS_MAX];
+	int nwords;
 };
 
 /* 0, or -EINVAL with a text of what is wrong in error. */

@@ -119,7 +119,13 @@ is_deeply([ answered("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nhi\n") ],
 	[ 0, "hi\n" ], 'a whole answer');
 is_deeply([ answered("HTTP/1.1 200 OK\r\n\r\nhi\n") ], [ 0, "hi\n" ],
 	'one that goes on until the end');
+my $chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhi\n";
+is_deeply([ answered("$chunks\r\n2\r\nyo\r\n0\r\n\r\n") ], [ 0, "hi\nyo" ],
+	'one in chunks');
 for (
+	[ 'a chunk that is cut', substr($chunks, 0, -1), qr/cut short/ ],
+	[ 'chunks without the last one', "$chunks\r\n", qr/cut short/ ],
+	[ 'a chunk of no size', "$chunks\r\nx\r\n", qr/cut short/ ],
 	[ 'one that is cut', "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi\n",
 		qr/cut short/ ],
 	[ 'another status', "HTTP/1.1 503 No\r\n\r\nnot now\n",

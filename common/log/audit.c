@@ -109,18 +109,21 @@ decision_name(unsigned decision)
 	}
 }
 
-/* How a tunnel ended; bytes are only meant where there was an upstream. */
+/* How a tunnel ended, or what it has moved so far; bytes are only meant where
+ * there was an upstream. */
 static void
 put_end(struct record *o, const struct audit_source *s)
 {
 	const struct tunnel_facts *f = s->f;
 
-	if (s->line->event != AUDIT_END)
+	if (s->line->event == AUDIT_CONNECT)
 		return;
 	if (f->upstream.family != 0) {
 		record_uint(o, "bytes_from_client", f->bytes_from_client);
 		record_uint(o, "bytes_from_upstream", f->bytes_from_upstream);
 	}
+	if (s->line->event == AUDIT_OPEN)
+		return;
 	record_string(o, "closed_first", side_name(f->closed_first));
 	if (f->client_truncated)
 		record_bool(o, "client_truncated", true);
@@ -210,7 +213,15 @@ put_parts(struct record *o, const struct audit_source *s)
 static const char *
 event_name(enum audit_event event)
 {
-	return (event == AUDIT_CONNECT ? "connect" : "end");
+	switch (event) {
+	case AUDIT_CONNECT:
+		return ("connect");
+	case AUDIT_OPEN:
+		return ("open");
+	case AUDIT_END:
+		break;
+	}
+	return ("end");
 }
 
 /* cut: facts have no room, or an attempt without this mark left out fields. */

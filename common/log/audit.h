@@ -15,7 +15,8 @@ struct sink;
 
 enum audit_event {
 	AUDIT_CONNECT, /* the tunnel is established; it goes on */
-	AUDIT_END      /* the one line that every tunnel has */
+	AUDIT_OPEN, /* no line of the log: it is looked at while it is open */
+	AUDIT_END   /* the one line that every tunnel has */
 };
 
 enum audit_syntax {

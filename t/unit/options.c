@@ -29,10 +29,10 @@ test_commands(void)
 {
 	is_int(parse(ARG("why"), NULL, NULL, NULL), 0, "why");
 	is_int(parsed.mode, OPTIONS_WHY, "is a command");
-	ok(parsed.argument == NULL && !parsed.json, "with nothing behind it");
+	ok(parsed.nwords == 0 && !parsed.json, "with nothing behind it");
 	is_int(parse(ARG("why"), ARG("done"), ARG("--json"), NULL), 0,
 	    "an option behind the words");
-	is_str(parsed.argument, "done", "the word is there");
+	is_str(parsed.words[0], "done", "the word is there");
 	ok(parsed.json, "and so is the option");
 	is_int(parse(ARG("--json"), ARG("-cx"), ARG("why"), ARG("done")), 0,
 	    "options before the word");
@@ -53,6 +53,10 @@ test_commands(void)
 	    "status with a socket");
 	is_int(parsed.mode, OPTIONS_STATUS, "is a command");
 	is_str(parsed.control, "/x", "for that socket");
+	is_int(parse(ARG("tunnels"), ARG("rule=a"), ARG("1-0-2"), NULL), 0,
+	    "tunnels with filters");
+	is_int(parsed.nwords, 2, "of which there are two");
+	is_str(parsed.words[1], "1-0-2", "in their order");
 	is_int(parse(ARG("status"), ARG("now"), NULL, NULL), -EINVAL,
 	    "status takes no word");
 	is_int(parse(ARG("status"), ARG("--control"), NULL, NULL), -EINVAL,
@@ -119,7 +123,8 @@ main(void)
 	is_str(error, "unknown option --explode", "is said so");
 	is_int(parse(ARG("-t"), ARG("start"), NULL, NULL), -EINVAL,
 	    "a word that is not a command");
-	is_str(error, "unknown word \"start\": the commands are status and why",
+	is_str(error,
+	    "unknown word \"start\": the commands are status, tunnels and why",
 	    "is said to be unknown");
 	test_commands();
 	return (done_testing());

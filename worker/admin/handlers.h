@@ -8,5 +8,6 @@ void health_answer(struct exchange *);	/* health.c */
 void ready_answer(struct exchange *);	/* health.c */
 void metrics_answer(struct exchange *); /* metrics.c */
 void status_answer(struct exchange *);	/* status.c */
+void tunnels_answer(struct exchange *); /* tunnels.c */
 
 #endif

@@ -19,6 +19,7 @@ static const struct route routes[] = {
 	{ "GET", "/readyz", false, ready_answer },
 	{ "GET", "/metrics", false, metrics_answer },
 	{ "GET", "/status", false, status_answer },
+	{ "GET", "/tunnels", false, tunnels_answer },
 };
 
 static bool
