@@ -99,8 +99,9 @@ see(struct shm *s, int slot, unsigned counter)
 {
 	uint64_t n = counted(s, slot, counter);
 
-	atomic_store_explicit(
-	    &s->board_writer->seen[slot][counter], n, memory_order_relaxed);
+	if (s->board_writer != NULL)
+		atomic_store_explicit(&s->board_writer->seen[slot][counter], n,
+		    memory_order_relaxed);
 	return (n);
 }
 

@@ -233,12 +233,20 @@ test_reader(void)
 	if (!ok(shm_new(&s) == 0 && shm_join_reader(s, &reader) == 0, "maps"))
 		return;
 	is_int(shm_slot(reader), -1, "a reader has no slot");
+	slot = shm_take(s, true);
+	pid = count_for_ever(s, slot);
+	while (stats_total(reader, STAT_ACCEPTED) == 0)
+		continue;
+	ok(true, "it reads what a worker counts now");
+	kill_one(s, pid, slot);
 	pid = read_for_ever(s);
 	for (i = 0; i < 50; i++) {
 		slot = shm_take(s, true);
 		kill_one(s, count_for_ever(s, slot), slot);
 		wrong += stats_read(reader, &sums) != 0 ||
 			 stats_sum(&sums, STAT_ACCEPTED) !=
+			     stats_total(s, STAT_ACCEPTED) ||
+			 stats_total(reader, STAT_ACCEPTED) !=
 			     stats_total(s, STAT_ACCEPTED);
 	}
 	stats_add_total(s, STAT_RESUMED, 1);
