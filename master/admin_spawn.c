@@ -42,7 +42,7 @@ list_crews(const struct master *m, struct boot_admin *boot)
 {
 	struct boot_generation *generations;
 	struct boot_worker *workers;
-	struct terms_names *names;
+	struct terms_names names;
 	const struct child *c;
 	const struct crew *crew;
 	size_t n = 0, nworkers = 0;
@@ -53,17 +53,16 @@ list_crews(const struct master *m, struct boot_admin *boot)
 			nworkers++;
 	}
 	generations = calloc(n + 1, sizeof(*generations));
-	names = calloc(n + 1, sizeof(*names));
 	workers = calloc(nworkers + 1, sizeof(*workers));
-	if (generations == NULL || names == NULL || workers == NULL)
+	if (generations == NULL || workers == NULL)
 		return (-ENOMEM);
 	boot->generations = generations;
 	boot->workers = workers;
 	TAILQ_FOREACH (crew, &m->crews, entry) {
-		if (terms_names_init(names, crew->terms) != 0)
+		if (terms_names_init(&names, crew->terms) != 0)
 			return (-ENOMEM);
 		*generations++ =
-		    (struct boot_generation){ crew->number, names++->names };
+		    (struct boot_generation){ crew->number, names.names };
 		TAILQ_FOREACH (c, &crew->children, entry)
 			*workers++ = (struct boot_worker){ c->worker,
 				crew->number, c->slot, c->table };
