@@ -13,8 +13,8 @@ use Sniport::Alone;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Systemd;
-use Sniport::Test qw(build certificate poll sanitized slurp sniport temporary
-	under_valgrind);
+use Sniport::Test qw(build certificate poll run sanitized slurp sniport
+	temporary under_valgrind);
 use Sniport::Tunnel qw(finish is_open name_of works);
 use Sniport::Upstream;
 
@@ -50,13 +50,16 @@ END
 # The unit is as it is installed, but for where the program is.
 my $unit = slurp(build() . '/etc/sniport.service') =~
     s{(?<==)\S*(?=/sniport\b)}{/usr/local/sbin}gr;
+# In a chroot, as t/release has it, there are no namespaces of users.
+my ($no_users) = run(qw(unshare --user true));
 my $system = Sniport::Systemd->new(files => {
 	"/etc/systemd/system/$UNIT" => $unit,
 	# Half a minute is long for a test. A leak is looked for by ptrace(2),
 	# which the unit forbids.
 	"/etc/systemd/system/$UNIT.d/test.conf" => "[Service]\nWatchdogSec=3\n" .
 	    "Environment=ASAN_OPTIONS=detect_leaks=0\n" .
-	    (sanitized() ? "MemoryDenyWriteExecute=no\n" : ''),
+	    (sanitized() ? "MemoryDenyWriteExecute=no\n" : '') .
+	    ($no_users ? "PrivateUsers=no\n" : ''),
 	$CONF => configuration(''),
 	'/etc/sniport/hosts' => "127.0.0.1 peer.test\n",
 	'/etc/sniport/tls.pem' => slurp("$dir/tls.pem"),
