@@ -49,7 +49,9 @@ sub impossible {
 
 sub new {
 	my ($class, %option) = @_;
-	my $self = bless { dir => temporary(), name => "sniport-test-$$" }, $class;
+	# In a namespace of process ids, others have the same one.
+	my $self = bless { dir => temporary(), name => sprintf('sniport-test-%d-%08x',
+		$$, rand 0xffffffff) }, $class;
 
 	$self->{root} = "$self->{dir}/root";
 	$self->{groups} = "$self->{dir}/groups";
