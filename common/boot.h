@@ -21,6 +21,7 @@ struct policy;
 struct rules_held;
 struct sink;
 struct ssl_ctx_st;
+struct ticket_keys;
 struct shm;
 
 struct boot_socket {
@@ -49,6 +50,7 @@ struct boot {
 	const struct guard *guard;
 	const struct hosts *hosts;
 	struct ssl_ctx_st *tls;
+	const struct ticket_keys *tickets; /* the master writes them */
 	const struct boot_socket *sockets;
 	size_t nsockets;
 	int control_fd;

@@ -239,6 +239,8 @@ use(SSL_CTX *ctx, const struct conf *conf, const struct client_ca *ca,
 	/* Tickets of this service are of no use to another of the same keys. */
 	static const char service[] = "sniport";
 	const enum conf_client_auth *auth = &conf->tls.client_auth;
+	/* Neither library asks whether a session's cipher is still spoken. */
+	const char *ciphers = conf->tls.ciphers;
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	int result = 0;
 
@@ -246,6 +248,7 @@ use(SSL_CTX *ctx, const struct conf *conf, const struct client_ca *ca,
 	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1 ||
 	    EVP_DigestUpdate(digest, service, sizeof(service)) != 1 ||
 	    EVP_DigestUpdate(digest, auth, sizeof(*auth)) != 1 ||
+	    EVP_DigestUpdate(digest, ciphers, strlen(ciphers) + 1) != 1 ||
 	    !add_all(ctx, digest, ca)) {
 		findings_add(f, LOG_LEVEL_ERROR, "tls: set up: %s",
 		    pem_reason((char[PEM_REASON_SIZE]){ 0 }));

@@ -17,6 +17,7 @@
 #include "master/inherit.h"
 #include "master/logs.h"
 #include "master/master.h"
+#include "master/keyring.h"
 
 /* Of tunnels of one worker, as far as it is believed. */
 #define NUMBERS_MAX ((uint64_t)1 << 40)
@@ -59,6 +60,7 @@ crew_free(struct crew *crew, struct shm *shm)
 	logs_release(crew->error_log);
 	logs_release(crew->audit_log);
 	inherit_drop(crew);
+	keyring_free(crew->keyring);
 	free(crew->seats);
 	free(crew->terms);
 	generation_free(crew->generation);

@@ -30,6 +30,7 @@ struct log;
 struct logs_entry;
 struct master;
 struct shm;
+struct keyring;
 
 /* A worker that has hung up exits within this time. */
 #define CREW_HANG_UP (5 * CLOCK_SEC)
@@ -111,6 +112,7 @@ struct crew {
 	unsigned number;	       /* of the generation: 1, 2, ... */
 	struct terms *terms;
 	struct run_as run_as;
+	struct keyring *keyring; /* owned */
 	struct logs_entry *error_log, *audit_log;
 	struct log *log;
 	struct rules_held rules; /* rows that its workers count in */

@@ -20,6 +20,7 @@
 #include "common/net/guard.h"
 #include "common/net/hosts.h"
 #include "common/policy/policy.h"
+#include "common/shm/ticket_keys.h"
 #include "master/egress_check.h"
 #include "master/findings.h"
 #include "master/idle_check.h"
@@ -29,6 +30,8 @@
 #include "master/own_addrs.h"
 #include "master/rules_check.h"
 #include "master/service.h"
+#include "master/ticket_file.h"
+#include "master/keyring.h"
 #include "master/tls_load.h"
 #include "master/validity.h"
 
@@ -205,6 +208,20 @@ open_logs(struct generation *g, struct logs *logs, struct findings *f)
 	return (error);
 }
 
+/* Whoever only checks a configuration needs no keys. */
+static void
+load_keyring(struct generation *g, bool check, struct findings *f)
+{
+	struct ticket_key keys[TICKET_KEYS_MAX];
+	size_t n;
+
+	if (!check)
+		(void)keyring_new(&g->keyring, g->conf, f);
+	else if (g->conf->tls.ticket_keys != NULL)
+		(void)ticket_file_read(g->conf, keys, &n, f);
+	explicit_bzero(keys, sizeof(keys));
+}
+
 int
 generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 {
@@ -221,6 +238,7 @@ generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 		validity_check(g->conf, g->replaced, &g->expiries, f);
 	g->replaced = NULL;
 	validity_note(&g->expiries);
+	load_keyring(g, logs == NULL, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
 	egress_check(g->conf, f);
 	nameserver_check(g->conf, f);
@@ -253,6 +271,7 @@ generation_free(struct generation *g)
 	logs_release(g->error_log);
 	logs_release(g->audit_log);
 	generation_forget_keys(g);
+	keyring_free(g->keyring);
 	hosts_free(g->hosts);
 	guard_free(g->guard);
 	policy_free(g->policy);

@@ -20,6 +20,7 @@ struct logs;
 struct logs_entry;
 struct service;
 struct ssl_ctx_st;
+struct keyring;
 
 struct generation {
 	struct conf *conf;
@@ -32,6 +33,7 @@ struct generation {
 	const struct service *service;	 /* of a check; borrowed, or NULL */
 	struct run_as run_as;
 	/* The crew's, when there is one. */
+	struct keyring *keyring;
 	struct logs_entry *error_log, *audit_log;
 	struct log *log;
 	size_t nworkers;
@@ -58,7 +60,7 @@ int generation_load_hosts(struct generation *, struct findings *);
 int generation_complete(struct generation *, struct logs *, struct findings *);
 
 /*
- * Forgets the private keys and the keys of tickets, for good. No worker of this
+ * Forgets the private keys, for good. No worker of this
  * generation will be forked any more, and workers of others must not have its
  * keys. Calling it again does nothing.
  */

@@ -11,6 +11,7 @@
 #include "master/legacy.h"
 #include "master/order.h"
 #include "master/reload.h"
+#include "master/rotate.h"
 #include "master/signals.h"
 #include "master/stop.h"
 #include "master/supervise.h"
@@ -79,6 +80,7 @@ tick(struct master *m)
 	next = earlier(next, listener_tick(&m->listeners, now));
 	next = earlier(next, order_limit(m, now));
 	next = earlier(next, stop_tick(m, now));
+	next = earlier(next, rotate_tick(m, now));
 	next = earlier(next, tick_watchdog(m, now));
 	next = earlier(next, memory_tick(m, now));
 	next = earlier(next, validity_tick(m, now));

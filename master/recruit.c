@@ -38,9 +38,11 @@ recruit_crew(
 	}
 	crew->generation = g;
 	crew->run_as = g->run_as;
+	crew->keyring = g->keyring;
 	crew->error_log = g->error_log;
 	crew->audit_log = g->audit_log;
 	crew->log = g->log;
+	g->keyring = NULL;
 	g->error_log = g->audit_log = NULL;
 	g->log = NULL;
 	*out = crew;

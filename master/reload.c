@@ -23,6 +23,7 @@
 #include "master/publish.h"
 #include "master/recruit.h"
 #include "master/status.h"
+#include "master/keyring.h"
 #include "master/totals.h"
 
 #ifndef SNIPORT_VERSION
@@ -46,9 +47,17 @@ retire_deadline(const struct crew *crew, int64_t now)
 static void
 start_workers(struct master *m, struct crew *crew)
 {
+	const struct crew *old = m->current;
 	const char *step;
 	int error;
 
+	error = keyring_begin(
+	    crew->keyring, old != NULL ? old->keyring : NULL, clock_now());
+	if (error != 0) {
+		findings_add(&m->findings, LOG_LEVEL_ERROR,
+		    "tickets: draw a key: %s", strerror(-error));
+		return;
+	}
 	for (size_t i = 0; i < crew->nworkers; i++) {
 		error =
 		    recruit_worker(m, crew, (unsigned)i, clock_now(), &step);

@@ -28,6 +28,7 @@
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/streams.h"
+#include "master/keyring.h"
 
 static void
 reset_signals(void)
@@ -164,6 +165,7 @@ make_boot(const struct child *c, int control_fd)
 	    .guard = g->guard,
 	    .hosts = g->hosts,
 	    .tls = g->tls,
+	    .tickets = keyring_view(crew->keyring),
 	    .control_fd = control_fd,
 	    .worker = c->worker,
 	    .generation = crew->number,
@@ -225,6 +227,10 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	error = list_sockets(crew, c->worker, from, now, &boot);
 	if (error != 0)
 		return (error);
+	*step = "share the keys of tickets";
+	error = keyring_share(crew->keyring);
+	if (error != 0)
+		goto out;
 	*step = "make a table of tunnels";
 	error = table_new(
 	    table_size(crew_tunnels_most(crew)), &boot.table, &c->table);
@@ -248,6 +254,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	inherit_fini(&in);
 	fd_close(&boot.table);
 out:
+	keyring_unshare(crew->keyring);
 	free((void *)(uintptr_t)boot.sockets);
 	return (error);
 }

@@ -36,9 +36,8 @@ set_behaviour(SSL_CTX *ctx)
 				  SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	/* The cache of a worker would not know the others' sessions; tickets
-	 * are all that is needed, and one per handshake. */
+	 * are all that is needed. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(ctx, 1);
 }
 
 /* The first group that the library does not know, "" where it is not one alone.

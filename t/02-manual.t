@@ -149,6 +149,8 @@ same([ paths($whole) ], \@settings, 'the sample has every setting');
 my $dir = temporary();
 my ($chain, $key) = certificate($dir, 'tls');
 my $clients = Sniport::Authority->new($dir, 'clients');
+run(qw(openssl rand -out), "$dir/tickets", 80);
+chmod 0600, "$dir/tickets";
 
 # Runs the program on a configuration with files, user and group of this
 # machine.
@@ -157,6 +159,7 @@ sub configured {
 
 	$text =~ s/"[^"]*\/chain\.pem"/"$chain"/g;
 	$text =~ s/"[^"]*\/key\.pem"/"$key"/g;
+	$text =~ s/"[^"]*\/tickets"/"$dir\/tickets"/g;
 	$text =~ s/"[^"]*\/clients\.pem"/'"' . $clients->file . '"'/ge;
 	$text =~ s/"[^"]*\/clients\.crl"/'"' . $clients->crl . '"'/ge;
 	$text =~ s/^(user = ")[^"]*/$1nobody/m;

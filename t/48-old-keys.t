@@ -14,7 +14,7 @@ use POSIX ();
 use Test::More;
 
 use Sniport::Daemon;
-use Sniport::Test qw(build certificate poll run slow temporary tls_library);
+use Sniport::Test qw(certificate poll run slow temporary);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
@@ -25,8 +25,8 @@ my $upstream = Sniport::Upstream->new('echo');
 my @hosts = (hosts => "127.0.0.1 peer.test\n");
 my $dir = temporary();
 
-# All that a process has in its memory that it may write to; undef: it cannot
-# be read.
+# All that a process has in its memory that it may write to, and the keys of
+# tickets; undef: it cannot be read.
 sub memory {
 	my ($pid) = @_;
 	my $all = '';
@@ -34,7 +34,8 @@ sub memory {
 	open my $maps, '<', "/proc/$pid/maps" or return undef;
 	open my $mem, '<:raw', "/proc/$pid/mem" or return undef;
 	while (<$maps>) {
-		my ($from, $to) = /^([0-9a-f]+)-([0-9a-f]+) rw.p/ or next;
+		my ($from, $to) = /^([0-9a-f]+)-([0-9a-f]+) (?:rw.p|.*sniport-tickets)/
+		    or next;
 		my $at = hex $from;
 		while ($at < hex $to) {
 			sysseek $mem, $at, 0 or last;
@@ -68,6 +69,19 @@ sub signs {
 	$signs{text} = $lines[1];
 	$signs{'what the text stands for'} = substr decode_base64($lines[1]), 0, 24;
 	return %signs;
+}
+
+# Makes a file with a key of tickets, and what tells that.
+sub ticket_key {
+	my ($file) = @_;
+
+	open my $random, '<:raw', '/dev/urandom' or die $!;
+	read $random, my $key, 80;
+	open my $out, '>:raw', $file or die "$file: $!";
+	print $out $key;
+	close $out;
+	chmod 0600, $file;
+	return { name => substr($key, 0, 16), key => substr $key, 16, 24 };
 }
 
 # The names of those signs that are in the memory.
@@ -147,38 +161,25 @@ subtest 'a failed reload leaves nothing in registers' => sub {
 for my $type ('ec', 'rsa') {
 	my @files = map { [ certificate($dir, "$type$_", key => $type) ] } 0 .. 2;
 	my @signs = map { { signs($_->[1]) } } @files;
+	my @tickets = map { ticket_key("$dir/tickets$_") } 0 .. 2;
 	my $tls = sub {
 		return (tls => 'certificates = ( { chain = "' . $files[$_[0]][0] .
-			'"; key = "' . $files[$_[0]][1] . '"; } );');
+			'"; key = "' . $files[$_[0]][1] . '"; } );' .
+			"ticket_keys = \"$dir/tickets$_[0]\";");
 	};
-	unlink "$dir/tickets";
-	# Nothing comes before the functions of a static library, so that the
-	# keys of its tickets are not known.
-	my $known = tls_library() eq 'OpenSSL';
 	my $daemon = Sniport::Daemon->new(@hosts, $tls->(0),
-		log => 'level = "info";', top => 'workers = 2;', $known ? (environment => {
-			LD_PRELOAD => build() . '/preload/tickets.so',
-			TICKET_KEYS => "$dir/tickets" }) : ());
-	my $tickets = sub {
-		return map { +{} } 0 .. 9 if !$known;
-		open my $file, '<', "$dir/tickets" or die "$dir/tickets: $!";
-		my @lines = <$file>;
-		chomp @lines;
-		return map { my $line = $_; +{ map { ("ticket key $_" =>
-			pack 'H*', substr $line, 64 * $_, 64) } 0, 1 } } @lines;
-	};
+		log => 'level = "info";', top => 'workers = 2;');
 	my $memory = memory($daemon->worker(0));
 	if (!defined $memory || $memory eq '') {
 		$daemon->stop_ok;
 		plan skip_all => 'SKIPPED LOUDLY: this root cannot look into a worker';
 	}
 	ok(scalar found($memory, %{ $signs[0] }), "$type: a worker has its key");
-	is_deeply([ found($memory, %{ ($tickets->())[0] }) ],
-		$known ? [ 'ticket key 0', 'ticket key 1' ] : [], "$type: and the keys of its tickets");
+	is_deeply([ found($memory, %{ $tickets[0] }) ], [ 'key', 'name' ],
+		"$type: and the key of its tickets");
 
 	my $writers_ok = sub {
 		my ($title) = @_;
-		my @tickets = $tickets->();
 		my @writers = $daemon->writers;
 		cmp_ok(scalar(@writers), '>', 1, "$type, $title: logs have writers");
 		is_deeply([ map { my $all = memory($_);
@@ -193,7 +194,6 @@ for my $type ('ec', 'rsa') {
 		my $new = $generation - 1;
 		like($daemon->reload($tls->($new)), qr/^Serving: .*generation $generation$/,
 			"$type: a reload");
-		my @tickets = $tickets->();
 		for my $worker (0, 1) {
 			my $pid = $daemon->worker($worker);
 			$memory = memory($pid);
@@ -217,20 +217,19 @@ for my $type ('ec', 'rsa') {
 	kill 'KILL', $daemon->worker(0);
 	ok(poll(sub { $pids < (() = $daemon->log =~ /worker 0\[\d+\]: ready/g) }),
 		"$type: a worker is replaced");
-	my @tickets = $tickets->();
 	$memory = memory($daemon->worker(0));
 	ok(scalar found($memory, %{ $signs[2] }), "$type: it has the key");
 	is_deeply([ map { found($memory, %{ $signs[$_] }, %{ $tickets[$_] }) } 0, 1 ],
 		[], "$type: and no other");
 	$memory = memory($daemon->pid);
-	is_deeply([ map { found($memory, %{ $signs[$_] }, %{ $tickets[$_] }) } 0, 1 ],
-		[], "$type: nor has the master");
+	# Keys of tickets are there as long as a handshake may need them.
+	is_deeply([ map { found($memory, %{ $signs[$_] }) } 0, 1 ], [],
+		"$type: nor has the master");
 	# A reload that fails leaves nothing of its key behind.
 	like($daemon->reload($tls->(0), top => 'workers = 2; user = "nobody-at-all";'),
 		qr/^Reload failed/, "$type: a reload fails");
 	$memory = memory($daemon->pid);
-	@tickets = $tickets->();
-	is_deeply([ map { found($memory, %{ $signs[0] }, %{ $tickets[$_] }) } 0, 1, 3 ],
+	is_deeply([ found($memory, %{ $signs[0] }) ],
 		[], "$type: the master has forgotten its key");
 	ok(works($tunnel) && finish($tunnel), "$type: the tunnel goes on");
 	$daemon->stop_ok;

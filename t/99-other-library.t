@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # A client that comes from a sniport of the one TLS library to one of the other,
 # as from node to node or over an upgrade: what it would resume is of no use
-# there, so it shows who it is again, and notices nothing.
+# there, so it shows who it is again, and notices nothing. So it is where both
+# have the same keys of tickets.
 
 use strict;
 use warnings;
@@ -33,6 +34,8 @@ my ($YES, $NO) = (JSON::PP::true(), JSON::PP::false());
 my $dir = temporary();
 my $mesh = Sniport::Authority->new($dir, 'mesh');
 my $upstream = Sniport::Upstream->new('echo');
+run(qw(openssl rand -out), "$dir/tickets", 80);
+chmod 0600, "$dir/tickets";
 my %key = (web => [ $mesh->issue('web', 'DNS:web.example.com') ]);
 
 sub who {
@@ -41,7 +44,8 @@ sub who {
 	local $ENV{SNIPORT} = $program;
 	my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
 		tls => qq(client_auth = "required";
-			client_ca = "@{ [ $mesh->file ] }";));
+			client_ca = "@{ [ $mesh->file ] }";
+			ticket_keys = "$dir/tickets";));
 	return Sniport::Who->new(daemon => $daemon, port => $upstream->port,
 		key => \%key);
 }

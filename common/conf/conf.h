@@ -58,6 +58,8 @@ struct conf_tls {
 	char *ciphers;	      /* OpenSSL list for TLS 1.2 */
 	char *groups;
 	int64_t ticket_lifetime; /* ns in which a session may be resumed */
+	char *ticket_keys;	 /* file; NULL: the master draws them */
+	int64_t tickets;	 /* that a handshake brings */
 	bool require_close_notify;
 	bool allow_expired; /* by a reload, in the place of valid ones */
 	char *client_ca;    /* PEM file; NULL: none */

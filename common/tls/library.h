@@ -39,9 +39,7 @@ const char *library_watch(time_t now, char buf[LIBRARY_WATCH_SIZE]);
 
 /*
  * A context for servers, with what every connection gets and the two have not
- * in common. The keys of its tickets are new, and do not follow from what this
- * process had for chance when it forked others. NULL with the cause in the
- * library's queue.
+ * in common. NULL with the cause in the library's queue.
  */
 SSL_CTX *library_context_new(void);
 
@@ -107,6 +105,10 @@ const char *library_weakness(STACK_OF(X509) *);
 /* What the session holds of the client's chain, decoded, beside
  * SSL_get_peer_cert_chain(), borrowed; NULL: nothing. */
 STACK_OF(X509) * library_full_chain(const SSL *);
+
+/* How many tickets the session gets in TLS 1.3, where it is not resumed. Holds
+ * for the library's next call at least. */
+void library_set_tickets(SSL *, unsigned n);
 
 /* Is the handshake at the client's Certificate message? */
 bool library_reads_certificate(const SSL *);

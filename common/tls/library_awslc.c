@@ -4,12 +4,8 @@
 #include <openssl/err.h>
 #include <openssl/service_indicator.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/tls/library.h"
-
-/* A name and a key: see worker/tls/tickets_awslc.c. */
-#define TICKET_KEYS_LEN 48
 
 /* Of a handshake without certificates: ssl_max_handshake_message_len(). */
 #define MESSAGE_MAX (16 * 1024)
@@ -72,19 +68,6 @@ library_watch(time_t now, char buf[LIBRARY_WATCH_SIZE])
 	return (buf);
 }
 
-/* Those that it makes by itself come late, so that each worker would have its
- * own, and change every two days. */
-static bool
-set_ticket_keys(SSL_CTX *ctx)
-{
-	unsigned char keys[TICKET_KEYS_LEN];
-	bool set = getrandom(keys, sizeof(keys), 0) == sizeof(keys) &&
-		   SSL_CTX_set_tlsext_ticket_keys(ctx, keys, sizeof(keys)) == 1;
-
-	OPENSSL_cleanse(keys, sizeof(keys));
-	return (set);
-}
-
 /* As OpenSSL takes them from clients; by itself it takes no Ed25519. */
 static bool
 set_algorithms(SSL_CTX *ctx)
@@ -109,7 +92,7 @@ library_context_new(void)
 
 	if (ctx == NULL)
 		return (NULL);
-	if (set_ticket_keys(ctx) && set_algorithms(ctx))
+	if (set_algorithms(ctx))
 		return (ctx);
 	SSL_CTX_free(ctx);
 	return (NULL);
@@ -299,6 +282,14 @@ static bool
 is_at(const SSL *ssl, const char *state)
 {
 	return (strstr(SSL_state_string_long(ssl), state) != NULL);
+}
+
+/* It counts by context. Sessions of a worker have their turns one after the
+ * other. */
+void
+library_set_tickets(SSL *ssl, unsigned n)
+{
+	(void)SSL_CTX_set_num_tickets(SSL_get_SSL_CTX(ssl), n);
 }
 
 bool

@@ -1,7 +1,6 @@
 /* OpenSSL 3.0 and later: the library of Debian. */
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 
 #include "common/base/alloc.h"
 #include "common/tls/library.h"
@@ -49,11 +48,8 @@ library_watch(time_t now, char buf[LIBRARY_WATCH_SIZE])
 SSL_CTX *
 library_context_new(void)
 {
-	SSL_CTX *ctx;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
-	/* Which draws the keys of tickets. */
-	(void)RAND_poll();
-	ctx = SSL_CTX_new(TLS_server_method());
 	if (ctx == NULL)
 		return (NULL);
 	SSL_CTX_set_options(
@@ -173,6 +169,13 @@ library_weakness(STACK_OF(X509) * chain)
 STACK_OF(X509) * library_full_chain(const SSL *ssl)
 {
 	return (NULL);
+}
+
+/* A session that is resumed gets one. */
+void
+library_set_tickets(SSL *ssl, unsigned n)
+{
+	(void)SSL_set_num_tickets(ssl, n);
 }
 
 bool

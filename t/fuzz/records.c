@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/shm/ticket_keys.h"
 #include "t/unit/server_ctx.h"
 #include "worker/loop/buffer.h"
 #include "worker/tls/handshake.h"
@@ -53,13 +54,18 @@ int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const struct tls_bounds bounds = { 16384, 16384 };
+	static const struct ticket_key key = { .secret = { 1 } };
+	const struct ticket_keys *reader;
+	struct ticket_keys *writer;
 	SSL_CTX *ctx = server_ctx();
 
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_num_tickets(ctx, 1);
 	buffers_init(&buffers, CHUNK, tls_slack(CHUNK));
 	assert(
 	    tls_context_new(&context, ctx, &bounds, &buffers, hello_cb) == 0);
+	assert(ticket_keys_new(&writer, &reader) == 0);
+	ticket_keys_write(writer, &key, 1);
+	tls_context_tickets(context, reader, 1);
 	client_ctx = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_mode(client_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 					 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

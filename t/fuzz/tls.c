@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/shm/ticket_keys.h"
 #include "t/unit/keys.h"
 #include "worker/tls/client_hello.h"
 #include "worker/tls/handshake.h"
@@ -108,6 +109,9 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	EVP_PKEY *key = certify(ctx);
+	static const struct ticket_key ticket = { .secret = { 1 } };
+	const struct ticket_keys *reader;
+	struct ticket_keys *writer;
 	size_t i;
 
 	assert(SSL_CTX_use_PrivateKey(ctx, key) == 1);
@@ -127,6 +131,10 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	for (i = 0; i < BOUNDS; i++)
 		assert(tls_context_new(&contexts[i], ctx, &bounds[i], &buffers,
 			   hello_cb) == 0);
+	assert(ticket_keys_new(&writer, &reader) == 0);
+	ticket_keys_write(writer, &ticket, 1);
+	for (i = 0; i < BOUNDS; i++)
+		tls_context_tickets(contexts[i], reader, 1);
 	return (0);
 }
 

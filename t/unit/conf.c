@@ -85,6 +85,8 @@ test_defaults(void)
 	is_int(c->limits.memory, -1, "limits.memory");
 	is_int(c->tls.ticket_lifetime, 12 * 3600 * CLOCK_SEC,
 	    "tls.ticket_lifetime");
+	ok(c->tls.ticket_keys == NULL, "no tls.ticket_keys");
+	is_int(c->tls.tickets, 1, "tls.tickets");
 	is_int(c->tls.authentication_lifetime, 12 * 3600 * CLOCK_SEC,
 	    "tls.authentication_lifetime");
 	is_int(c->limits.handshakes_per_client, 0, "handshakes_per_client");
@@ -154,7 +156,8 @@ static const char full[] =
     "    { chain = \"/c\"; key = \"/d\" } )\n"
     "  min_version = \"1.3\"; ciphers = \"A:\" \"B\"; groups = \"X25519\";\n"
     "  require_close_notify = TRUE; allow_expired = true;"
-    "  client_ca = \"/ca\"; crl = \"/crl\";\n"
+    "  client_ca = \"/ca\"; crl = \"/crl\";"
+    " ticket_keys = \"/keys\"; tickets = 4;\n"
     "  client_auth = \"optional\"; };\n"
     "egress = ( { name = \"a\"; source = [ \"203.0.113.7\",\n"
     "    \"2001:db8::7\" ]; device = \"eth0.12345678.a\";\n"
@@ -268,6 +271,8 @@ test_full(void)
 	is_str(c->tls.ciphers, "A:B", "tls.ciphers in two pieces");
 	ok(c->tls.require_close_notify, "tls.require_close_notify");
 	ok(c->tls.allow_expired, "tls.allow_expired");
+	is_str(c->tls.ticket_keys, "/keys", "tls.ticket_keys");
+	is_int(c->tls.tickets, 4, "tls.tickets");
 	is_str(c->tls.client_ca, "/ca", "tls.client_ca");
 	is_str(c->tls.crl, "/crl", "tls.crl");
 	is_int(c->tls.client_auth, CONF_CLIENT_AUTH_OPTIONAL, "client_auth");

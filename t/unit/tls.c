@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/shm/ticket_keys.h"
 #include "t/unit/server_ctx.h"
 #include "t/unit/tap.h"
 #include "worker/loop/buffer.h"
@@ -367,6 +368,9 @@ main(void)
 {
 	static const size_t chunks[] = { 4096, 65536, 1 << 20, 16 << 20 };
 	static const struct tls_bounds bounds = { 16384, 16384 };
+	static const struct ticket_key key = { .secret = { 1 } };
+	const struct ticket_keys *reader;
+	struct ticket_keys *writer;
 	struct tls_context *context;
 	struct buffers buffers;
 	SSL_CTX *ctx = server_ctx();
@@ -376,6 +380,10 @@ main(void)
 	buffers_init(&buffers, CHUNK, tls_slack(CHUNK));
 	if (tls_context_new(&context, ctx, &bounds, &buffers, hello_cb) != 0)
 		abort();
+	if (ticket_keys_new(&writer, &reader) != 0)
+		abort();
+	ticket_keys_write(writer, &key, 1);
+	tls_context_tickets(context, reader, 1);
 	test_shed(context, &buffers);
 	test_finish(context);
 	test_stuck(context, &buffers, SSL_ERROR_WANT_READ);
@@ -391,6 +399,7 @@ main(void)
 		    "slack of a chunk of %zu bytes", chunks[i]);
 	is_int(buffers.nlent, 0, "no block is left");
 	tls_context_free(context);
+	ticket_keys_free(writer, reader);
 	buffers_fini(&buffers);
 	SSL_CTX_free(ctx);
 	return (done_testing());

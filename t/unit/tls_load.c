@@ -267,7 +267,6 @@ settings(void)
 	    "SSL_read() returns after a record without data");
 	is_int(SSL_CTX_get_session_cache_mode(ctx), SSL_SESS_CACHE_OFF,
 	    "no session cache");
-	is_int(SSL_CTX_get_num_tickets(ctx), 1, "one ticket");
 	is_int(SSL_CTX_get_timeout(ctx), 12 * 3600, "good for 12 hours");
 	is_int(max_early_data(ctx), 0, "no early data");
 	is_int(SSL_CTX_get_min_proto_version(ctx), TLS1_2_VERSION,

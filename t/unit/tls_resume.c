@@ -17,6 +17,7 @@
 
 #include "common/base/clock.h"
 #include "common/conf/conf.h"
+#include "common/shm/ticket_keys.h"
 #include "common/tls/expiry.h"
 #include "master/findings.h"
 #include "master/tls_load.h"
@@ -146,6 +147,10 @@ struct setup {
 	const char *auth, *ca, *crl;
 	uint64_t hello;	  /* 0: 16 KiB */
 	int64_t lifetime; /* 0: an hour; -1: none is set */
+	const char *ciphers;
+	int key;	  /* which key of tickets seals; others are accepted */
+	bool keyless;	  /* it has none */
+	unsigned tickets; /* 0: one */
 };
 
 static SSL_CTX *
@@ -161,11 +166,14 @@ load(const struct setup *s, size_t *warnings)
 	if (asprintf(&text,
 		"listeners = ( { address = \":8443\"; } ); tls = {"
 		" certificates = ( { chain = \"%s\"; key = \"%s\"; } );"
-		" client_auth = \"%s\"; client_ca = \"%s\"; %s%s%s };",
+		" client_auth = \"%s\"; client_ca = \"%s\"; %s%s%s ciphers ="
+		" \"%s\"; };",
 		scratch_path("server.pem"), scratch_path("server.key"), s->auth,
 		scratch_path(s->ca), s->crl != NULL ? "crl = \"" : "",
 		s->crl != NULL ? scratch_path(s->crl) : "",
-		s->crl != NULL ? "\";" : "") == -1 ||
+		s->crl != NULL ? "\";" : "",
+		s->ciphers != NULL ? s->ciphers
+				   : "ECDHE-ECDSA-AES128-GCM-SHA256") == -1 ||
 	    conf_parse(&conf, text, "test.conf", &errors) != 0)
 		abort();
 	findings_init(&f);
@@ -183,10 +191,12 @@ load(const struct setup *s, size_t *warnings)
 }
 
 static SSL_SESSION *kept;
+static int nkept;
 
 static int
 keep_session(SSL *ssl, SSL_SESSION *session)
 {
+	nkept++;
 	SSL_SESSION_free(kept);
 	kept = session;
 	return (1);
@@ -257,12 +267,26 @@ shake(struct tls_handshake *handshake, SSL *ssl, struct outcome *out)
 	tls_stream_free(tls);
 }
 
+/* Two keys, in that order. */
+static struct ticket_keys *writer;
+static const struct ticket_keys *reader;
+
+static void
+set_keys(const struct setup *s)
+{
+	struct ticket_key keys[2];
+
+	memset(keys, 'k', sizeof(keys));
+	keys[0].secret[0] = keys[0].name[0] = (uint8_t)s->key;
+	keys[1].secret[0] = keys[1].name[0] = (uint8_t)!s->key;
+	ticket_keys_write(writer, keys, s->keyless ? 0 : 2);
+}
+
 /* A client (NULL: without certificate) at a server of that setup. */
 static struct outcome
 meet(const struct setup *s, int version, const struct party *p,
     SSL_SESSION *session)
 {
-	static unsigned char keys[80] = "shared by all servers of this test";
 	const struct tls_bounds bounds = { s->hello != 0 ? s->hello : 16384,
 		64 * 1024 };
 	struct outcome out = { .done = false };
@@ -282,8 +306,6 @@ meet(const struct setup *s, int version, const struct party *p,
 	    its, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(its, keep_session);
 	if (ctx == NULL ||
-	    SSL_CTX_set_tlsext_ticket_keys(ctx, keys,
-		(size_t)SSL_CTX_get_tlsext_ticket_keys(ctx, NULL, 0)) != 1 ||
 	    tls_context_new(&context, ctx, &bounds, &buffers, take_hello) !=
 		0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
@@ -293,7 +315,10 @@ meet(const struct setup *s, int version, const struct party *p,
 	if (s->lifetime >= 0)
 		tls_context_trust(
 		    context, s->lifetime != 0 ? s->lifetime : 3600 * CLOCK_SEC);
+	set_keys(s);
+	tls_context_tickets(context, reader, s->tickets != 0 ? s->tickets : 1);
 	kept = NULL;
+	nkept = 0;
 	ssl = client_new(its, fds[1], p, session);
 	shake(handshake, ssl, &out);
 	out.session = kept;
@@ -346,7 +371,9 @@ static void
 moves(void)
 {
 	const struct setup plain = { .auth = "required", .ca = "mesh.pem" };
-	const struct setup lists = { "required", "mesh.pem", "good.crl", 0, 0 };
+	const struct setup lists = {
+		.auth = "required", .ca = "mesh.pem", .crl = "good.crl"
+	};
 	const struct setup optional = { .auth = "optional", .ca = "mesh.pem" };
 	struct setup to = lists;
 
@@ -383,6 +410,17 @@ moves(void)
 	to = plain;
 	to.lifetime = -1;
 	move("no lifetime is set", &plain, &to, &client, ANEW);
+	to = plain;
+	to.key = 1;
+	move("a new key, and the old one", &plain, &to, &client, RESUMED);
+	move("a key that others seal with already", &to, &plain, &client,
+	    RESUMED);
+	to = plain;
+	to.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";
+	move("other ciphers", &plain, &to, &client, ANEW);
+	to = plain;
+	to.keyless = true;
+	move("no key any more", &plain, &to, &client, ANEW);
 }
 
 /* A ticket that would not fit into a hello is not given. */
@@ -411,6 +449,50 @@ sizes(void)
 	decertify(&fat);
 }
 
+/* How many tickets there are: of the first handshake, and of one that resumes
+ * its session. */
+static void
+numbers(void)
+{
+	struct setup s = { .auth = "optional", .ca = "mesh.pem" };
+	struct outcome first, next;
+	struct party fat;
+	unsigned n;
+
+	for (n = 1; n <= 4; n++) {
+		s.tickets = n;
+		first = meet(&s, TLS1_3_VERSION, NULL, NULL);
+		is_int(nkept, n, "as many tickets as are wanted");
+		next = meet(&s, TLS1_3_VERSION, NULL, first.session);
+		ok(next.resumed, "the last is good");
+		is_int(nkept, 1, "it brings one");
+		SSL_SESSION_free(first.session);
+		SSL_SESSION_free(next.session);
+	}
+	first = meet(&s, TLS1_3_VERSION, &client, NULL);
+	is_int(nkept, 4, "so many with a certificate");
+	next = meet(&s, TLS1_3_VERSION, &client, first.session);
+	ok(next.resumed && nkept == 1, "and the last is good");
+	SSL_SESSION_free(first.session);
+	SSL_SESSION_free(next.session);
+	certify(&fat, "fat", &below, 2, 6000);
+	first = meet(&s, TLS1_3_VERSION, &fat, NULL);
+	is_int(nkept, 2, "as many as are kept back, with one of 6 KiB");
+	next = meet(&s, TLS1_3_VERSION, &fat, first.session);
+	ok(next.resumed, "and the last is good");
+	SSL_SESSION_free(first.session);
+	SSL_SESSION_free(next.session);
+	decertify(&fat);
+	first = meet(&s, TLS1_2_VERSION, NULL, NULL);
+	is_int(nkept, 1, "one in TLS 1.2");
+	SSL_SESSION_free(first.session);
+	s.keyless = true;
+	for (n = TLS1_2_VERSION; n <= TLS1_3_VERSION; n++) {
+		first = meet(&s, (int)n, NULL, NULL);
+		ok(first.done && nkept == 0, "none without a key");
+	}
+}
+
 /* A chain whose names do not fit into a note. */
 static void
 long_names(void)
@@ -435,7 +517,9 @@ long_names(void)
 static void
 notes(void)
 {
-	const struct setup s = { "required", "mesh.pem", "good.crl", 0, 0 };
+	const struct setup s = {
+		.auth = "required", .ca = "mesh.pem", .crl = "good.crl"
+	};
 	uint8_t note[TLS_TICKET_NOTE_MAX];
 	STACK_OF(X509) *chain = sk_X509_new_null();
 	struct tls_ticket_terms terms = { .now = time(NULL), .lifetime = 3600 };
@@ -517,10 +601,14 @@ main(void)
 	scratch_open();
 	buffers_init(&buffers, 64 * 1024, tls_slack(64 * 1024));
 	write_files();
+	if (ticket_keys_new(&writer, &reader) != 0)
+		abort();
 	moves();
 	sizes();
+	numbers();
 	long_names();
 	notes();
+	ticket_keys_free(writer, reader);
 	buffers_fini(&buffers);
 	decertify(&mesh);
 	decertify(&other);

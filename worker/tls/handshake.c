@@ -51,6 +51,14 @@ tls_context_trust(struct tls_context *c, int64_t lifetime)
 }
 
 void
+tls_context_tickets(
+    struct tls_context *c, const struct ticket_keys *keys, unsigned n)
+{
+	c->keys = keys;
+	c->ntickets = n;
+}
+
+void
 tls_context_free(struct tls_context *c)
 {
 	if (c == NULL)
@@ -113,10 +121,10 @@ tls_handshake_take(struct tls_handshake *hs)
 }
 
 /*
- * After a TLS 1.3 handshake all that is sealed is our ticket. It is not sent
- * yet: a client that only writes would close with unread bytes, to which its
- * kernel has a reset for an answer, and what was on its way would be lost.
- * Where it cannot be kept it goes at once.
+ * After a TLS 1.3 handshake all that is sealed is our tickets. They are not
+ * sent yet: a client that only writes would close with unread bytes, to which
+ * its kernel has a reset for an answer, and what was on its way would be lost.
+ * Where they cannot be kept they go at once.
  */
 static void
 keep_ticket(struct tls_stream *tls)
@@ -148,6 +156,7 @@ run_library(struct tls_stream *tls)
 	if (hs->hello.behind)
 		hs->in.may = hs->in.end;
 	tls_enter(tls);
+	tls_resume_count(tls);
 	ret = SSL_accept(tls->ssl);
 	/* Who was refused stays so, whatever the library made of it. */
 	error = ret == 1 && !hs->refused ? 0 : tls_result(tls, ret);

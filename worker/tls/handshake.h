@@ -15,6 +15,7 @@
 #include "worker/loop/io.h"
 
 struct ssl_ctx_st;
+struct ticket_keys;
 struct tls_context;
 struct tls_handshake;
 struct tls_stream;
@@ -57,6 +58,12 @@ void tls_context_free(struct tls_context *);
  * again in order to resume its session; 0 unless it is set. */
 void tls_context_trust(struct tls_context *, int64_t lifetime);
 
+/* The keys of tickets, borrowed, which may change at any time, and how many
+ * tickets a handshake brings where a client can resume by them. There are none
+ * unless this was called. */
+void tls_context_tickets(
+    struct tls_context *, const struct ticket_keys *, unsigned n);
+
 /* On the connected, non-blocking socket fd, which stays the caller's. 0 or
  * -ENOMEM. */
 int tls_handshake_new(
@@ -66,7 +73,7 @@ int tls_handshake_new(
 void tls_handshake_free(struct tls_handshake *);
 
 /*
- * Goes on. DONE; a ticket of TLS 1.3 waits for the first bytes that are sent.
+ * Goes on. DONE; tickets of TLS 1.3 wait for the first bytes that are sent.
  * WAIT_READ, WAIT_WRITE, TURN. CUT: the client ended its stream. BROKEN with
  * -EPROTO: failed, tls_handshake_failure() and why say why,
  * tls_handshake_alerted() whether the client hears of it; with another -errno:

@@ -6,23 +6,50 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/shm/ticket_keys.h"
 #include "worker/tls/state.h"
 #include "worker/tls/ticket.h"
 
 /* What a session's ticket has besides the certificate and the note, about. */
 #define TICKET_REST 512
 
+void
+tls_resume_begin(struct tls_stream *tls)
+{
+	const struct tls_context *c = tls->context;
+	struct tls_handshake *hs = tls->handshake;
+
+	hs->ntickets = c->ntickets;
+	hs->no_ticket = c->keys == NULL || ticket_keys_count(c->keys) == 0;
+	if (hs->no_ticket)
+		(void)SSL_set_options(tls->ssl, SSL_OP_NO_TICKET);
+}
+
+void
+tls_resume_count(struct tls_stream *tls)
+{
+	const struct tls_handshake *hs = tls->handshake;
+
+	library_set_tickets(tls->ssl, hs->no_ticket ? 0 : hs->ntickets);
+}
+
 /*
  * A ticket comes back in a hello. It has the client's certificate and the note
  * in it, and must leave a good part of limits.client_hello to the rest.
  */
 static bool
-fits_hello(const struct tls_stream *tls, X509 *leaf, size_t note)
+fits_hello(const struct tls_stream *tls, size_t size)
 {
-	int size = i2d_X509(leaf, NULL);
+	return (size <= tls->context->bounds.hello / 2);
+}
 
-	return (size > 0 && (uint64_t)size + note + TICKET_REST <=
-				tls->context->bounds.hello / 2);
+/* No more than are kept back until something else is sent; but one. */
+static void
+fit_kept(struct tls_handshake *hs, size_t size)
+{
+	while (hs->ntickets > 1 &&
+	       hs->ntickets * tls_sealed_max(size) > TLS_TICKET_MAX)
+		hs->ntickets--;
 }
 
 static int
@@ -43,13 +70,18 @@ tls_resume_note(struct tls_stream *tls, STACK_OF(X509) * chain)
 {
 	uint8_t note[TLS_TICKET_NOTE_MAX];
 	size_t len = tls_ticket_note(note, chain, clock_wall() / CLOCK_SEC);
+	struct tls_handshake *hs = tls->handshake;
+	int leaf = i2d_X509(sk_X509_value(chain, 0), NULL);
+	size_t size = (size_t)leaf + len + TICKET_REST;
 
 	ERR_clear_error();
-	tls->handshake->no_ticket =
-	    len == 0 || !fits_hello(tls, sk_X509_value(chain, 0), len);
-	if (tls->handshake->no_ticket)
+	if (len == 0 || leaf <= 0 || !fits_hello(tls, size))
+		hs->no_ticket = true;
+	if (hs->no_ticket)
 		return (0);
-	return (keep_note(tls->handshake, note, len));
+	fit_kept(hs, size);
+	tls_resume_count(tls);
+	return (keep_note(hs, note, len));
 }
 
 static struct tls_ticket_terms
@@ -88,13 +120,13 @@ tls_resume_ticket(const SSL *ssl, const uint8_t **note, size_t *len)
 	return (true);
 }
 
-bool
-tls_resume_allowed(const SSL *ssl, const struct tls_resumed *r)
+static bool
+allowed(
+    const SSL *ssl, const struct tls_stream *tls, const struct tls_resumed *r)
 {
-	const struct tls_stream *tls = SSL_get_app_data(ssl);
 	const struct tls_ticket_terms terms = terms_of(tls);
 	int mode = SSL_get_verify_mode(ssl);
-	bool allowed = false;
+	bool good = false;
 
 	if (mode == SSL_VERIFY_NONE)
 		return (true);
@@ -103,8 +135,21 @@ tls_resume_allowed(const SSL *ssl, const struct tls_resumed *r)
 	/* The ticket of the next session has the same note: it is as old as
 	 * the one that it resumes. */
 	if (r->note != NULL)
-		allowed = tls_ticket_holds(r->note, r->len, &terms) &&
-			  keep_note(tls->handshake, r->note, r->len) == 0;
+		good = tls_ticket_holds(r->note, r->len, &terms) &&
+		       keep_note(tls->handshake, r->note, r->len) == 0;
 	ERR_clear_error();
-	return (allowed);
+	return (good);
+}
+
+/* It has used one up, and gets one. */
+bool
+tls_resume_allowed(SSL *ssl, const struct tls_resumed *r)
+{
+	struct tls_stream *tls = SSL_get_app_data(ssl);
+
+	if (!allowed(ssl, tls, r))
+		return (false);
+	tls->handshake->ntickets = 1;
+	tls_resume_count(tls);
+	return (true);
 }

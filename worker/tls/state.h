@@ -26,7 +26,10 @@ struct tls_context {
 	struct buffers *buffers;
 	tls_hello_cb *hello;
 	struct intake_room room;
-	void *tickets;	   /* of tickets_openssl.c */
+	void *tickets; /* of tickets_openssl.c */
+	/* See tls_context_tickets(); NULL: there are none. */
+	const struct ticket_keys *keys;
+	unsigned ntickets;
 	uint8_t *message;  /* room for a hello that came in pieces */
 	uint64_t failures; /* alloc_failures() before the call */
 };
@@ -56,7 +59,9 @@ struct tls_handshake {
 	bool refused;		/* it was not verified, whoever's rules */
 	uint8_t *note;		/* for the ticket */
 	size_t note_len;
-	bool no_ticket; /* what it would be asked for does not fit */
+	bool no_ticket;	   /* what it would be asked for does not fit, or there
+			    * is no key */
+	unsigned ntickets; /* else: how many it gets in TLS 1.3 */
 	enum reason failure;
 	bool alerted; /* it failed where an alert is right */
 	bool left;    /* it failed since the client ended it */
@@ -97,7 +102,7 @@ struct tls_stream {
 /* As a tunnel: the next size is 192. */
 _Static_assert(sizeof(struct tls_stream) <= 160, "a stream is small");
 
-/* A ticket, as a record, that is kept back. It holds the client's
+/* Tickets, as records, that are kept back. Each holds the client's
  * certificate, if there is one. */
 #define TLS_TICKET_MAX (16 * 1024)
 
@@ -216,7 +221,14 @@ int tls_verify(X509_STORE_CTX *, void *);
  * no more is to be asked. */
 void tls_forget_certificates(struct tls_stream *);
 
-/* resume.c: the client's chain was verified. 0 or -ENOMEM. */
+/* resume.c: a session begins: is there a key for its tickets? */
+void tls_resume_begin(struct tls_stream *);
+
+/* Before the library goes on with the handshake: tells it how many tickets the
+ * session gets. */
+void tls_resume_count(struct tls_stream *);
+
+/* The client's chain was verified. 0 or -ENOMEM. */
 int tls_resume_note(struct tls_stream *, STACK_OF(X509) *);
 /* What is known of a session whose ticket was opened: its note, NULL if it has
  * none, and whether the client had shown a certificate. */
@@ -226,8 +238,8 @@ struct tls_resumed {
 	bool certificate;
 };
 
-/* May it be resumed? Then its note is kept for the next ticket. */
-bool tls_resume_allowed(const SSL *, const struct tls_resumed *);
+/* May it be resumed? Then its note is kept for its one next ticket. */
+bool tls_resume_allowed(SSL *, const struct tls_resumed *);
 
 /* For how many seconds more a ticket with this note is good; 0 or less: no
  * more, or there is no telling. */

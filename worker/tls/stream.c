@@ -11,7 +11,7 @@
 size_t
 tls_slack(size_t chunk)
 {
-	/* A ticket, the chunk, answers, an alert or a KeyUpdate of our own. */
+	/* Tickets, the chunk, answers, an alert or a KeyUpdate of our own. */
 	size_t sealed = TLS_TICKET_MAX + tls_sealed_max(chunk) - chunk +
 			TLS_ANSWERS_MAX + tls_sealed_max(TLS_FRAGMENT_MIN);
 	size_t opened = tls_sealed_max(TLS_FRAGMENT_MAX);
@@ -48,6 +48,7 @@ tls_stream_begin(struct tls_stream *tls)
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_accept_state(tls->ssl);
 	library_shed(tls->ssl);
+	tls_resume_begin(tls);
 	/* Our BIO takes a whole chunk, so one write need not be cut into
 	 * several, each with buffers of its own. */
 	SSL_clear_mode(tls->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);

@@ -9,10 +9,12 @@
 #include <openssl/mem.h>
 #include <openssl/pool.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "common/shm/ticket_keys.h"
 #include "worker/tls/state.h"
 #include "worker/tls/ticket.h"
 #include "worker/tls/tickets.h"
@@ -21,11 +23,6 @@
 #define TAG_LEN	  16
 #define TAIL_LEN  3
 
-/* As common/tls/library_awslc.c has made them. */
-struct keys {
-	uint8_t name[16], aead[32];
-};
-
 /* In front of what is sealed, and authenticated by it. */
 struct front {
 	uint8_t name[16], nonce[NONCE_LEN];
@@ -33,20 +30,30 @@ struct front {
 
 #define OVERHEAD (sizeof(struct front) + TAG_LEN + TAIL_LEN)
 
-static bool
-get_keys(const SSL *ssl, struct keys *k)
+static const struct ticket_keys *
+keys_of(const SSL *ssl)
 {
-	return (SSL_CTX_get_tlsext_ticket_keys(
-		    SSL_get_SSL_CTX(ssl), k, sizeof(*k)) == 1);
+	const struct tls_stream *tls = SSL_get_app_data(ssl);
+
+	return (tls->context->keys);
 }
 
-/* Its nonce is long enough to be drawn anew for each ticket of a key. */
+/*
+ * Its nonce is long enough to be drawn anew for each ticket of a key. What both
+ * halves of the secret come to is no key that the other library uses.
+ */
 static bool
-start(EVP_AEAD_CTX *aead, const struct keys *k)
+start(EVP_AEAD_CTX *aead, const struct ticket_key *k)
 {
+	uint8_t secret[SHA256_DIGEST_LENGTH];
+	bool good;
+
 	EVP_AEAD_CTX_zero(aead);
-	return (EVP_AEAD_CTX_init(aead, EVP_aead_xchacha20_poly1305(), k->aead,
-		    sizeof(k->aead), TAG_LEN, NULL) == 1);
+	SHA256(k->secret, sizeof(k->secret), secret);
+	good = EVP_AEAD_CTX_init(aead, EVP_aead_xchacha20_poly1305(), secret,
+		   sizeof(secret), TAG_LEN, NULL) == 1;
+	OPENSSL_cleanse(secret, sizeof(secret));
+	return (good);
 }
 
 static size_t
@@ -80,15 +87,18 @@ seal(SSL *ssl, uint8_t *out, size_t *out_len, size_t max_out, const uint8_t *in,
 	const uint8_t *note;
 	size_t len, sealed;
 	struct front front;
-	struct keys k;
+	struct ticket_key k;
 	EVP_AEAD_CTX aead;
 	bool good;
 
 	*out_len = 0;
-	if (!tls_resume_ticket(ssl, &note, &len))
+	if (!tls_resume_ticket(ssl, &note, &len) ||
+	    !ticket_keys_first(keys_of(ssl), &k))
 		return (1);
-	if (max_out < in_len + OVERHEAD + len || !get_keys(ssl, &k))
+	if (max_out < in_len + OVERHEAD + len) {
+		OPENSSL_cleanse(&k, sizeof(k));
 		return (0);
+	}
 	good = start(&aead, &k) && RAND_bytes(front.nonce, NONCE_LEN) == 1;
 	memcpy(front.name, k.name, sizeof(front.name));
 	OPENSSL_cleanse(&k, sizeof(k));
@@ -131,23 +141,19 @@ open_ticket(SSL *ssl, uint8_t *out, size_t *out_len, size_t max_out,
 {
 	struct tls_resumed r = { .note = NULL };
 	struct front front;
-	struct keys k;
+	struct ticket_key k;
 	EVP_AEAD_CTX aead;
 	bool good;
 
 	if (in_len < OVERHEAD)
 		return (ssl_ticket_aead_ignore_ticket);
 	memcpy(&front, in, sizeof(front));
-	if (!get_keys(ssl, &k))
-		return (ssl_ticket_aead_error);
-	good = CRYPTO_memcmp(front.name, k.name, sizeof(k.name)) == 0;
-	if (good && !start(&aead, &k)) {
-		OPENSSL_cleanse(&k, sizeof(k));
-		return (ssl_ticket_aead_error);
-	}
+	if (!ticket_keys_find(keys_of(ssl), front.name, &k))
+		return (ssl_ticket_aead_ignore_ticket);
+	good = start(&aead, &k);
 	OPENSSL_cleanse(&k, sizeof(k));
 	if (!good)
-		return (ssl_ticket_aead_ignore_ticket);
+		return (ssl_ticket_aead_error);
 	good = EVP_AEAD_CTX_open(&aead, out, out_len, max_out, front.nonce,
 		   NONCE_LEN, in + sizeof(front), in_len - sizeof(front),
 		   front.name, sizeof(front.name)) == 1;

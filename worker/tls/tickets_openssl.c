@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <string.h>
 
+#include "common/shm/ticket_keys.h"
 #include "worker/tls/state.h"
 #include "worker/tls/tickets.h"
 
@@ -68,13 +69,15 @@ read_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
 	return (renew ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE);
 }
 
-/* As SSL_CTX_get_tlsext_ticket_keys() has them (OpenSSL 3.0). */
-struct keys {
-	unsigned char name[16], hmac[32], aes[32];
-};
+/* The two halves of a key's secret. */
+#define AES_OF(key)  ((key)->secret)
+#define HMAC_OF(key) ((key)->secret + HALF)
+#define HALF	     32
+
+_Static_assert(sizeof(((struct ticket_key *)0)->secret) == 2 * HALF, "halves");
 
 static bool
-start_mac(EVP_MAC_CTX *mac, const struct keys *k)
+start_mac(EVP_MAC_CTX *mac, const struct ticket_key *k)
 {
 	char digest[] = "SHA256";
 	OSSL_PARAM params[] = {
@@ -83,7 +86,7 @@ start_mac(EVP_MAC_CTX *mac, const struct keys *k)
 		OSSL_PARAM_construct_end(),
 	};
 
-	return (EVP_MAC_init(mac, k->hmac, sizeof(k->hmac), params) == 1);
+	return (EVP_MAC_init(mac, HMAC_OF(k), HALF, params) == 1);
 }
 
 /*
@@ -99,22 +102,19 @@ set_keys(SSL *ssl, unsigned char *name, unsigned char *iv,
 	const EVP_CIPHER *aes = tls->context->tickets;
 	const uint8_t *note;
 	size_t note_len;
-	struct keys k;
+	struct ticket_key k;
 	int result = -1;
 
 	if (seal != 0 && !tls_resume_ticket(ssl, &note, &note_len))
 		return (0);
-	if (SSL_CTX_get_tlsext_ticket_keys(tls->context->ctx, &k, sizeof(k)) !=
-	    1)
-		return (-1);
+	if (!(seal != 0 ? ticket_keys_first(tls->context->keys, &k)
+			: ticket_keys_find(tls->context->keys, name, &k)))
+		return (0);
 	if (seal != 0)
 		memcpy(name, k.name, sizeof(k.name));
-	if (CRYPTO_memcmp(name, k.name, sizeof(k.name)) != 0)
-		result = 0;
-	else if ((seal == 0 ||
-		     RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes)) == 1) &&
-		 start_mac(mac, &k) &&
-		 EVP_CipherInit_ex(cipher, aes, NULL, k.aes, iv, seal) == 1)
+	if ((seal == 0 || RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes)) == 1) &&
+	    start_mac(mac, &k) &&
+	    EVP_CipherInit_ex(cipher, aes, NULL, AES_OF(&k), iv, seal) == 1)
 		/* A ticket of TLS 1.3 is for one use, and brings the next. */
 		result =
 		    seal == 0 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;

@@ -42,6 +42,8 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		tunnel_hello_cb) != 0)
 		return (-ENOMEM);
 	tls_context_trust(all->tls, conf->tls.authentication_lifetime);
+	tls_context_tickets(
+	    all->tls, boot->tickets, (unsigned)conf->tls.tickets);
 	return (0);
 }
 
