@@ -20,6 +20,7 @@
 #include "common/log/log.h"
 #include "common/log/sink.h"
 #include "common/shm/shm.h"
+#include "master/closing.h"
 #include "master/generation.h"
 #include "master/master.h"
 #include "master/streams.h"
@@ -175,18 +176,21 @@ become_admin(struct master *m, int control_fd)
 pid_t
 admin_spawn(struct master *m, int *control_fd)
 {
+	struct closing closing;
 	int pair[2], error;
 	pid_t pid;
 
 	error = control_pair(pair);
 	if (error != 0)
 		return (error);
+	closing_begin(&closing);
 	fflush(NULL); /* or the child's exit would write it once more */
 	registers_clear();
 	pid = fork();
 	if (pid == 0)
 		become_admin(m, pair[1]);
 	error = pid < 0 ? -errno : 0;
+	closing_await(&closing, pid > 0);
 	fd_close(&pair[1]);
 	if (error != 0) {
 		fd_close(&pair[0]);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/registers.h"
+#include "master/closing.h"
 
 /* Workers and the writers of other logs are forked without it: one that was
  * broken into could change what another one is about to write. */
@@ -34,15 +35,19 @@ private_free(void *map, size_t size)
 pid_t
 private_fork(void *map, size_t size)
 {
+	struct closing closing;
 	pid_t pid;
 	int error;
 
 	if (madvise(map, size, MADV_DOFORK) != 0)
 		return (-1);
+	closing_begin(&closing);
 	fflush(NULL);
 	registers_clear();
 	pid = fork();
 	error = errno;
+	if (pid != 0)
+		closing_await(&closing, pid > 0);
 	/* It could be set before; the kernel allocates nothing for it. */
 	if (pid != 0)
 		(void)madvise(map, size, MADV_DONTFORK);

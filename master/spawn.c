@@ -23,6 +23,7 @@
 #include "common/shm/shm.h"
 #include "common/shm/store.h"
 #include "common/shm/table.h"
+#include "master/closing.h"
 #include "master/generation.h"
 #include "master/inherit.h"
 #include "master/listener.h"
@@ -221,6 +222,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	const struct conf *conf = crew->generation->conf;
 	struct boot boot = make_boot(c, control_fd);
 	struct inheritance in;
+	struct closing closing;
 	int error;
 
 	*step = "list sockets";
@@ -241,6 +243,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	boot.known = in.known;
 	boot.nknown = in.nknown;
 	*step = "fork";
+	closing_begin(&closing);
 	fflush(NULL); /* or the child's exit would write it once more */
 	registers_clear();
 	c->pid = fork();
@@ -251,6 +254,7 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	}
 	if (c->pid < 0)
 		error = -errno;
+	closing_await(&closing, c->pid > 0);
 	inherit_fini(&in);
 	fd_close(&boot.table);
 out:

@@ -60,7 +60,7 @@ subtest 'both logs in the journal' => sub {
 	my @lines = lines_until($ours, qr/stop: done/);
 	my (%seen, @wrong);
 	for (@lines) {
-		my $want = /^<\d>\S+Z (\w+) (?:master|worker)/ ? $PRIORITY{$1} :
+		my $want = /^<\d>\S+Z (\w+) (?:master|worker|admin)/ ? $PRIORITY{$1} :
 		    /^<\d>\{"time":.*\}$/ ? 6 : -1;
 		push @wrong, $_ if !/^<$want>/;
 		$seen{$want}++;
