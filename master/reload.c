@@ -20,6 +20,7 @@
 #include "master/legacy.h"
 #include "master/master.h"
 #include "master/order.h"
+#include "master/patience.h"
 #include "master/publish.h"
 #include "master/recruit.h"
 #include "master/status.h"
@@ -69,9 +70,30 @@ start_workers(struct master *m, struct crew *crew)
 	}
 }
 
+/* 0 with *g owned by the caller, or -errno with the cause in findings. */
+static int
+read_generation(struct master *m, struct generation **g)
+{
+	int error = generation_read(g, m->file, &m->findings);
+
+	if (error != 0)
+		return (error);
+	/* New workers are not to inherit what an old one has shut down. */
+	cover_heal(m, m->reload_began);
+	m->loading = *g;
+	if (m->current != NULL && m->current->generation != NULL)
+		(*g)->replaced = &m->current->generation->expiries;
+	error = generation_complete(*g, &m->logs, &m->findings);
+	m->loading = NULL;
+	if (error != 0)
+		generation_free(*g);
+	return (error);
+}
+
 void
 reload_begin(struct master *m)
 {
+	struct patience patience;
 	struct generation *g;
 	struct crew *crew;
 	int error;
@@ -84,17 +106,12 @@ reload_begin(struct master *m)
 		notify_send(&m->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\n",
 		    (long long)(m->reload_began / CLOCK_USEC));
 	}
-	if (generation_read(&g, m->file, &m->findings) != 0)
+	patience_begin(&patience, &m->notify);
+	error = read_generation(m, &g);
+	patience_end(&patience);
+	if (error != 0)
 		return;
-	/* New workers are not to inherit what an old one has shut down. */
-	cover_heal(m, m->reload_began);
-	m->loading = g;
-	if (m->current != NULL && m->current->generation != NULL)
-		g->replaced = &m->current->generation->expiries;
-	error = generation_complete(g, &m->logs, &m->findings);
-	m->loading = NULL;
-	if (error != 0 ||
-	    listener_prepare(
+	if (listener_prepare(
 		&m->listeners, g->conf, g->nworkers, &m->findings) != 0 ||
 	    admin_sockets_prepare(
 		&m->admin.sockets, g->conf, &g->run_as, &m->findings) != 0) {
