@@ -181,18 +181,25 @@ crew_tunnels_most(const struct crew *crew)
 }
 
 uint64_t
+crew_tunnels_one(const struct crew *crew, const struct shm *shm)
+{
+	struct shm_most most = most_tunnels(crew);
+	const struct child *c;
+	uint64_t n = 0;
+
+	TAILQ_FOREACH (c, &crew->children, entry)
+		n += stats_tunnels_of(shm, c->slot, &most);
+	return (n);
+}
+
+uint64_t
 crew_tunnels(const struct crew_list *crews, const struct shm *shm)
 {
 	const struct crew *crew;
-	const struct child *c;
-	struct shm_most most;
 	uint64_t n = 0;
 
-	TAILQ_FOREACH (crew, crews, entry) {
-		most = most_tunnels(crew);
-		TAILQ_FOREACH (c, &crew->children, entry)
-			n += stats_tunnels_of(shm, c->slot, &most);
-	}
+	TAILQ_FOREACH (crew, crews, entry)
+		n += crew_tunnels_one(crew, shm);
 	return (n);
 }
 

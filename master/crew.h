@@ -165,6 +165,9 @@ int64_t crew_tunnels_most(const struct crew *);
  * likes, and is believed as far as the limits of its configuration go. */
 uint64_t crew_tunnels(const struct crew_list *, const struct shm *);
 
+/* The same of one crew. */
+uint64_t crew_tunnels_one(const struct crew *, const struct shm *);
+
 /* Kills a child and logs why. */
 void crew_kill(struct master *, struct child *, enum crew_cause);
 

@@ -13,6 +13,7 @@
 #include "master/reload.h"
 #include "master/rotate.h"
 #include "master/signals.h"
+#include "master/status.h"
 #include "master/stop.h"
 #include "master/supervise.h"
 #include "master/validity.h"
@@ -82,6 +83,7 @@ tick(struct master *m)
 	next = earlier(next, stop_tick(m, now));
 	next = earlier(next, rotate_tick(m, now));
 	next = earlier(next, tick_watchdog(m, now));
+	next = earlier(next, status_tick(m, now));
 	next = earlier(next, memory_tick(m, now));
 	next = earlier(next, validity_tick(m, now));
 	next = earlier(next, logs_tick(&m->logs, now, m->log));

@@ -49,6 +49,11 @@ struct master {
 	unsigned last_number;	    /* of a generation */
 	size_t serving;	   /* workers of the current one, as was told */
 	char failure[512]; /* of the last reload; "": it was done */
+	struct {
+		uint64_t tunnels, old; /* open, and how many of them in old
+					* generations, as was told */
+		int64_t look_at;
+	} status;
 	bool reload_wanted;
 	int64_t reload_began;
 	struct findings findings; /* of the (re)load under way */

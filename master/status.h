@@ -3,6 +3,7 @@
 #define MASTER_STATUS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct master;
 
@@ -23,5 +24,9 @@ void status_failed(struct master *, const char *cause);
 
 /* So many workers serve; told if it is news. */
 void status_workers(struct master *, size_t serving);
+
+/* Tells how many tunnels are open, where that has changed; returns when to look
+ * again. */
+int64_t status_tick(struct master *, int64_t now);
 
 #endif

@@ -192,6 +192,15 @@ finish_logs(struct master *m)
 	return (finish_role(m, LOGS_ERROR, now, &lost));
 }
 
+static void
+tell_left(const struct master *m)
+{
+	uint64_t n = crew_tunnels(&m->crews, m->shm);
+
+	notify_send(&m->notify, "STATUS=Draining: %llu tunnel%s left\n",
+	    (unsigned long long)n, n == 1 ? "" : "s");
+}
+
 static int64_t
 tick_extend(struct master *m, int64_t now)
 {
@@ -200,6 +209,8 @@ tick_extend(struct master *m, int64_t now)
 	if (m->extend_at <= now) {
 		notify_send(&m->notify, "EXTEND_TIMEOUT_USEC=%lld\n",
 		    (long long)(EXTEND_BY / CLOCK_USEC));
+		if (m->phase == MASTER_DRAINING)
+			tell_left(m);
 		m->extend_at = now + EXTEND_EVERY;
 	}
 	return (m->extend_at);

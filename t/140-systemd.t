@@ -125,6 +125,24 @@ subtest 'reloads' => sub {
 		'a tunnel goes on through all of it');
 };
 
+subtest 'status' => sub {
+	my @clients = (client());
+	ok(works($clients[0]), 'a tunnel');
+	ok(poll(sub { $system->show($UNIT, 'StatusText') =~
+		/generation 3; 1 tunnel$/ }), 'is counted')
+	    or diag($system->show($UNIT, 'StatusText'));
+	ctl('reload');
+	push @clients, client();
+	ok(works($clients[1]), 'one more, after a reload');
+	ok(poll(sub { $system->show($UNIT, 'StatusText') =~
+		/generation 4; 2 tunnels, 1 of them in old generations$/ }),
+		'it says where they are')
+	    or diag($system->show($UNIT, 'StatusText'));
+	ok(finish($_), 'finished') for @clients;
+	ok(poll(sub { $system->show($UNIT, 'StatusText') =~ /generation 4$/ }),
+		'when they have ended, there are none');
+};
+
 subtest 'kill -9' => sub {
 	my $master = $system->main_pid($UNIT);
 	my @workers = grep { Sniport::Test::status($_, 'Name') !~
