@@ -1,6 +1,7 @@
 /* Waits for the end of a pipe that a child has the other end of. */
 #include "master/closing.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -29,7 +30,10 @@ closing_await(struct closing *c, bool forked)
 	struct pollfd fd = { .fd = c->mine, .events = POLLIN };
 
 	fd_close(&c->childs);
-	if (forked && c->mine != -1)
-		(void)poll(&fd, 1, (int)(CLOSING_PATIENCE / CLOCK_MSEC));
+	if (forked && c->mine != -1) {
+		while (poll(&fd, 1, (int)(CLOSING_PATIENCE / CLOCK_MSEC)) < 0 &&
+		       errno == EINTR)
+			continue;
+	}
 	fd_close(&c->mine);
 }
