@@ -132,8 +132,10 @@ subtest 'status' => sub {
 		/generation 3; 1 tunnel$/ }), 'is counted')
 	    or diag($system->show($UNIT, 'StatusText'));
 	ctl('reload');
+	ok(poll(sub { $system->show($UNIT, 'StatusText') =~ /generation 4/ }),
+		'a reload');
 	push @clients, client();
-	ok(works($clients[1]), 'one more, after a reload');
+	ok(works($clients[1]), 'one more after it');
 	ok(poll(sub { $system->show($UNIT, 'StatusText') =~
 		/generation 4; 2 tunnels, 1 of them in old generations$/ }),
 		'it says where they are')

@@ -45,6 +45,8 @@ stricter(const struct client_hello_fault *fault)
 	static const char *const meant[] = {
 		/* RFC 8446 section 5.1; OpenSSL takes some in a row. */
 		"an empty record",
+		/* Nor does it look at the type of those. */
+		"a record of another type in place of a hello",
 		/* It would keep the rest for later. */
 		"a record goes on after the hello",
 		/* RFC 8446 section 4.2; it looks at those that it knows. */
