@@ -110,7 +110,7 @@ for my $version (@VERSIONS) {
 		shutdown $socket, 1;
 		readable($self->{go}, deadline()) or return (end => 'time');
 		sysread $self->{go}, my $byte, 1;
-		$self->read_some($socket, 2_000_000);
+		$self->read_some($socket, 8_000_000);
 		readable($self->{go}, deadline()) or return (end => 'time');
 		$self->read_all($socket);
 		return;
