@@ -28,11 +28,7 @@
 static void
 forget_keys(struct master *m)
 {
-	struct crew *crew;
-
-	TAILQ_FOREACH (crew, &m->crews, entry)
-		if (crew->generation != NULL)
-			generation_forget_keys(crew->generation);
+	crew_forget_keys(&m->crews, NULL);
 	if (m->loading != NULL)
 		generation_forget_keys(m->loading);
 }
@@ -73,22 +69,13 @@ list_crews(const struct master *m, struct boot_admin *boot)
 	return (0);
 }
 
-static int
-compare_int(const void *a, const void *b)
-{
-	int x = *(const int *)a, y = *(const int *)b;
-
-	return ((x > y) - (x < y));
-}
-
 /* Closes everything but the standard streams and what it inherits. */
 static int
 close_others(const struct boot_admin *boot)
 {
 	size_t i, n = boot->nworkers + 5;
-	unsigned fd, next = STDERR_FILENO + 1;
 	int *keep = calloc(n, sizeof(*keep));
-	int error = 0;
+	int error;
 
 	if (keep == NULL)
 		return (-ENOMEM);
@@ -99,18 +86,7 @@ close_others(const struct boot_admin *boot)
 	keep[n - 3] = boot->operator_fd;
 	keep[n - 2] = shm_fd(boot->shm);
 	keep[n - 1] = sink_fd(log_sink(boot->log));
-	qsort(keep, n, sizeof(*keep), compare_int);
-	for (i = 0; i < n; i++) {
-		fd = (unsigned)keep[i];
-		if (keep[i] < 0)
-			continue;
-		if (fd > next && close_range(next, fd - 1, 0) != 0)
-			error = -errno;
-		if (fd >= next)
-			next = fd + 1;
-	}
-	if (close_range(next, ~0U, 0) != 0)
-		error = -errno;
+	error = fd_close_others(keep, n);
 	free(keep);
 	return (error);
 }

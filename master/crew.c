@@ -92,6 +92,16 @@ crew_init_child(struct child *c, unsigned worker, int64_t now)
 }
 
 void
+crew_forget_keys(const struct crew_list *all, const struct crew *but)
+{
+	const struct crew *crew;
+
+	TAILQ_FOREACH (crew, all, entry)
+		if (crew != but && crew->generation != NULL)
+			generation_forget_keys(crew->generation);
+}
+
+void
 crew_seat(struct crew *crew, struct child *c)
 {
 	c->crew = crew;

@@ -139,6 +139,9 @@ void crew_free(struct crew *, struct shm *);
  * of its keys. Calling it again does nothing. */
 void crew_settle(struct crew *);
 
+/* In a child: forgets the keys of all generations but that crew's, or NULL. */
+void crew_forget_keys(const struct crew_list *, const struct crew *but);
+
 /* Seats a child: all but its links is filled in. */
 void crew_seat(struct crew *, struct child *);
 

@@ -13,6 +13,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/log/sink.h"
 #include "master/scribe_state.h"
 
@@ -30,18 +31,6 @@ set_signals(void)
 		(void)signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static int
-close_others(int keep)
-{
-	unsigned first = STDERR_FILENO + 1, fd = (unsigned)keep;
-
-	if (keep < (int)first)
-		return (close_range(first, ~0U, 0) == 0 ? 0 : -errno);
-	if (fd > first && close_range(first, fd - 1, 0) != 0)
-		return (-errno);
-	return (close_range(fd + 1, ~0U, 0) == 0 ? 0 : -errno);
 }
 
 /* By its sink, to a syslog daemon that came anew. */
@@ -102,7 +91,7 @@ prepare(const struct scribe *s)
 {
 	struct run_as run_as = s->run_as;
 	const char *step;
-	int error;
+	int keep, error;
 
 	(void)prctl(PR_SET_NAME, "sniport-scribe", 0, 0, 0);
 	s->forget.call(s->forget.arg);
@@ -110,8 +99,9 @@ prepare(const struct scribe *s)
 	if (s->source.open(s->source.arg) != 0)
 		_exit(SCRIBE_UNREADABLE);
 	error = sink_own(s->audit);
+	keep = sink_fd(s->audit);
 	if (error == 0)
-		error = close_others(sink_fd(s->audit));
+		error = fd_close_others(&keep, 1);
 	run_as.keep = 0;
 	if (error == 0)
 		error = privilege_drop(&run_as, &step);

@@ -46,14 +46,6 @@ reset_signals(void)
 		(void)sigaction(ignored[i], &sa, NULL);
 }
 
-static int
-compare_int(const void *a, const void *b)
-{
-	int x = *(const int *)a, y = *(const int *)b;
-
-	return ((x > y) - (x < y));
-}
-
 /*
  * Closes everything but the standard streams and what the worker inherits.
  * A foreign control socket would keep that worker from seeing that the master
@@ -64,8 +56,7 @@ close_others(const struct boot *boot)
 {
 	size_t n = boot->nsockets + boot->nknown + 6;
 	int *keep = calloc(n, sizeof(*keep));
-	int error = 0;
-	unsigned next = STDERR_FILENO + 1;
+	int error;
 
 	if (keep == NULL)
 		return (-ENOMEM);
@@ -80,19 +71,7 @@ close_others(const struct boot *boot)
 	keep[n - 3] = shm_fd(boot->shm);
 	keep[n - 2] = sink_fd(log_sink(boot->log));
 	keep[n - 1] = sink_fd(boot->audit);
-	qsort(keep, n, sizeof(*keep), compare_int);
-	for (size_t i = 0; i < n; i++) {
-		unsigned fd = (unsigned)keep[i];
-
-		if (keep[i] < 0)
-			continue;
-		if (fd > next && close_range(next, fd - 1, 0) != 0)
-			error = -errno;
-		if (fd >= next)
-			next = fd + 1;
-	}
-	if (close_range(next, ~0U, 0) != 0)
-		error = -errno;
+	error = fd_close_others(keep, n);
 	free(keep);
 	return (error);
 }
@@ -143,14 +122,9 @@ become_worker(const struct boot *boot, const struct run_as *run_as)
  * with. Those of generations that are over are not here any more.
  */
 static void
-forget_others(struct crew_list *all, const struct crew *own)
+forget_others(const struct crew_list *all, const struct crew *own)
 {
-	struct crew *crew;
-
-	TAILQ_FOREACH (crew, all, entry) {
-		if (crew != own && crew->generation != NULL)
-			generation_forget_keys(crew->generation);
-	}
+	crew_forget_keys(all, own);
 	/* What a worker frees, it frees often; and it has it anyway. */
 	alloc_wipe(false);
 }

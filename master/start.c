@@ -99,11 +99,8 @@ static void
 forget_keys(void *arg)
 {
 	struct master *m = arg;
-	struct crew *crew;
 
-	TAILQ_FOREACH (crew, &m->crews, entry)
-		if (crew->generation != NULL)
-			generation_forget_keys(crew->generation);
+	crew_forget_keys(&m->crews, NULL);
 	if (m->loading != NULL)
 		generation_forget_keys(m->loading);
 }

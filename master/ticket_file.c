@@ -67,26 +67,6 @@ check_size(const struct pem_file *file, size_t size)
 	return (-EINVAL);
 }
 
-/* Reads to the end, or until it is too long. 0 or -errno. */
-static int
-read_all(int fd, union content *c, size_t *size)
-{
-	ssize_t n;
-
-	*size = 0;
-	while (*size < sizeof(c->bytes)) {
-		n = read(fd, c->bytes + *size, sizeof(c->bytes) - *size);
-		if (n == 0)
-			break;
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return (-errno);
-		*size += (size_t)n;
-	}
-	return (0);
-}
-
 static bool
 same(const struct stat *a, const struct stat *b)
 {
@@ -102,6 +82,7 @@ read_file(const struct pem_file *file, union content *c, size_t *size)
 	int fd =
 	    open(*file->setting, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	struct stat before, after;
+	ssize_t n = 0;
 	int error = 0;
 
 	if (fd == -1 || fstat(fd, &before) == -1)
@@ -111,7 +92,10 @@ read_file(const struct pem_file *file, union content *c, size_t *size)
 		return (-EINVAL);
 	}
 	if (error == 0)
-		error = read_all(fd, c, size);
+		n = fd_read_full(fd, c->bytes, sizeof(c->bytes));
+	if (n < 0)
+		error = (int)n;
+	*size = n < 0 ? 0 : (size_t)n;
 	if (error == 0 && fstat(fd, &after) == -1)
 		error = -errno;
 	fd_close(&fd);

@@ -210,26 +210,12 @@ set_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Listening sockets must not stay open with us, nor the pipe's other end. */
-static int
-close_others(int a, int b)
-{
-	unsigned low = (unsigned)(a < b ? a : b),
-		 high = (unsigned)(a + b) - low;
-
-	if ((low > STDERR_FILENO + 1 &&
-		close_range(STDERR_FILENO + 1, low - 1, 0) != 0) ||
-	    (high > low + 1 && close_range(low + 1, high - 1, 0) != 0) ||
-	    close_range(high + 1, ~0U, 0) != 0)
-		return (-errno);
-	return (0);
-}
-
 /* It can do nothing but write this file then. */
 static int
 prepare(struct run *r, const struct writer *w)
 {
 	struct run_as run_as = w->run_as;
+	int keep[] = { r->source, r->status };
 	const char *step;
 	struct stat st;
 	int error;
@@ -237,7 +223,9 @@ prepare(struct run *r, const struct writer *w)
 	w->forget.call(w->forget.arg);
 	set_signals();
 	(void)prctl(PR_SET_NAME, "sniport-log", 0, 0, 0);
-	error = close_others(r->source, r->status);
+	/* Listening sockets must not stay open with us, nor the pipe's other
+	 * end. */
+	error = fd_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 	if (error != 0)
 		return (error);
 	r->file = log_file_open(w->target);

@@ -35,6 +35,36 @@ fd_close(int *fd)
 	errno = saved;
 }
 
+static int
+compare_fds(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return ((x > y) - (x < y));
+}
+
+int
+fd_close_others(int *keep, size_t n)
+{
+	unsigned fd, next = STDERR_FILENO + 1;
+	int error = 0;
+	size_t i;
+
+	if (n > 1)
+		qsort(keep, n, sizeof(*keep), compare_fds);
+	for (i = 0; i < n; i++) {
+		if (keep[i] < (int)next)
+			continue;
+		fd = (unsigned)keep[i];
+		if (fd > next && close_range(next, fd - 1, 0) != 0)
+			error = -errno;
+		next = fd + 1;
+	}
+	if (close_range(next, ~0U, 0) != 0)
+		error = -errno;
+	return (error);
+}
+
 ssize_t
 fd_recv(int fd, void *buf, size_t size)
 {
@@ -88,24 +118,23 @@ fd_only_appends(int fd)
 	return ((flags & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND));
 }
 
-/* Reads until the end of the file or until buf is full. */
-static ssize_t
-read_full(int fd, char *buf, size_t size)
+ssize_t
+fd_read_full(int fd, void *buf, size_t size)
 {
 	size_t len = 0;
 	ssize_t n;
 
 	while (len < size) {
-		n = read(fd, buf + len, size - len);
+		n = read(fd, (char *)buf + len, size - len);
 		if (n == 0)
 			break;
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
 			return (-errno);
-		len += n;
+		len += (size_t)n;
 	}
-	return (len);
+	return ((ssize_t)len);
 }
 
 /* Gives back what may be the text of a key. */
@@ -158,7 +187,7 @@ slurp_fd(int fd, size_t max, char **data, size_t *len)
 		if (bigger == NULL)
 			break;
 		buf = bigger;
-		n = read_full(fd, buf + used, size - used - 1);
+		n = fd_read_full(fd, buf + used, size - used - 1);
 		if (n < 0)
 			break;
 		used += n;

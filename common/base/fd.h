@@ -10,6 +10,10 @@
 /* Closes *fd if it is not -1 and sets it to -1. errno is kept. */
 void fd_close(int *fd);
 
+/* Closes all but the standard streams and those n, which it sorts; -1 is none.
+ * 0 or -errno, with as much closed as could be. */
+int fd_close_others(int *keep, size_t n);
+
 /*
  * Can it be used only to append? That is true of a file that was opened for
  * appending and not for reading, and of a pipe that was not opened for reading.
@@ -30,6 +34,10 @@ ssize_t fd_send(int fd, const void *buf, size_t len);
 /* As fd_send(), for what shutdown(2) follows at once: it goes in one segment
  * with the FIN. */
 ssize_t fd_send_last(int fd, const void *buf, size_t len);
+
+/* Reads until the end of the file or until buf is full: how much that is, or
+ * -errno. */
+ssize_t fd_read_full(int fd, void *buf, size_t size);
 
 /*
  * Reads a whole file of at most max bytes. 0 with *data (NUL-terminated,

@@ -19,6 +19,7 @@
 /* What the one that answers is to do, and has done. */
 static struct {
 	unsigned written, done;
+	unsigned looks; /* that find nothing to write at first */
 	bool wait, overflow;
 	struct exchange *waiting;
 } handler;
@@ -32,6 +33,10 @@ more(struct exchange *e)
 		handler.wait = false;
 		handler.waiting = e;
 		return (EXCHANGE_WAIT);
+	}
+	if (handler.looks > 0) {
+		handler.looks--;
+		return (EXCHANGE_MORE);
 	}
 	if (handler.waiting != NULL && handler.written == 0)
 		e->status = 409;
@@ -64,6 +69,7 @@ static struct peer {
 	struct loop_fd fd;
 	char got[2 * PIECE * PIECES], body[2 * PIECE * PIECES];
 	size_t len;
+	unsigned turns;
 	bool leaves; /* while it is to wait */
 } peer;
 
@@ -93,6 +99,7 @@ peer_cb(struct loop_fd *lfd, uint32_t events)
 static void
 turn(void *arg)
 {
+	peer.turns++;
 	if (handler.waiting != NULL && handler.written == 0 &&
 	    handler.done == 0) {
 		if (peer.leaves)
@@ -112,6 +119,7 @@ run(const char *request)
 	handler.written = handler.done = 0;
 	handler.waiting = NULL;
 	peer.len = 0;
+	peer.turns = 0;
 	peer.fd = (struct loop_fd){ .fd = -1, .cb = peer_cb };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0 ||
 	    loop_new(&peer.loop) != 0 ||
@@ -157,6 +165,7 @@ int
 main(void)
 {
 	const char *body;
+	unsigned turns;
 
 	clock_init();
 	run(REQUEST("1.1"));
@@ -176,6 +185,15 @@ main(void)
 	body = strstr(peer.got, "\r\n\r\n");
 	ok(body != NULL && body[4] == '\0', "HEAD has none of it");
 	is_int(handler.done, 1, "and who answers is told");
+
+	run(REQUEST("1.1"));
+	turns = peer.turns;
+	handler.looks = 10000;
+	run(REQUEST("1.1"));
+	body = strstr(peer.got, "\r\n\r\n");
+	ok(body != NULL && is_whole(body + 4),
+	    "one that looks for long before it writes is whole");
+	ok(peer.turns > turns + 100, "and lets others have their turns");
 
 	handler.wait = true;
 	run(REQUEST("1.1"));

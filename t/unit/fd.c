@@ -2,10 +2,13 @@
 #include "common/base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "t/unit/tap.h"
 
@@ -78,10 +81,46 @@ test_last(void)
 	fd_close(&ends[1]);
 }
 
+/* In a child: which of seven are open after that, a bit for each. */
+static unsigned
+left(const int *fds, int *keep, size_t n)
+{
+	int status = 0;
+	pid_t pid = fork();
+	unsigned i, open = 0;
+
+	if (pid == 0) {
+		if (fd_close_others(keep, n) != 0)
+			_exit(255);
+		for (i = 0; i < 7; i++)
+			open |= (fcntl(fds[i], F_GETFD) != -1) << i;
+		_exit((int)open);
+	}
+	(void)waitpid(pid, &status, 0);
+	return (WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : 255);
+}
+
+static void
+test_close_others(void)
+{
+	int fds[7], i;
+
+	for (i = 0; i < 7; i++)
+		fds[i] = fcntl(STDERR_FILENO, F_DUPFD, 100 + 3 * i);
+	is_int(
+	    left(fds, (int[]){ fds[4], -1, fds[1], STDOUT_FILENO, fds[4] }, 5),
+	    1U << 4 | 1U << 1, "those that are named stay, in any order");
+	is_int(left(fds, NULL, 0), 0, "or none does");
+	is_int(left(fds, (int[]){ -1, -1 }, 2), 0, "where there is none");
+	for (i = 0; i < 7; i++)
+		fd_close(&fds[i]);
+}
+
 int
 main(void)
 {
 	test_last();
+	test_close_others();
 	is_int(fd_connection_error(ECONNRESET), -ECONNRESET, "a reset");
 	is_int(fd_connection_error(EPIPE), -ECONNRESET,
 	    "a reset after the end of a stream");

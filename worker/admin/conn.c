@@ -16,6 +16,9 @@
 /* ... and be slow to close when it has all. */
 #define GOODBYE CLOCK_SEC
 
+/* Calls of exchange->more(). */
+#define STEPS_PER_TURN 64
+
 /* Room in front of the body for the head, or for a chunk's length; and behind
  * it, for what ends chunks. */
 #define HEAD_ROOM 512
@@ -121,14 +124,19 @@ write_chunk(struct conn *c)
 	memcpy(c->out + c->start, size, (size_t)n);
 }
 
+/* Where there is much to look at and little to write, others have their turn
+ * all the same. */
 static void
 make_more(struct conn *c)
 {
 	struct exchange *e = &c->exchange;
 	enum exchange_step step = EXCHANGE_MORE;
+	unsigned i;
 
-	while (e->more != NULL && step == EXCHANGE_MORE &&
-	       text_room(&c->text) >= EXCHANGE_ROOM)
+	for (i = 0;
+	     i < STEPS_PER_TURN && e->more != NULL && step == EXCHANGE_MORE &&
+	     text_room(&c->text) >= EXCHANGE_ROOM;
+	     i++)
 		step = e->more(e);
 	c->waiting = e->more != NULL && step == EXCHANGE_WAIT;
 	c->ended = e->more == NULL || step == EXCHANGE_END;
@@ -173,7 +181,7 @@ finish(struct conn *c)
 	wait_until(c, GOODBYE);
 }
 
-/* Sends what there is. False: the peer is gone, or takes no more for now. */
+/* Sends what there is. False: the peer is gone, or has no room for more. */
 static bool
 send_out(struct conn *c)
 {

@@ -39,7 +39,8 @@ struct exchange {
 	int status;
 	const char *type;
 	struct text *out;
-	/* Writes what there is room for; NULL: all is written. */
+	/* Writes what there is room for, or looks at some part of what there is
+	 * to look at; NULL: all is written. */
 	enum exchange_step (*more)(struct exchange *);
 	/* To free `state`: the answer is written, or the peer is gone. NULL:
 	 * nothing is to be done. */

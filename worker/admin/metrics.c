@@ -201,7 +201,7 @@ put_reasons(struct metrics *m, const char *name)
 			return (true);
 		text_put(m->out, "%s{reason=\"%s\"} %" PRIu64 "\n", name,
 		    reason_name(reason),
-		    stats_total_reason(m->admin->boot->shm, reason));
+		    stats_sum_reason(&m->admin->sums, reason));
 	}
 	return (false);
 }
@@ -242,12 +242,6 @@ static const struct family families[] = {
 
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 
-static const char *const stat_helps[] = {
-#define STAT(id, name, text) [STAT_##id] = text,
-#include "common/shm/stats.def"
-#undef STAT
-};
-
 /* One counter of stats.def. */
 static void
 put_stat(struct metrics *m, enum stats_counter stat)
@@ -257,8 +251,8 @@ put_stat(struct metrics *m, enum stats_counter stat)
 	text_put(m->out,
 	    "# HELP sniport_%s_total %s\n# TYPE sniport_%s_total counter\n"
 	    "sniport_%s_total %" PRIu64 "\n",
-	    name, stat_helps[stat], name, name,
-	    stats_total(m->admin->boot->shm, stat));
+	    name, stats_text(stat), name, name,
+	    stats_sum(&m->admin->sums, stat));
 }
 
 static void
@@ -301,6 +295,9 @@ metrics_answer(struct exchange *e)
 		exchange_say(e, 503, "no memory");
 		return;
 	}
+	/* Where the master is at work on them all the time, they are those that
+	 * were shown last. */
+	(void)stats_read(e->admin->boot->shm, &e->admin->sums);
 	m->admin = e->admin;
 	m->out = e->out;
 	e->type = CONTENT_TYPE;

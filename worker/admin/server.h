@@ -27,7 +27,7 @@ struct door {
 	struct loop_fd fd;
 	bool control;
 	size_t nconns;
-	bool shut; /* no more are accepted for now */
+	bool shut; /* nobody is accepted until `again` */
 	struct timer again;
 };
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/boot.h"
+#include "common/shm/stats.h"
 #include "worker/admin/server.h"
 #include "worker/admin/workers.h"
 #include "worker/loop/loop.h"
@@ -17,6 +18,7 @@ struct admin {
 	struct server server;
 	struct loop_fd control;
 	struct timer deadline, sink_retry;
+	struct stats_sums sums; /* as they were shown last: none goes back */
 	bool draining;
 };
 

@@ -15,6 +15,9 @@
 #include "worker/admin/handlers.h"
 #include "worker/admin/state.h"
 
+/* Looked at by each call: few of them may be what is asked for. */
+#define LOOKS_MAX  64
+
 #define LINES_TYPE "application/x-ndjson"
 
 /* What a query may ask for; all of it has to be so. */
@@ -175,10 +178,13 @@ tunnels_more(struct exchange *e)
 	struct tunnels_seen *s = e->state;
 	struct worker_seen *w = find_worker(e, s);
 	size_t before = e->out->len;
+	unsigned i;
 
 	if (w == NULL)
 		return (EXCHANGE_END);
-	while (e->out->len - before + SINK_LINE_MAX <= EXCHANGE_ROOM) {
+	for (i = 0; i < LOOKS_MAX &&
+		    e->out->len - before + SINK_LINE_MAX <= EXCHANGE_ROOM;
+	     i++) {
 		if (!table_read(&s->reader, &s->entry)) {
 			s->reading = false;
 			break;
