@@ -25,10 +25,15 @@ my @common = (hosts => "127.0.0.1 peer.test\n",
 		{ address = "127.0.0.1:%PORT_proxy%";
 		  trusted_proxies = [ "127.0.0.0/8" ]; }');
 
+# Each connection has an address of its own, by which its audit line is found:
+# the port of one that was closed may be the next one's.
+my $next = 1;
+
 sub dial {
 	my ($port, $text) = @_;
 	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-		PeerPort => $port) or die "connect: $!";
+		LocalAddr => '127.0.1.' . $next++, PeerPort => $port)
+	    or die "connect: $!";
 
 	$socket->syswrite($text) if defined $text;
 	return $socket;
@@ -52,82 +57,81 @@ sub wait_out {
 
 my $LOCAL = "\r\n\r\n\0\r\nQUIT\n" . pack('C2 n', 0x20, 0, 0);
 
-# Each is one connection; its port.
+# Each is one connection; its address.
 my @silent = (
 	[ 'a probe that connects and closes', sub {
 		my $socket = dial($_[0]->port);
-		my $port = $socket->sockport;
+		my $host = $socket->sockhost;
 		close $socket;
-		return $port;
+		return $host;
 	} ],
 	[ 'one that is reset', sub {
 		my $socket = dial($_[0]->port);
-		my $port = $socket->sockport;
+		my $host = $socket->sockhost;
 		reset_it($socket);
-		return $port;
+		return $host;
 	} ],
 	[ 'one that waits', sub {
 		my $socket = dial($_[0]->port);
 		wait_out($socket);
-		return $socket->sockport;
+		return $socket->sockhost;
 	} ],
 	[ 'one that closes before its PROXY header', sub {
 		my $socket = dial($_[0]->port('proxy'));
-		my $port = $socket->sockport;
+		my $host = $socket->sockhost;
 		close $socket;
-		return $port;
+		return $host;
 	} ],
 	[ 'one that waits before its PROXY header', sub {
 		my $socket = dial($_[0]->port('proxy'));
 		wait_out($socket);
-		return $socket->sockport;
+		return $socket->sockhost;
 	} ],
 	[ 'a load balancer\'s own probe, which has a PROXY header', sub {
 		my $socket = dial($_[0]->port('proxy'), $LOCAL);
-		my $port = $socket->sockport;
+		my $host = $socket->sockhost;
 		close $socket;
-		return $port;
+		return $host;
 	} ],
 );
 my @heard = (
 	[ 'one byte', sub {
 		my $socket = dial($_[0]->port, "\x16");
-		my $port = $socket->sockport;
+		my $host = $socket->sockhost;
 		close $socket;
-		return $port;
+		return $host;
 	} ],
 	[ 'one byte and a wait', sub {
 		my $socket = dial($_[0]->port, "\x16");
 		wait_out($socket);
-		return $socket->sockport;
+		return $socket->sockhost;
 	} ],
 	[ 'plain text', sub {
 		my $socket = dial($_[0]->port, "GET / HTTP/1.0\r\n\r\n");
 		wait_out($socket);
-		return $socket->sockport;
+		return $socket->sockhost;
 	} ],
 	[ 'half a PROXY header', sub {
 		my $socket = dial($_[0]->port('proxy'), "PROXY TCP4 ");
 		wait_out($socket);
-		return $socket->sockport;
+		return $socket->sockhost;
 	} ],
 	[ 'a PROXY header and a byte', sub {
 		my $socket = dial($_[0]->port('proxy'), $LOCAL . "\x16");
-		my $port = $socket->sockport;
+		my $host = $socket->sockhost;
 		close $socket;
-		return $port;
+		return $host;
 	} ],
 );
 
-# Makes all connections; the audit lines by the clients' ports.
+# Makes all connections; the audit lines by the clients' addresses.
 sub all_ok {
 	my ($daemon, $silent) = @_;
-	my (%port, %line);
+	my %name = map { $_->[1]->($daemon) => $_->[0] } @silent, @heard;
 
-	push @{ $port{ $_->[1]->($daemon) } }, $_->[0] for @silent, @heard;
 	my $client = tunnel_open($daemon, $upstream);
 	ok(works($client) && finish($client), 'a tunnel');
-	$port{ $client->local_port } = [ 'a tunnel' ];
+	$name{'127.0.0.1'} = 'a tunnel';
 
 	my $n = @silent + @heard + 1;
 	ok(poll(sub { my $count = $daemon->count;
@@ -138,7 +142,7 @@ sub all_ok {
 		    ($count->{client_reset} // 0) + ($count->{done} // 0) }),
 		'all are counted, by their reasons too');
 	my @lines = $daemon->audit;
-	my @who = sort map { @{ $port{$_->{client_port}} // [ 'nobody' ] } } @lines;
+	my @who = sort map { $name{$_->{client_address}} // 'nobody' } @lines;
 	is_deeply(\@who, [ sort 'a tunnel', map { $_->[0] } @heard,
 		$silent ? @silent : () ], 'these have audit lines');
 	return;
@@ -147,7 +151,7 @@ sub all_ok {
 subtest 'by default all have audit lines' => sub {
 	my $daemon = Sniport::Daemon->new(@common);
 	all_ok($daemon, 1);
-	like($daemon->log, qr/info worker 0\[\d+\]: tunnel \S+ 127\.0\.0\.1:\d+ to no target: client_hello_timeout:/,
+	like($daemon->log, qr/info worker 0\[\d+\]: tunnel \S+ 127\.0\.1\.\d+:\d+ to no target: client_hello_timeout:/,
 		'and stand in the error log');
 	$daemon->stop_ok;
 };
@@ -156,7 +160,7 @@ subtest 'silent_connections = false leaves them out' => sub {
 	my $daemon = Sniport::Daemon->new(@common, log => 'level = "debug";
 		silent_connections = false;');
 	all_ok($daemon, 0);
-	like($daemon->log, qr/debug worker 0\[\d+\]: tunnel \S+ 127\.0\.0\.1:\d+ to no target: client_abandoned:/,
+	like($daemon->log, qr/debug worker 0\[\d+\]: tunnel \S+ 127\.0\.1\.\d+:\d+ to no target: client_abandoned:/,
 		'in the error log they are for debugging');
 	$daemon->stop_ok;
 };
@@ -166,7 +170,7 @@ subtest 'what a limit refuses has its line' => sub {
 		limits => 'tunnels = 1;', log => 'silent_connections = false;');
 	my $client = tunnel_open($daemon, $upstream);
 	ok(works($client), 'a tunnel');
-	my $port = dial($daemon->port)->sockport;
+	dial($daemon->port);
 	is($daemon->wait_audit->{reason}, 'limit_tunnels',
 		'one more that would be silent');
 	ok(finish($client), 'the tunnel ends');
