@@ -14,54 +14,35 @@ package Sniport::Network;
 use strict;
 use warnings;
 
-use POSIX ();
-
 use Sniport::Alone qw(alone not_alone);
+use Sniport::Namespace qw(enter_network leave_network set_here
+	this_network unknown_calls);
 use Sniport::Test qw(run);
-
-# Perl has no wrappers of unshare(2) and setns(2).
-my %CALLS = (x86_64 => { unshare => 272, setns => 308 },
-	aarch64 => { unshare => 97, setns => 268 });
-my $CLONE_NEWNET = 0x40000000;
 
 # Why there can be no networks; '' where there can.
 sub impossible {
 	return not_alone() unless alone;
-	return 'this machine\'s system calls are not known here'
-	    unless $CALLS{ (POSIX::uname())[4] };
+	return unknown_calls() if unknown_calls();
 	my ($status) = run(qw(ip -Version));
 	return 'iproute2 is needed' if $status;
 	return '';
-}
-
-sub call {
-	my ($name, @arguments) = @_;
-
-	syscall($CALLS{ (POSIX::uname())[4] }{$name}, @arguments) == 0
-	    or die "$name: $!";
-	return;
-}
-
-sub this {
-	open my $file, '<', '/proc/self/ns/net' or die "namespace: $!";
-	return $file;
 }
 
 # The network that the test is in.
 sub here {
 	my ($class) = @_;
 
-	return bless { file => this() }, $class;
+	return bless { file => this_network() }, $class;
 }
 
 # One that has loopback and no way out.
 sub new {
 	my ($class) = @_;
-	my $before = this();
+	my $before = this_network();
 
-	call('unshare', $CLONE_NEWNET);
-	my $self = bless { file => this() }, $class;
-	call('setns', fileno $before, $CLONE_NEWNET);
+	leave_network();
+	my $self = $class->here;
+	enter_network($before);
 	$self->ip('link set dev lo up');
 	return $self;
 }
@@ -70,12 +51,12 @@ sub new {
 # one value.
 sub within {
 	my ($self, $code) = @_;
-	my $before = this();
+	my $before = this_network();
 
-	call('setns', fileno $self->{file}, $CLONE_NEWNET);
+	enter_network($self->{file});
 	my $value = eval { $code->() };
 	my $error = $@;
-	call('setns', fileno $before, $CLONE_NEWNET);
+	enter_network($before);
 	die $error if $error;
 	return $value;
 }
@@ -93,12 +74,7 @@ sub ip {
 sub set {
 	my ($self, $name, $value) = @_;
 
-	$self->within(sub {
-		open my $file, '>', '/proc/sys/net/' . $name =~ tr!.!/!r
-		    or die "net.$name: $!";
-		print $file $value;
-		close $file or die "net.$name: $!";
-	});
+	$self->within(sub { set_here($name, $value); });
 	return;
 }
 
