@@ -18,6 +18,7 @@ struct guard;
 struct hosts;
 struct log;
 struct policy;
+struct reports;
 struct rules_held;
 struct sink;
 struct ssl_ctx_st;
@@ -101,6 +102,7 @@ struct boot_admin {
 	int control_fd;
 	int http_fd, operator_fd; /* listening, non-blocking; -1: none */
 	uid_t owner;		  /* who may close and reload, beside root */
+	const struct reports *reports; /* of loads */
 	const struct boot_generation *generations;
 	size_t ngenerations;
 	const struct boot_worker *workers;

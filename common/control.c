@@ -112,6 +112,9 @@ is_valid(const struct control_msg *msg, size_t nfds)
 	case CONTROL_END:
 	case CONTROL_GONE:
 		return (msg->reason < REASON_COUNT && nfds == 0);
+	case CONTROL_RELOAD:
+		return (
+		    msg->reason < REASON_COUNT && nfds == 0 && msg->token != 0);
 	default:
 		return (false);
 	}

@@ -34,11 +34,13 @@ enum control_type {
 	 * when the requests that it has are answered, or at the deadline */
 	CONTROL_WORKER, /* fd: to read the table of that worker, which was
 			  * started */
-	CONTROL_GONE	/* that worker, which it was told of, is gone */
+	CONTROL_GONE,	/* that worker, which it was told of, is gone */
+	/* admin process to master */
+	CONTROL_RELOAD /* reload; `token`: of whoever asks for the report */
 };
 
 /* Both sides are of one version, or what they say is refused. */
-#define CONTROL_VERSION 3
+#define CONTROL_VERSION 4
 
 struct control_msg {
 	uint32_t version; /* filled in by control_send() */
@@ -54,6 +56,7 @@ struct control_msg {
 	struct addr client;
 	/* WORKER, GONE: whose slot of the shared memory. */
 	uint32_t slot, worker, generation;
+	uint64_t token; /* RELOAD; not 0 */
 };
 
 /* A non-blocking, close-on-exec pair. 0 or -errno. */

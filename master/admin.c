@@ -25,6 +25,9 @@
 #define DRAIN_TIME (5 * CLOCK_SEC)
 #define KILL_AFTER (1 * CLOCK_SEC)
 
+/* Others have their turn, too. */
+#define MESSAGES_PER_TURN 64
+
 /* Of reloads that follow each other closely. */
 #define OLD_MAX 4
 
@@ -207,9 +210,11 @@ take(struct master *m, struct admin_child *c, const struct control_msg *msg)
 	if (msg->type == CONTROL_PONG && c->asked) {
 		c->asked = false;
 		c->missed = CLOCK_NEVER;
-		return;
+	} else if (msg->type == CONTROL_RELOAD) {
+		report_want(m, msg->token);
+	} else {
+		put_down(m, c, "it sent a message out of turn");
 	}
-	put_down(m, c, "it sent a message out of turn");
 }
 
 bool
@@ -219,10 +224,12 @@ admin_receive(struct master *m, const void *p, int64_t now)
 	int fds[CONTROL_FDS_MAX], n;
 	struct control_msg msg;
 	size_t nfds;
+	int i;
 
 	if (c == NULL)
 		return (false);
-	while (c->control_fd != -1) {
+	/* The loop tells again of what is left. */
+	for (i = 0; i < MESSAGES_PER_TURN && c->control_fd != -1; i++) {
 		n = control_recv(c->control_fd, &msg, fds, &nfds);
 		if (n == -EAGAIN)
 			break;

@@ -19,6 +19,7 @@
 #include "common/control.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
+#include "common/shm/reports.h"
 #include "common/shm/shm.h"
 #include "master/closing.h"
 #include "master/generation.h"
@@ -103,6 +104,10 @@ set_up(struct master *m, struct boot_admin *boot, const char **step)
 		return (error);
 	*step = "shared memory";
 	error = shm_join_reader(m->shm, &boot->shm);
+	if (error != 0)
+		return (error);
+	*step = "reports of loads";
+	error = reports_map(&boot->reports, m->reports.reader);
 	if (error != 0)
 		return (error);
 	*step = "close_range";

@@ -20,19 +20,10 @@
 #include "common/base/fd.h"
 #include "common/conf/conf.h"
 
-#define DEFAULT_PATH "/run/sniport/control.sock"
-
 /* Of a service that says nothing. */
 #define PATIENCE  10
 #define LINE_SIZE 8192
 #define FIELDS	  64
-
-/* What the head of an answer says. */
-struct answer {
-	int status;
-	bool chunked;
-	long long length; /* of the body; -1: not told */
-};
 
 static int
 copy_path(char path[ASK_PATH_SIZE], const char *from, FILE *err)
@@ -56,25 +47,27 @@ ask_find(
     char path[ASK_PATH_SIZE], const char *file, const char *named, FILE *err)
 {
 	struct conf *conf = NULL;
-	char *errors = NULL;
+	char *control = NULL, *errors = NULL;
 	int error;
 
 	if (named != NULL)
 		return (copy_path(path, named, err));
-	if (conf_load(&conf, file, &errors) == 0) {
-		error = copy_path(path, conf->admin.control, err);
-	} else if (strcmp(file, CONF_DEFAULT_FILE) == 0) {
-		error = copy_path(path, DEFAULT_PATH, err);
-	} else {
-		fprintf(err,
-		    "%ssniport: %s does not say where to ask; give the socket "
-		    "with --control\n",
-		    errors != NULL ? errors : "", file);
-		error = -EINVAL;
+	/* Whatever else is wrong in it. */
+	error = conf_peek(file, "admin.control", &control);
+	if (error == 0 || strcmp(file, CONF_DEFAULT_FILE) == 0) {
+		error = copy_path(
+		    path, control != NULL ? control : ASK_DEFAULT_PATH, err);
+		free(control);
+		return (error);
 	}
+	if (conf_load(&conf, file, &errors) == 0)
+		conf_free(conf);
+	fprintf(err,
+	    "%ssniport: %s does not say where to ask; give the socket with "
+	    "--control\n",
+	    errors != NULL ? errors : "", file);
 	free(errors);
-	conf_free(conf);
-	return (error);
+	return (-EINVAL);
 }
 
 static int
@@ -99,14 +92,14 @@ dial(const char *path)
 }
 
 static int
-send_request(int fd, const char *target)
+send_request(int fd, const char *method, const char *target)
 {
 	char request[LINE_SIZE];
 	ssize_t n;
 	int len;
 
 	len = snprintf(request, sizeof(request),
-	    "GET %s HTTP/1.1\r\nHost: sniport\r\n\r\n", target);
+	    "%s %s HTTP/1.1\r\nHost: sniport\r\n\r\n", method, target);
 	if (len < 0 || (size_t)len >= sizeof(request))
 		return (-EINVAL);
 	/* The buffer of a new socket has room for it. */
@@ -141,8 +134,9 @@ read_line(FILE *in, char line[LINE_SIZE])
 }
 
 static int
-read_head(FILE *in, struct answer *a)
+read_head(struct ask *a)
 {
+	FILE *in = a->in;
 	char line[LINE_SIZE];
 	int i, error;
 
@@ -207,12 +201,6 @@ copy_chunks(FILE *in, FILE *out)
 	return (error);
 }
 
-static int
-copy_body(FILE *in, const struct answer *a, FILE *out)
-{
-	return (a->chunked ? copy_chunks(in, out) : copy(in, a->length, out));
-}
-
 static const char *
 advice(int error)
 {
@@ -228,35 +216,67 @@ advice(int error)
 }
 
 int
+ask_begin(
+    struct ask *a, const char *path, const char *method, const char *target)
+{
+	int fd = dial(path), error;
+
+	*a = (struct ask){ .in = NULL };
+	if (fd < 0)
+		return (fd);
+	error = send_request(fd, method, target);
+	if (error == 0) {
+		a->in = fdopen(fd, "r");
+		error = a->in == NULL ? -errno : 0;
+	}
+	if (error != 0) {
+		fd_close(&fd);
+		return (error);
+	}
+	return (read_head(a));
+}
+
+int
+ask_body(struct ask *a, FILE *out)
+{
+	return (
+	    a->chunked ? copy_chunks(a->in, out) : copy(a->in, a->length, out));
+}
+
+void
+ask_end(struct ask *a)
+{
+	if (a->in != NULL)
+		fclose(a->in);
+	a->in = NULL;
+}
+
+void
+ask_tell(FILE *err, const char *path, int error)
+{
+	fprintf(
+	    err, "sniport: %s: %s%s\n", path, strerror(-error), advice(error));
+}
+
+int
 ask_run(const char *path, const char *target, FILE *out, FILE *err)
 {
-	struct answer a = { .status = 0 };
-	FILE *in = NULL;
-	int fd, error;
+	struct ask a;
+	int error = ask_begin(&a, path, "GET", target);
 
-	fd = dial(path);
-	error = fd < 0 ? fd : send_request(fd, target);
-	if (error == 0) {
-		in = fdopen(fd, "r");
-		error = in == NULL ? -errno : read_head(in, &a);
-	}
-	if (error == 0 && a.status != 200) {
+	if (error != 0) {
+		ask_tell(err, path, error);
+	} else if (a.status != 200) {
 		fprintf(err, "sniport: %s: answered %d: ", path, a.status);
-		(void)copy_body(in, &a, err);
+		(void)ask_body(&a, err);
 		error = -EPROTO;
-	} else if (error == 0) {
-		error = copy_body(in, &a, out);
+	} else {
+		error = ask_body(&a, out);
 		if (error != 0)
 			fprintf(err, "sniport: %s: the answer is cut short\n",
 			    path);
-	} else {
-		fprintf(err, "sniport: %s: %s%s\n", path, strerror(-error),
-		    advice(error));
 	}
-	if (in != NULL)
-		fclose(in);
-	else if (fd >= 0)
-		fd_close(&fd);
+	ask_end(&a);
 	return (error);
 }
 

@@ -9,6 +9,7 @@
 #include "common/conf/conf.h"
 #include "common/tls/library.h"
 #include "master/ask.h"
+#include "master/ask_reload.h"
 #include "master/check.h"
 #include "master/findings.h"
 #include "master/generation.h"
@@ -118,6 +119,9 @@ run(const struct options *o)
 		return (EXIT_SUCCESS);
 	case OPTIONS_QUERY:
 		return (query(o));
+	case OPTIONS_RELOAD:
+		return (
+		    ask_reload(o->file, o->control, o->json, stdout, stderr));
 	case OPTIONS_STATUS:
 		return (ask(o,
 		    o->json ? "/status?format=json" : "/status?format=text"));

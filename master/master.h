@@ -18,6 +18,7 @@
 #include "master/memory.h"
 #include "master/notify.h"
 #include "master/regain.h"
+#include "master/report.h"
 
 struct generation;
 struct legacy;
@@ -54,6 +55,7 @@ struct master {
 					* generations, as was told */
 		int64_t look_at;
 	} status;
+	struct report_map reports; /* of loads */
 	bool reload_wanted;
 	int64_t reload_began;
 	struct findings findings; /* of the (re)load under way */

@@ -12,16 +12,21 @@
 #define OPTION_JSON    256
 #define OPTION_CONTROL 257
 
-/* Words that are commands, and how many words may follow. */
+/* Words that are commands, how many words may follow, and whether a running
+ * service is asked. All of them can answer in JSON. */
 static const struct command {
 	const char *name;
 	enum options_mode mode;
 	int words;
+	bool asks;
 } commands[] = {
-	{ "status", OPTIONS_STATUS, 0 },
-	{ "tunnels", OPTIONS_TUNNELS, OPTIONS_WORDS_MAX },
-	{ "why", OPTIONS_WHY, 1 },
+	{ "reload", OPTIONS_RELOAD, 0, true },
+	{ "status", OPTIONS_STATUS, 0, true },
+	{ "tunnels", OPTIONS_TUNNELS, OPTIONS_WORDS_MAX, true },
+	{ "why", OPTIONS_WHY, 1, false },
 };
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static int
 set_mode(struct options *o, int *last, int opt, char *error, size_t size)
@@ -75,15 +80,16 @@ check_query(const struct options *o, char *error, size_t size)
 	return (-EINVAL);
 }
 
+/* command: NULL, if there is none. */
 static int
-check_command(const struct options *o, char *error, size_t size)
+check_command(const struct options *o, const struct command *command,
+    char *error, size_t size)
 {
 	const char *wrong = NULL, *with = "a command";
-	bool asks = o->mode == OPTIONS_STATUS || o->mode == OPTIONS_TUNNELS;
 
-	if (o->json && !asks && o->mode != OPTIONS_WHY)
+	if (o->json && command == NULL)
 		wrong = "--json";
-	if (o->control != NULL && !asks) {
+	if (o->control != NULL && (command == NULL || !command->asks)) {
 		wrong = "--control";
 		with = "a command for a running service";
 	}
@@ -98,10 +104,28 @@ find_command(const char *word)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (i = 0; i < COMMANDS; i++)
 		if (strcmp(commands[i].name, word) == 0)
 			return (&commands[i]);
 	return (NULL);
+}
+
+static int
+unknown_word(const char *word, char *error, size_t size)
+{
+	size_t i, len;
+
+	(void)snprintf(
+	    error, size, "unknown word \"%.64s\": the commands are", word);
+	for (i = 0; i < COMMANDS; i++) {
+		len = strlen(error);
+		(void)snprintf(error + len, size - len, "%s%s",
+		    i == 0		? " "
+		    : i == COMMANDS - 1 ? " and "
+					: ", ",
+		    commands[i].name);
+	}
+	return (-EINVAL);
 }
 
 /* A word that is no option's value; *command: the one that it follows. */
@@ -119,13 +143,8 @@ take_word(struct options *o, const struct command **command, const char *word,
 		return (-EINVAL);
 	}
 	*command = find_command(word);
-	if (*command == NULL) {
-		snprintf(error, size,
-		    "unknown word \"%s\": the commands are status, tunnels and "
-		    "why",
-		    word);
-		return (-EINVAL);
-	}
+	if (*command == NULL)
+		return (unknown_word(word, error, size));
 	o->mode = (*command)->mode;
 	return (0);
 }
@@ -206,7 +225,7 @@ options_parse(
 	}
 	if (result == 0)
 		result = check_query(o, error, size);
-	return (result != 0 ? result : check_command(o, error, size));
+	return (result != 0 ? result : check_command(o, command, error, size));
 }
 
 void
@@ -215,6 +234,7 @@ options_usage(FILE *out)
 	fputs(
 	    "usage: sniport [-c FILE] [-t | -T | -V | -h]\n"
 	    "       sniport [-c FILE] -q HOST:PORT [-s CLIENT]... [-e]\n"
+	    "       sniport [-c FILE] [--control PATH] reload [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] status [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] tunnels [FILTER]... "
 	    "[--json]\n"
@@ -229,10 +249,13 @@ options_usage(FILE *out)
 	    "  -s CLIENT     for -q: the client's address, or a name in its\n"
 	    "                certificate: a SPIFFE id or a DNS name\n"
 	    "  -e, --explain for -q: say of each rule why it does not match\n"
+	    "  reload        have the running service reload, wait, and say "
+	    "what\n"
+	    "                was found; exit 0: it took, 1: it failed\n"
 	    "  status        say how the running service is\n"
+	    "  tunnels       list the tunnels that are open\n"
 	    "  --control PATH\n"
-	    "                for status: the socket of the service, instead "
-	    "of\n"
+	    "                for these: the socket of the service, instead of\n"
 	    "                the one that the configuration names\n"
 	    "  why [REASON]  say what a reason of the audit log means, and "
 	    "what\n"

@@ -100,6 +100,7 @@ reload_begin(struct master *m)
 
 	m->reload_began = clock_now();
 	findings_init(&m->findings);
+	report_begin(m);
 	if (m->current != NULL) {
 		log_write(
 		    m->log, LOG_LEVEL_NOTICE, "reload: reading %s", m->file);
@@ -158,6 +159,8 @@ tell_success(struct master *m, const struct crew *old, int64_t now)
 		    "reload: done in %lld ms, %s",
 		    (long long)((now - m->reload_began) / CLOCK_MSEC), text);
 	status_ready(m);
+	/* Who waits for it finds all the rest told. */
+	report_end(m, text, now);
 }
 
 static void
@@ -242,6 +245,7 @@ tell_failure(struct master *m, int64_t now)
 	    (long long)((now - m->reload_began) / CLOCK_MSEC),
 	    m->current->number);
 	status_failed(m, cause);
+	report_end(m, NULL, now);
 }
 
 static void

@@ -6,7 +6,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "common/log/log.h"
 #include "master/master.h"
 #include "master/stop.h"
 #include "master/totals.h"
@@ -51,11 +50,7 @@ take_signal(struct master *m, uint32_t signo)
 {
 	switch (signo) {
 	case SIGHUP:
-		if (m->phase == MASTER_RUNNING)
-			m->reload_wanted = true;
-		else if (!m->done)
-			log_write(m->log, LOG_LEVEL_WARNING,
-			    "reload: ignored: sniport is stopping");
+		report_want(m, 0);
 		break;
 	case SIGUSR1:
 		reopen_logs(m);

@@ -54,6 +54,7 @@ fini(struct master *m)
 	regain_fini(&m->regain);
 	findings_fini(&m->findings);
 	memory_close(&m->memory);
+	report_close(&m->reports);
 	shm_free(m->shm);
 	notify_close(&m->notify);
 	fd_close(&m->epoll_fd);
@@ -89,9 +90,11 @@ init(struct master *m, const char **step)
 		*step = NULL;
 		privilege_tell_size(&m->findings);
 	}
-	if (error == 0)
-		publish_start(m);
-	return (error);
+	if (error != 0)
+		return (error);
+	publish_start(m);
+	*step = "reports of loads";
+	return (report_open(&m->reports));
 }
 
 /* A writer needs no keys, whoever's they are. */
@@ -111,6 +114,7 @@ start_master(const char *file)
 	struct master m = { .file = file,
 		.epoll_fd = -1,
 		.signal_fd = -1,
+		.reports = { .reader = -1 },
 		.reload_wanted = true,
 		.limit_at = CLOCK_NEVER,
 		.logs_until = CLOCK_NEVER };

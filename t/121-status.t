@@ -83,8 +83,17 @@ like($text, qr/^generation: 2,/m, 'the generation stays');
 like($text, qr/^reloads:    1 done, 1 failed; the last one failed/m,
 	'a reload that failed is told');
 ($code, $text) = run(sniport(), @config, 'status');
-is($code, 2, 'a file that is wrong does not say where to ask');
-like($text, qr/levle.*\n.*give the socket with --control$/s, 'which is told');
+is($code, 0, 'a file that is wrong says where to ask all the same');
+like($text, qr/failed at 20\S+Z\n +error: \Q$dir\E\S+: log\.levle: /,
+	'and why the reload failed is told');
+$s = decode_json((ask($daemon, '/status'))[1]);
+is($s->{load_errors}, 1, 'as JSON: how many errors there are');
+like($s->{load_findings}[0], qr/^error: .*log\.levle: /, 'and which');
+$daemon->write('sniport.conf', "admin = {\n");
+($code, $text) = run(sniport(), @config, 'status');
+is($code, 2, 'one that is no configuration does not');
+like($text, qr/sniport\.conf:\d+: .*\n.*give the socket with --control$/s,
+	'which is told');
 is((ask($daemon, '/status?format=xml'))[0], 400, 'a format that is not there');
 is((ask($daemon, '/status?%'))[0], 400, 'a query that is malformed');
 $daemon->stop_ok;

@@ -142,6 +142,55 @@ conf_load(struct conf **conf, const char *file, char **errors)
 	return (r);
 }
 
+static int
+peek(const char *file, const char *text, const char *setting, char **value)
+{
+	struct conf_errors e;
+	struct conf_text t;
+	config_t tree;
+	const char *s;
+	char *errors = NULL;
+	int r;
+
+	r = conf_errors_init(&e, file);
+	if (r != 0)
+		return (r);
+	config_init(&tree);
+	config_set_include_dir(&tree, e.dir);
+	r = conf_text_check(&t, &e, text);
+	if (r == 0 && !config_read_string(&tree, text))
+		r = -EINVAL;
+	if (r == 0 && config_lookup_string(&tree, setting, &s)) {
+		*value = strdup(s);
+		r = *value != NULL ? 0 : -ENOMEM;
+	}
+	config_destroy(&tree);
+	conf_text_fini(&t);
+	r = conf_errors_fini(&e, r, &errors);
+	free(errors);
+	if (r == 0)
+		return (0);
+	free(*value);
+	*value = NULL;
+	return (r);
+}
+
+int
+conf_peek(const char *file, const char *setting, char **value)
+{
+	size_t len;
+	char *text;
+	int r;
+
+	*value = NULL;
+	r = fd_slurp(file, FILE_MAX, &text, &len);
+	if (r != 0)
+		return (r == -ENOMEM ? r : -EINVAL);
+	r = strlen(text) == len ? peek(file, text, setting, value) : -EINVAL;
+	free(text);
+	return (r);
+}
+
 static void free_section(enum conf_section_id, char *base);
 
 static void

@@ -155,6 +155,14 @@ void conf_names(const struct conf *, struct facts_names *);
  */
 int conf_load(struct conf **conf, const char *file, char **errors);
 
+/*
+ * What the file says of one setting, as in "admin.control", that is a string,
+ * though other settings be wrong. 0 with *value owned by the caller, NULL where
+ * it does not stand there; -EINVAL: the file cannot be read, or is no
+ * configuration at all; -ENOMEM.
+ */
+int conf_peek(const char *file, const char *setting, char **value);
+
 /* The same from text in memory; name stands for the file in errors. */
 int conf_parse(
     struct conf **conf, const char *text, const char *name, char **errors);

@@ -1047,6 +1047,40 @@ test_files(const char *dir)
 	free(errors);
 }
 
+/* One setting of a file that may be wrong in others; NULL: it is not there. */
+static void
+peek(const char *dir, const char *text, const char *want, const char *what)
+{
+	char path[256], *value;
+
+	write_file(dir, "peek.conf", text);
+	snprintf(path, sizeof(path), "%s/peek.conf", dir);
+	is_int(conf_peek(path, "admin.control", &value), 0, what);
+	is_str(value != NULL ? value : "(none)", want, "is read");
+	free(value);
+}
+
+static void
+test_peek(const char *dir)
+{
+	char path[256], *value;
+
+	peek(dir, "admin = { control = \"/a\"; };\nworkers = \"x\";\nb = 1;\n",
+	    "/a", "one setting of a file that is not valid");
+	peek(dir, "admin = { control = 5; };\n", "(none)",
+	    "one of another type");
+	peek(dir, MINIMUM, "(none)", "one that is not there");
+	write_file(dir, "peeked.conf", "admin = { control = \"/b\"; };\n");
+	peek(dir, "@include \"peeked.conf\"\n", "/b", "one that is included");
+	snprintf(path, sizeof(path), "%s/syntax.conf", dir);
+	is_int(conf_peek(path, "admin.control", &value), -EINVAL,
+	    "a file whose syntax is wrong");
+	snprintf(path, sizeof(path), "%s/none.conf", dir);
+	is_int(conf_peek(path, "admin.control", &value), -EINVAL,
+	    "a file that is not there");
+	ok(value == NULL, "has none");
+}
+
 static void
 test_nul(const char *dir)
 {
@@ -1069,13 +1103,15 @@ test_folder(void)
 {
 	static const char *const files[] = { "sub/good.conf", "sub", "fifo",
 		"workers.conf", "bad.conf", "big.conf", "syntax.conf",
-		"self.conf", "main.conf", "nul.conf" };
+		"self.conf", "main.conf", "nul.conf", "peek.conf",
+		"peeked.conf" };
 	char dir[] = "/tmp/sniport-conf-XXXXXX", path[256];
 	size_t i;
 
 	if (mkdtemp(dir) == NULL)
 		exit(1);
 	test_files(dir);
+	test_peek(dir);
 	test_nul(dir);
 	for (i = 0; i < LEN(files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);

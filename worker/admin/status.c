@@ -9,18 +9,20 @@
 #include "common/shm/stats.h"
 #include "worker/admin/exchange.h"
 #include "worker/admin/handlers.h"
+#include "worker/admin/report.h"
 #include "worker/admin/state.h"
 
 #ifndef SNIPORT_VERSION
 #define SNIPORT_VERSION "unknown"
 #endif
 
-#define OBJECT_SIZE 2048
+#define OBJECT_SIZE 12288
 #define QUERY_SIZE  HTTP_HEAD_MAX
 
 struct status {
 	uint64_t value[SERVICE_VALUES];
 	uint64_t tunnels, tunnels_old, old_generations;
+	struct report_seen load;
 };
 
 /* Does a worker before it have its generation? */
@@ -98,6 +100,8 @@ put_json(struct text *out, const struct status *s)
 	json_uint(&j, "tunnels", s->tunnels + s->tunnels_old);
 	json_uint(&j, "tunnels_old", s->tunnels_old);
 	json_uint(&j, "old_generations", s->old_generations);
+	/* Last, since it may take all the room that is left. */
+	report_put_json(&j, &s->load);
 	text_add(out, object, json_end(&j));
 	text_add(out, "\n", 1);
 }
@@ -114,11 +118,9 @@ put_text(struct text *out, const struct status *s)
 	    phase_name(value[SERVICE_PHASE]), started);
 	text_put(out, "generation: %" PRIu64 ", loaded at %s\n",
 	    value[SERVICE_GENERATION], loaded);
-	text_put(out, "reloads:    %" PRIu64 " done, %" PRIu64 " failed%s\n",
-	    value[SERVICE_RELOADS], value[SERVICE_RELOADS_FAILED],
-	    value[SERVICE_RELOAD_FAILED] != 0
-		? "; the last one failed, and the error log says why"
-		: "");
+	text_put(out, "reloads:    %" PRIu64 " done, %" PRIu64 " failed",
+	    value[SERVICE_RELOADS], value[SERVICE_RELOADS_FAILED]);
+	report_put_text(out, &s->load, value[SERVICE_RELOAD_FAILED] != 0);
 	text_put(out,
 	    "workers:    %" PRIu64 " of %" PRIu64 " up; %" PRIu64 " died\n",
 	    value[SERVICE_SERVING], value[SERVICE_WORKERS],
@@ -145,6 +147,7 @@ status_answer(struct exchange *e)
 	}
 	format = http_param(&params, "format");
 	look(&s, e->admin);
+	report_look(&s.load, e);
 	if (format.s == NULL || piece_is(format, "json")) {
 		e->type = EXCHANGE_JSON;
 		put_json(e->out, &s);
@@ -153,4 +156,5 @@ status_answer(struct exchange *e)
 	} else {
 		exchange_say(e, 400, "format is json or text");
 	}
+	report_forget(&s.load);
 }
