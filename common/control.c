@@ -115,6 +115,9 @@ is_valid(const struct control_msg *msg, size_t nfds)
 	case CONTROL_RELOAD:
 		return (
 		    msg->reason < REASON_COUNT && nfds == 0 && msg->token != 0);
+	case CONTROL_CLOSE:
+		return (msg->reason < REASON_COUNT && nfds == 0 &&
+			msg->count > 0 && msg->count <= CONTROL_NUMBERS_MAX);
 	default:
 		return (false);
 	}

@@ -13,6 +13,9 @@
 
 #define CONTROL_FDS_MAX 1
 
+/* A message has to fit where a worker awaits some (TABLE_AWAIT_SIZE). */
+#define CONTROL_NUMBERS_MAX 6
+
 enum control_type {
 	/* worker to master */
 	CONTROL_READY = 1, /* accepting from now on */
@@ -36,11 +39,13 @@ enum control_type {
 			  * started */
 	CONTROL_GONE,	/* that worker, which it was told of, is gone */
 	/* admin process to master */
-	CONTROL_RELOAD /* reload; `token`: of whoever asks for the report */
+	CONTROL_RELOAD, /* reload; `token`: of whoever asks for the report */
+	/* admin process to master, which passes it on to the worker */
+	CONTROL_CLOSE /* an operator ends those tunnels of that worker */
 };
 
 /* Both sides are of one version, or what they say is refused. */
-#define CONTROL_VERSION 4
+#define CONTROL_VERSION 5
 
 struct control_msg {
 	uint32_t version; /* filled in by control_send() */
@@ -54,9 +59,11 @@ struct control_msg {
 			     * is queued there is accepted first */
 	uint32_t listener;  /* CONNECTION: index into the worker's own */
 	struct addr client;
-	/* WORKER, GONE: whose slot of the shared memory. */
+	/* WORKER, GONE, CLOSE: whose slot of the shared memory. */
 	uint32_t slot, worker, generation;
-	uint64_t token; /* RELOAD; not 0 */
+	uint32_t count; /* CLOSE: how many numbers there are, not 0 */
+	uint64_t numbers[CONTROL_NUMBERS_MAX]; /* of tunnels, in its worker */
+	uint64_t token;			       /* RELOAD; not 0 */
 };
 
 /* A non-blocking, close-on-exec pair. 0 or -errno. */

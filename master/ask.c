@@ -280,6 +280,28 @@ ask_run(const char *path, const char *target, FILE *out, FILE *err)
 	return (error);
 }
 
+int
+ask_post(const char *path, const char *target, bool json, FILE *out, FILE *err)
+{
+	bool answered;
+	struct ask a;
+	int error = ask_begin(&a, path, "POST", target);
+
+	if (error == 0) {
+		answered =
+		    a.status == 200 || a.status == 404 || a.status == 504;
+		if (a.status != 200 && !(json && answered))
+			out = err;
+		if (!json || !answered)
+			fprintf(out, "sniport: ");
+		error = ask_body(&a, out);
+	}
+	if (error != 0)
+		ask_tell(err, path, error);
+	ask_end(&a);
+	return (error != 0 ? error : a.status);
+}
+
 /* What stands for itself in a query. */
 static bool
 is_plain(char c)

@@ -31,9 +31,9 @@ struct ask {
 
 /*
  * Sends a request, as in "GET /status", and reads the head of its answer. 0, or
- * -errno: -EPROTO, it is none; -ETIMEDOUT, none has come. Then ask_body() copies
- * the body to out: 0, or -errno, -EPROTO where it is not whole. ask_end()
- * follows, whatever came of them.
+ * -errno: -EPROTO, it is none; -ETIMEDOUT, none has come. Then ask_body()
+ * copies the body to out: 0, or -errno, -EPROTO where it is not whole.
+ * ask_end() follows, whatever came of them.
  */
 int ask_begin(
     struct ask *, const char *path, const char *method, const char *target);
@@ -46,6 +46,13 @@ void ask_tell(FILE *err, const char *path, int error);
 /* GETs the target and prints the answer. 0, or -errno and err says why; -EPROTO
  * where the answer is another one than 200, or not whole. */
 int ask_run(const char *path, const char *target, FILE *out, FILE *err);
+
+/*
+ * Likewise, by POST, for who says in the status of the answer how it went. That
+ * status, or -errno; text that does not tell of success goes to err.
+ */
+int ask_post(
+    const char *path, const char *target, bool json, FILE *out, FILE *err);
 
 #define ASK_TARGET_SIZE 4096
 

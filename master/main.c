@@ -1,4 +1,5 @@
 /* sniport: an egress proxy for TCP. Chooses what the process is to be. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,24 +82,51 @@ fill_standard_streams(void)
 	return (0);
 }
 
-/* The words are filters. */
+/* Where to ask, and for what; the words are filters. */
 static int
-ask(const struct options *o, const char *what)
+aim(const struct options *o, const char *what, char path[ASK_PATH_SIZE],
+    char target[ASK_TARGET_SIZE])
 {
-	char path[ASK_PATH_SIZE], target[ASK_TARGET_SIZE];
 	int i;
 
-	snprintf(target, sizeof(target), "%s", what);
+	snprintf(target, ASK_TARGET_SIZE, "%s?format=%s", what,
+	    o->json ? "json" : "text");
 	for (i = 0; i < o->nwords; i++) {
 		if (ask_add(target, o->words[i]) == 0)
 			continue;
 		fprintf(stderr, "sniport: the filters are too long\n");
-		return (EXIT_USAGE);
+		return (-EINVAL);
 	}
-	if (ask_find(path, o->file, o->control, stderr) != 0 ||
+	return (ask_find(path, o->file, o->control, stderr));
+}
+
+static int
+ask(const struct options *o, const char *what)
+{
+	char path[ASK_PATH_SIZE], target[ASK_TARGET_SIZE];
+
+	if (aim(o, what, path, target) != 0 ||
 	    ask_run(path, target, stdout, stderr) != 0)
 		return (EXIT_USAGE);
 	return (EXIT_SUCCESS);
+}
+
+static int
+close_tunnels(const struct options *o)
+{
+	char path[ASK_PATH_SIZE], target[ASK_TARGET_SIZE];
+
+	if (aim(o, "/close", path, target) != 0)
+		return (EXIT_USAGE);
+	switch (ask_post(path, target, o->json, stdout, stderr)) {
+	case 200:
+		return (EXIT_SUCCESS);
+	case 404:
+	case 504:
+		return (EXIT_FAILURE);
+	default:
+		return (EXIT_USAGE);
+	}
 }
 
 static int
@@ -119,15 +147,15 @@ run(const struct options *o)
 		return (EXIT_SUCCESS);
 	case OPTIONS_QUERY:
 		return (query(o));
+	case OPTIONS_CLOSE:
+		return (close_tunnels(o));
 	case OPTIONS_RELOAD:
 		return (
 		    ask_reload(o->file, o->control, o->json, stdout, stderr));
 	case OPTIONS_STATUS:
-		return (ask(o,
-		    o->json ? "/status?format=json" : "/status?format=text"));
+		return (ask(o, "/status"));
 	case OPTIONS_TUNNELS:
-		return (ask(o,
-		    o->json ? "/tunnels?format=json" : "/tunnels?format=text"));
+		return (ask(o, "/tunnels"));
 	case OPTIONS_WHY:
 		return (why_run(o->words[0], o->json, stdout, stderr) == 0
 			    ? EXIT_SUCCESS

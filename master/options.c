@@ -12,18 +12,19 @@
 #define OPTION_JSON    256
 #define OPTION_CONTROL 257
 
-/* Words that are commands, how many words may follow, and whether a running
- * service is asked. All of them can answer in JSON. */
+/* Words that are commands, how many words follow, and whether a running service
+ * is asked. All of them can answer in JSON. */
 static const struct command {
 	const char *name;
 	enum options_mode mode;
-	int words;
+	int least, most;
 	bool asks;
 } commands[] = {
-	{ "reload", OPTIONS_RELOAD, 0, true },
-	{ "status", OPTIONS_STATUS, 0, true },
-	{ "tunnels", OPTIONS_TUNNELS, OPTIONS_WORDS_MAX, true },
-	{ "why", OPTIONS_WHY, 1, false },
+	{ "close", OPTIONS_CLOSE, 1, OPTIONS_WORDS_MAX, true },
+	{ "reload", OPTIONS_RELOAD, 0, 0, true },
+	{ "status", OPTIONS_STATUS, 0, 0, true },
+	{ "tunnels", OPTIONS_TUNNELS, 0, OPTIONS_WORDS_MAX, true },
+	{ "why", OPTIONS_WHY, 0, 1, false },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -87,6 +88,10 @@ check_command(const struct options *o, const struct command *command,
 {
 	const char *wrong = NULL, *with = "a command";
 
+	if (command != NULL && o->nwords < command->least) {
+		snprintf(error, size, "%s: which?", command->name);
+		return (-EINVAL);
+	}
 	if (o->json && command == NULL)
 		wrong = "--json";
 	if (o->control != NULL && (command == NULL || !command->asks)) {
@@ -134,7 +139,7 @@ take_word(struct options *o, const struct command **command, const char *word,
     char *error, size_t size)
 {
 	if (*command != NULL) {
-		if (o->nwords < (*command)->words) {
+		if (o->nwords < (*command)->most) {
 			o->words[o->nwords++] = word;
 			return (0);
 		}
@@ -234,6 +239,8 @@ options_usage(FILE *out)
 	fputs(
 	    "usage: sniport [-c FILE] [-t | -T | -V | -h]\n"
 	    "       sniport [-c FILE] -q HOST:PORT [-s CLIENT]... [-e]\n"
+	    "       sniport [-c FILE] [--control PATH] close FILTER... "
+	    "[--json]\n"
 	    "       sniport [-c FILE] [--control PATH] reload [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] status [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] tunnels [FILTER]... "
@@ -249,6 +256,10 @@ options_usage(FILE *out)
 	    "  -s CLIENT     for -q: the client's address, or a name in its\n"
 	    "                certificate: a SPIFFE id or a DNS name\n"
 	    "  -e, --explain for -q: say of each rule why it does not match\n"
+	    "  close FILTER...\n"
+	    "                end tunnels of the running service by a reset: "
+	    "the one\n"
+	    "                of that id, or all for which NAME=VALUE is true\n"
 	    "  reload        have the running service reload, wait, and say "
 	    "what\n"
 	    "                was found; exit 0: it took, 1: it failed\n"

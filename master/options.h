@@ -16,6 +16,7 @@ enum options_mode {
 	OPTIONS_VERSION, /* -V */
 	OPTIONS_HELP,	 /* -h */
 	OPTIONS_QUERY,	 /* -q */
+	OPTIONS_CLOSE,	 /* close FILTER... */
 	OPTIONS_RELOAD,	 /* reload */
 	OPTIONS_STATUS,	 /* status */
 	OPTIONS_TUNNELS, /* tunnels [FILTER]... */

@@ -102,6 +102,27 @@ order_end(
 	}
 }
 
+static bool
+is_meant(const struct child *c, const struct control_msg *msg)
+{
+	return (c->slot == (int)msg->slot && c->worker == msg->worker &&
+		c->crew->number == msg->generation);
+}
+
+void
+order_close(struct master *m, const struct control_msg *msg)
+{
+	struct crew *crew;
+	struct child *c;
+
+	TAILQ_FOREACH (crew, &m->crews, entry)
+		TAILQ_FOREACH (c, &crew->children, entry)
+			/* Whoever asks sees what is still open, and asks
+			 * again. */
+			if (is_meant(c, msg) && c->state != CHILD_ENDING)
+				(void)tell(c, msg, NULL, 0);
+}
+
 int64_t
 order_limit(struct master *m, int64_t now)
 {

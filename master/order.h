@@ -7,6 +7,7 @@
 #include "common/reason.h"
 
 struct child;
+struct control_msg;
 struct crew;
 struct master;
 
@@ -27,6 +28,9 @@ void order_drain_child(
 /* Tells them to exit at once; those who have not after `patience` are
  * killed. */
 void order_end(struct master *, struct crew *, enum reason, int64_t patience);
+
+/* Passes on which tunnels a worker is to close, if it is still there. */
+void order_close(struct master *, const struct control_msg *);
 
 /* Ends the oldest generations when m->limit_at has come, until no more old ones
  * are left than limits.generations permits. Returns when it is due. */

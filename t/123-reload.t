@@ -134,6 +134,14 @@ subtest 'an admin process that stands still' => sub {
 	kill 'KILL', $pid;
 };
 
+subtest 'an admin process that dies' => sub {
+	my $pid = pid_of($daemon);
+	kill 'STOP', $pid;
+	my $waits = begin();
+	kill 'KILL', $pid;
+	took_ok('one that waits for its successor', end($waits));
+};
+
 subtest 'by HTTP' => sub {
 	my ($status, $body) = ask($daemon, '/reload', 'POST');
 	is($status, 202, 'it is asked for');

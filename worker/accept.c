@@ -20,6 +20,7 @@
 #include "common/control.h"
 #include "common/conf/conf.h"
 #include "common/log/log.h"
+#include "common/shm/table.h"
 #include "worker/loop/loop.h"
 
 /* Accepting is tried again after this, or when a tunnel ends. */
@@ -128,6 +129,8 @@ take_handed(struct socket *s, struct addr *client)
 	int fds[CONTROL_FDS_MAX], n = fd_spare();
 	struct control_msg *msg;
 	size_t nfds = 0;
+
+	_Static_assert(sizeof(*msg) <= TABLE_AWAIT_SIZE, "one has room");
 
 	/* Else it would be lost. */
 	if (n != 0)

@@ -15,9 +15,6 @@
 #include "worker/accept.h"
 #include "worker/worker_state.h"
 
-/* Messages of the master, who has seldom two. */
-#define CONTROL_PER_TURN 16
-
 static void
 deadline_cb(struct timer *t)
 {
@@ -80,6 +77,11 @@ obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 	case CONTROL_RELEASE:
 		accept_stop(w->acceptor, UINT64_MAX);
 		break;
+	case CONTROL_CLOSE:
+		memcpy(w->closing + w->nclosing, msg->numbers,
+		    msg->count * sizeof(msg->numbers[0]));
+		w->nclosing += msg->count;
+		break;
 	case CONTROL_END:
 		drain(w, msg->listeners, "ending at once");
 		accept_stop(w->acceptor, msg->listeners);
@@ -110,16 +112,15 @@ orphaned(struct worker *w)
 }
 
 static void
-control_cb(struct loop_fd *lfd, uint32_t events)
+hear(struct worker *w, struct loop_fd *lfd)
 {
-	struct worker *w = container_of(lfd, struct worker, control);
 	struct control_msg msg;
 	int fds[CONTROL_FDS_MAX], n;
 	size_t nfds;
 	int i;
 
 	/* The loop tells again of what is left. */
-	for (i = 0; i < CONTROL_PER_TURN && lfd->fd != -1; i++) {
+	for (i = 0; i < WORKER_MESSAGES && lfd->fd != -1; i++) {
 		n = control_recv(lfd->fd, &msg, fds, &nfds);
 		if (n == 1)
 			obey(w, &msg, fds, nfds);
@@ -133,6 +134,19 @@ control_cb(struct loop_fd *lfd, uint32_t events)
 		else if (n != -EINTR)
 			orphaned(w);
 	}
+}
+
+/* Those who are to be closed are looked for once: there may be many. */
+static void
+control_cb(struct loop_fd *lfd, uint32_t events)
+{
+	struct worker *w = container_of(lfd, struct worker, control);
+
+	hear(w, lfd);
+	if (w->nclosing > 0)
+		tunnels_close(&w->tunnels, w->closing, w->nclosing,
+		    REASON_CLOSED_BY_OPERATOR);
+	w->nclosing = 0;
 }
 
 int

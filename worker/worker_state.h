@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/control.h"
 #include "common/reason.h"
 #include "worker/accept.h"
 #include "worker/loop/loop.h"
@@ -20,6 +21,9 @@ struct boot;
 struct resolver;
 struct stats_slot;
 struct table;
+
+/* Messages of the master in a turn; it seldom has two. */
+#define WORKER_MESSAGES 16
 
 struct worker {
 	const struct boot *boot;
@@ -35,6 +39,9 @@ struct worker {
 	bool draining, orphaned, hurried;
 	int64_t logs_until;	/* when lines that wait are given up */
 	enum reason end_reason; /* of those whom the deadline meets */
+	/* Of tunnels that an operator closes, as told in this turn. */
+	uint64_t closing[WORKER_MESSAGES * CONTROL_NUMBERS_MAX];
+	size_t nclosing;
 	struct memory memory;
 	int64_t trim_at; /* memory is tight: when more may be given back */
 	/* Audit lines that are lost, of which the error log and the audit log

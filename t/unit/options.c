@@ -57,6 +57,11 @@ test_commands(void)
 	    "tunnels with filters");
 	is_int(parsed.nwords, 2, "of which there are two");
 	is_str(parsed.words[1], "1-0-2", "in their order");
+	is_int(parse(ARG("close"), ARG("1-0-2"), ARG("--json"), NULL), 0,
+	    "close with an id");
+	is_int(parsed.mode, OPTIONS_CLOSE, "is a command");
+	is_int(parse(ARG("close"), NULL, NULL, NULL), -EINVAL, "close alone");
+	is_str(error, "close: which?", "is asked what is meant");
 	is_int(parse(ARG("reload"), ARG("--json"), NULL, NULL), 0, "reload");
 	is_int(parsed.mode, OPTIONS_RELOAD, "is a command");
 	is_int(parse(ARG("status"), ARG("now"), NULL, NULL), -EINVAL,
@@ -125,8 +130,8 @@ main(void)
 	is_str(error, "unknown option --explode", "is said so");
 	is_int(parse(ARG("-t"), ARG("start"), NULL, NULL), -EINVAL,
 	    "a word that is not a command");
-	ok(strncmp(error, "unknown word \"start\": the commands are reload, ",
-	       47) == 0,
+	ok(strncmp(error, "unknown word \"start\": the commands are close, ",
+	       46) == 0,
 	    "is said to be unknown");
 	ok(strstr(error, " and why") != NULL, "with a list of the commands");
 	test_commands();

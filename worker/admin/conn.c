@@ -153,8 +153,8 @@ pack(struct conn *c)
 		return (false);
 	}
 	c->start = c->end = 0;
-	/* Who waits may yet choose the status. */
-	if (c->waiting && c->text.len == 0)
+	/* Who has written nothing may yet choose the status. */
+	if (c->text.len == 0 && !c->ended && (c->waiting || !c->begun))
 		return (true);
 	if (c->begun)
 		write_chunk(c);

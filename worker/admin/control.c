@@ -12,6 +12,9 @@
 
 #define CONTROL_PER_TURN 64
 
+/* While the master has yet to take what it was sent. */
+#define PONG_AGAIN (10 * CLOCK_MSEC)
+
 static void
 deadline_cb(struct timer *t)
 {
@@ -24,6 +27,23 @@ drain(struct admin *a, int64_t deadline)
 	a->draining = true;
 	server_drain(&a->server);
 	timer_arm(loop_timers(a->loop), &a->deadline, deadline);
+}
+
+/* Says that messages are taken. */
+static void
+pong(struct admin *a)
+{
+	const struct control_msg msg = { .type = CONTROL_PONG };
+
+	if (control_send(a->boot->control_fd, &msg, NULL, 0) == -EAGAIN)
+		timer_arm(loop_timers(a->loop), &a->pong,
+		    loop_now(a->loop) + PONG_AGAIN);
+}
+
+static void
+pong_cb(struct timer *t)
+{
+	pong(container_of(t, struct admin, pong));
 }
 
 /* Takes the descriptor. */
@@ -48,11 +68,9 @@ take_worker(struct admin *a, const struct control_msg *msg, int fd)
 static void
 obey(struct admin *a, const struct control_msg *msg, int *fds, size_t nfds)
 {
-	const struct control_msg pong = { .type = CONTROL_PONG };
-
 	switch (msg->type) {
 	case CONTROL_PING:
-		(void)control_send(a->boot->control_fd, &pong, NULL, 0);
+		pong(a);
 		break;
 	case CONTROL_WORKER:
 		take_worker(a, msg, fds[0]);
@@ -99,5 +117,6 @@ control_obey(struct admin *a)
 {
 	a->control = (struct loop_fd){ .fd = -1, .cb = control_cb };
 	timer_init(&a->deadline, deadline_cb);
+	timer_init(&a->pong, pong_cb);
 	return (loop_add(a->loop, &a->control, a->boot->control_fd, EPOLLIN));
 }

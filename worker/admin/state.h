@@ -17,7 +17,7 @@ struct admin {
 	struct workers workers;
 	struct server server;
 	struct loop_fd control;
-	struct timer deadline, sink_retry;
+	struct timer deadline, sink_retry, pong;
 	struct stats_sums sums; /* as they were shown last: none goes back */
 	bool draining;
 };

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/shm/stats.h"
@@ -67,6 +68,33 @@ tunnels_end(struct tunnels *all, enum reason reason)
 		if (tunnel_lingers(t))
 			t->state->expire(t);
 		else
+			tunnel_close(t, reason);
+	}
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return ((*x > *y) - (*x < *y));
+}
+
+/* In the list, too, the numbers rise. */
+void
+tunnels_close(
+    struct tunnels *all, uint64_t *numbers, size_t n, enum reason reason)
+{
+	struct tunnel *t, *next;
+	size_t i = 0;
+
+	qsort(numbers, n, sizeof(*numbers), compare);
+	for (t = TAILQ_FIRST(&all->list); t != NULL && i < n; t = next) {
+		next = TAILQ_NEXT(t, entry);
+		while (i < n && numbers[i] < t->facts->number)
+			i++;
+		if (i < n && numbers[i] == t->facts->number &&
+		    !tunnel_lingers(t))
 			tunnel_close(t, reason);
 	}
 }

@@ -64,6 +64,10 @@ void tunnels_fini(struct tunnels *);
 /* Ends all tunnels with a reset. */
 void tunnels_end(struct tunnels *, enum reason);
 
+/* Ends those of these n numbers that are there, and not refused already, with
+ * a reset. The numbers are sorted. */
+void tunnels_close(struct tunnels *, uint64_t *numbers, size_t n, enum reason);
+
 /*
  * Takes over the accepted socket fd, whatever comes of it. Either a tunnel
  * begins, or an audit line says why none does. Writing that line allocates no
