@@ -49,7 +49,7 @@ try_as_owner(const struct conf_listener *l, const char **step)
 		owner = find_owner("/proc/net/tcp6", l->addr.port);
 	if (owner == 0 || seteuid(owner) != 0)
 		return (-EADDRINUSE);
-	error = socket_try(&l->addr, l->dual_stack, step);
+	error = socket_try(&l->addr, l->dual_stack, l->freebind, step);
 	if (seteuid(0) != 0)
 		return (-errno);
 	return (error == 0 ? 0 : -EADDRINUSE);
@@ -75,7 +75,7 @@ check_listeners(const struct conf *conf, struct findings *f)
 	int error;
 
 	for (l = conf->listeners; l < conf->listeners + conf->nlisteners; l++) {
-		error = socket_try(&l->addr, l->dual_stack, &step);
+		error = socket_try(&l->addr, l->dual_stack, l->freebind, &step);
 		if (error == -EADDRINUSE && geteuid() == 0)
 			error = try_as_owner(l, &step);
 		if (error != 0)

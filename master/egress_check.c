@@ -3,33 +3,11 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "common/base/fd.h"
 #include "common/conf/conf.h"
 #include "master/findings.h"
-
-/* Binds as a tunnel will (worker/dial/egress.c), which takes no port yet. */
-static int
-try_source(const struct addr *source)
-{
-	static const int on = 1;
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(source, &ss);
-	int error = 0, fd;
-
-	fd = socket(source->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return (-errno);
-	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
-		sizeof(on)) != 0 ||
-	    bind(fd, (struct sockaddr *)&ss, len) != 0)
-		error = -errno;
-	fd_close(&fd);
-	return (error);
-}
+#include "master/here.h"
 
 static void
 check_sources(const struct conf *conf, const struct conf_egress *egress,
@@ -39,7 +17,7 @@ check_sources(const struct conf *conf, const struct conf_egress *egress,
 	int error;
 
 	for (size_t i = 0; i < egress->nsource; i++) {
-		error = try_source(&egress->source[i]);
+		error = here_find(&egress->source[i]);
 		if (error == 0)
 			continue;
 		addr_format_ip(&egress->source[i], text);

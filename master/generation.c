@@ -23,6 +23,7 @@
 #include "common/shm/ticket_keys.h"
 #include "master/egress_check.h"
 #include "master/findings.h"
+#include "master/here_check.h"
 #include "master/idle_check.h"
 #include "master/log_file.h"
 #include "master/logs.h"
@@ -240,6 +241,8 @@ generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 	validity_note(&g->expiries);
 	load_keyring(g, logs == NULL, f);
 	(void)privilege_resolve(&g->run_as, g->conf, f);
+	here_check(
+	    g->conf, logs == NULL ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, f);
 	egress_check(g->conf, f);
 	nameserver_check(g->conf, f);
 	(void)generation_load_hosts(g, f);

@@ -62,7 +62,8 @@ leave(struct group *g, size_t i)
 static int
 open_one(struct group *g, size_t i, int64_t silence, const char **step)
 {
-	int fd = socket_listen(&g->at.addr, g->at.dual_stack, step);
+	int fd =
+	    socket_listen(&g->at.addr, g->at.dual_stack, g->at.freebind, step);
 
 	if (fd < 0)
 		return (fd);

@@ -27,6 +27,7 @@
 struct listener_at {
 	struct addr addr; /* as configured */
 	bool dual_stack;
+	bool freebind;		   /* how it is bound, and not where */
 	char name[ADDR_TEXT_SIZE]; /* as written */
 };
 
@@ -42,6 +43,7 @@ struct group {
 			   * has no say yet */
 	size_t open;	  /* new connections go to the first so many */
 	bool wanted;	  /* the new configuration has it */
+	bool was_free;	  /* at.freebind before the change */
 	int64_t close_at; /* when fds[live] and up are closed, or NEVER */
 };
 

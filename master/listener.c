@@ -29,7 +29,8 @@ void
 listener_place(struct listener_at *at, const struct conf_listener *l)
 {
 	*at = (struct listener_at){ .addr = l->addr,
-		.dual_stack = l->dual_stack };
+		.dual_stack = l->dual_stack,
+		.freebind = l->freebind };
 	snprintf(at->name, sizeof(at->name), "%s", l->address);
 }
 
@@ -120,7 +121,7 @@ probe(const struct listener_set *set, const struct group *g)
 		if (other != g && other->nfds > 0 && overlap(other, g))
 			return (0);
 	}
-	return (socket_probe(&g->at.addr, g->at.dual_stack));
+	return (socket_probe(&g->at.addr, g->at.dual_stack, g->at.freebind));
 }
 
 static int
@@ -157,6 +158,7 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 	TAILQ_FOREACH (g, &set->groups, entry) {
 		g->wanted = false;
 		g->before = g->nfds;
+		g->was_free = g->at.freebind;
 	}
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		step = "allocate";
@@ -164,6 +166,8 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 		g = listener_find(set, &at);
 		if (g == NULL)
 			g = add_group(set, &at);
+		else
+			g->at.freebind = at.freebind;
 		error = g == NULL ? -ENOMEM
 				  : prepare_group(set, g, nworkers,
 					conf->timeouts.lost, &step);
@@ -194,6 +198,7 @@ listener_rollback(struct listener_set *set)
 			remove_group(set, g);
 			continue;
 		}
+		g->at.freebind = g->was_free;
 		group_shut(g, g->before);
 		(void)steer(set, g, g->live);
 	}

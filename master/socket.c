@@ -35,16 +35,21 @@ set_option(int fd, const struct socket_option *o, const char **step)
 /* SO_REUSEADDR: without it a tunnel that is still open would keep its port
  * from being bound anew. */
 static int
-set_options(int fd, bool reuseport, const char **step)
+set_options(int fd, bool reuseport, bool freebind, const char **step)
 {
 	static const struct socket_option reuse_addr = { SOL_SOCKET,
 		SO_REUSEADDR, 1, "SO_REUSEADDR" };
 	static const struct socket_option reuse_port = { SOL_SOCKET,
 		SO_REUSEPORT, 1, "SO_REUSEPORT" };
+	/* Of this level for IPv6, too. */
+	static const struct socket_option free_bind = { IPPROTO_IP, IP_FREEBIND,
+		1, "IP_FREEBIND" };
 	int error = set_option(fd, &reuse_addr, step);
 
 	if (error == 0 && reuseport)
 		error = set_option(fd, &reuse_port, step);
+	if (error == 0 && freebind)
+		error = set_option(fd, &free_bind, step);
 	return (error != 0 ? error : fd_tunnel_options(fd, step));
 }
 
@@ -56,7 +61,8 @@ lacks_ipv6(int error)
 }
 
 static int
-bind_as(const struct addr *addr, bool v6only, bool reuseport, const char **step)
+bind_as(const struct addr *addr, bool v6only, bool reuseport, bool freebind,
+    const char **step)
 {
 	const struct socket_option only = { IPPROTO_IPV6, IPV6_V6ONLY, v6only,
 		"IPV6_V6ONLY" };
@@ -74,7 +80,7 @@ bind_as(const struct addr *addr, bool v6only, bool reuseport, const char **step)
 		if (error != 0)
 			goto out;
 	}
-	error = set_options(fd, reuseport, step);
+	error = set_options(fd, reuseport, freebind, step);
 	if (error != 0)
 		goto out;
 	*step = "bind";
@@ -88,27 +94,28 @@ out:
 }
 
 static int
-bind_addr(
-    const struct addr *addr, bool dual_stack, bool reuseport, const char **step)
+bind_addr(const struct addr *addr, bool dual_stack, bool reuseport,
+    bool freebind, const char **step)
 {
 	const struct addr any6 = { .family = AF_INET6, .port = addr->port };
 	const struct addr any4 = { .family = AF_INET, .port = addr->port };
 	int fd;
 
 	if (!dual_stack)
-		return (bind_as(addr, true, reuseport, step));
-	fd = bind_as(&any6, false, reuseport, step);
+		return (bind_as(addr, true, reuseport, freebind, step));
+	fd = bind_as(&any6, false, reuseport, false, step);
 	if (lacks_ipv6(fd))
-		fd = bind_as(&any4, false, reuseport, step);
+		fd = bind_as(&any4, false, reuseport, false, step);
 	return (fd);
 }
 
 int
-socket_listen(const struct addr *addr, bool dual_stack, const char **step)
+socket_listen(
+    const struct addr *addr, bool dual_stack, bool freebind, const char **step)
 {
 	int error, fd;
 
-	fd = bind_addr(addr, dual_stack, true, step);
+	fd = bind_addr(addr, dual_stack, true, freebind, step);
 	if (fd < 0)
 		return (fd);
 	*step = "listen";
@@ -120,10 +127,10 @@ socket_listen(const struct addr *addr, bool dual_stack, const char **step)
 }
 
 int
-socket_probe(const struct addr *addr, bool dual_stack)
+socket_probe(const struct addr *addr, bool dual_stack, bool freebind)
 {
 	const char *step;
-	int fd = bind_addr(addr, dual_stack, false, &step);
+	int fd = bind_addr(addr, dual_stack, false, freebind, &step);
 
 	if (fd < 0)
 		return (fd);
@@ -132,9 +139,10 @@ socket_probe(const struct addr *addr, bool dual_stack)
 }
 
 int
-socket_try(const struct addr *addr, bool dual_stack, const char **step)
+socket_try(
+    const struct addr *addr, bool dual_stack, bool freebind, const char **step)
 {
-	int fd = bind_addr(addr, dual_stack, true, step);
+	int fd = bind_addr(addr, dual_stack, true, freebind, step);
 
 	if (fd < 0)
 		return (fd);
@@ -175,10 +183,12 @@ socket_advice(const struct addr *addr, bool dual_stack, int error,
 	if (error == -EACCES && addr->port < 1024)
 		return ("; a port below 1024 needs CAP_NET_BIND_SERVICE");
 	if (error == -EADDRNOTAVAIL && ipv6)
-		return ("; this host does not have this address, or not yet, "
-			"or IPv6 is disabled on its interface");
+		return ("; this host does not have this address, or not yet "
+			"(see listeners.freebind), or IPv6 is disabled on its "
+			"interface");
 	if (error == -EADDRNOTAVAIL)
-		return ("; this host does not have this address, or not yet");
+		return ("; this host does not have this address, or not yet "
+			"(see listeners.freebind)");
 	if (error == -EAFNOSUPPORT && ipv6)
 		return ("; this host has no IPv6: listen on an IPv4 address, "
 			"such as 0.0.0.0");

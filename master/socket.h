@@ -9,25 +9,28 @@
 
 /*
  * Opens a listening socket in the SO_REUSEPORT group of the address: non-
- * blocking, close-on-exec. Accepted sockets inherit TCP_NODELAY and keep-alive
- * from it, which saves a worker five system calls per connection. Returns the
- * descriptor, owned, or -errno with *step set to what failed.
+ * blocking, close-on-exec; freebind: though this host does not have the
+ * address. Accepted sockets inherit TCP_NODELAY and keep-alive from it, which
+ * saves a worker five system calls per connection. Returns the descriptor,
+ * owned, or -errno with *step set to what failed.
  */
-int socket_listen(const struct addr *, bool dual_stack, const char **step);
+int socket_listen(
+    const struct addr *, bool dual_stack, bool freebind, const char **step);
 
 /*
  * Does somebody else listen there? SO_REUSEPORT would share the port with any
  * process of our uid, a second sniport for one. 0: no; -EADDRINUSE: yes; other
  * -errno: nobody can listen there.
  */
-int socket_probe(const struct addr *, bool dual_stack);
+int socket_probe(const struct addr *, bool dual_stack, bool freebind);
 
 /*
  * Could a listener be bound there? By the side of those that our own user has,
  * which a sniport that runs has bound. No client is taken. 0, or -errno with
  * *step set.
  */
-int socket_try(const struct addr *, bool dual_stack, const char **step);
+int socket_try(
+    const struct addr *, bool dual_stack, bool freebind, const char **step);
 
 /* What to do about it, to be appended to an error of these: buf, or static; ""
  * where there is no advice. */

@@ -302,7 +302,7 @@ for ([ 'a port that is taken', 0 ], [ 'a port that another would share', 1 ]) {
 is(Sniport::Client->open(port => $daemon->port('b'))->ended, 'refused',
 	'what was bound beside it is free again');
 fails_ok($daemon, 'an address of another host', says =>
-	'LINE: listeners\.address: 192\.0\.2\.1:8443: bind: Cannot assign requested address; this host does not have this address, or not yet',
+	'LINE: listeners\.address: 192\.0\.2\.1:8443: bind: Cannot assign requested address; this host does not have this address, or not yet \(see listeners\.freebind\)',
 	at => qr/192\.0\.2\.1/, change => {
 		listeners => qq($free, { address = "192.0.2.1:8443"; }) });
 fails_ok($daemon, 'an unknown user', says =>

@@ -281,16 +281,16 @@ ok($upstream{"B $SIX"}->quiet, 'nor has this one more than once');
 # What this node does not have.
 for (['4.lacks.test', "$FOUR:$port"], ['6.lacks-six.test', "[$SIX]:$port"]) {
 	my ($name, $tried) = @$_;
-	fails_ok($name, "not our address: $name", reason => 'egress_failed',
+	fails_ok($name, "not our address: $name", reason => 'egress_missing',
 		detail => 'Cannot assign requested address', upstream => undef,
 		egress => undef, egress_line => $name =~ /\.(.*)\./,
-		tried => ["$tried egress_failed"]);
+		tried => ["$tried egress_missing"]);
 }
 like($daemon->log, qr/ egress_failed: .*: Address family not supported by/,
 	'the error log has the first of those');
 leaves_ok('4.lacks-one.test', 'B', '10.61.1.12', 'the others serve')
     for 1 .. 5;
-fails_ok('4.no-device.test', 'no such device', reason => 'egress_failed',
+fails_ok('4.no-device.test', 'no such device', reason => 'egress_missing',
 	detail => 'No such device', egress_line => 'no-device');
 
 # What this node does not have is told at the start, and by -t, and nothing

@@ -257,7 +257,7 @@ subtest '-t binds what the running service does not hold' => sub {
 	close $taken;
 	like(checked($daemon, @both), $valid, 'when it is gone it is not');
 	like(checked($daemon, listeners => '{ address = "192.0.2.1:4443"; }'),
-		qr/^1 .*sniport: \S+:3: listeners\.address: 192\.0\.2\.1:4443: bind: Cannot assign requested address; this host does not have this address, or not yet$/ms,
+		qr/^1 .*sniport: \S+:3: listeners\.address: 192\.0\.2\.1:4443: bind: Cannot assign requested address; this host does not have this address, or not yet \(see listeners\.freebind\)$/ms,
 		'an address that is not of this host');
 	$daemon->stop_ok;
 };

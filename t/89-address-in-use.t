@@ -134,7 +134,7 @@ subtest 'addresses that are not there' => sub {
 		my $daemon = Sniport::Daemon->new(may_fail => 1, wrapper => \@alone,
 			listeners => qq({ address = "$address"; }));
 		is($daemon->wait_end, 1, "$address: there is no start");
-		like($daemon->log, said($address, "Cannot assign requested address; this host does not have this address, or not yet$more"),
+		like($daemon->log, said($address, "Cannot assign requested address; this host does not have this address, or not yet \\(see listeners\\.freebind\\)$more"),
 			"$address: what it may be");
 	}
 };

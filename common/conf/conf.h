@@ -24,6 +24,7 @@ struct conf_listener {
 	char *address;	       /* as written: the listener's name in logs */
 	struct addr addr;      /* unspecified address for "any" */
 	bool dual_stack;       /* ":8443": IPv6 and IPv4 on one socket */
+	bool freebind;	       /* whether this host has the address or not */
 	uint16_t default_port; /* 0: a name without port is refused */
 	bool has_default_destination;
 	struct target default_destination;

@@ -98,6 +98,7 @@ test_defaults(void)
 	    "both families");
 	is_int(c->listeners[0].default_port, 0, "no default port");
 	ok(!c->listeners[0].has_default_destination, "no default destination");
+	ok(!c->listeners[0].freebind, "no freebind");
 	is_int(c->tls.ncertificates, 1, "one certificate");
 	is_str(c->tls.certificates[0].chain, "/c.pem", "its chain");
 	is_str(c->tls.certificates[0].key, "/k.pem", "its key");
@@ -151,7 +152,7 @@ static const char full[] =
     "  default_destination = \"Fallback.example.com.:443\"; },\n"
     "  { address = \"[::]:8443\"; trusted_proxies = [ \"10.0.0.0/8\",\n"
     "    \"2001:db8::1\" ]; },\n"
-    "  { address = \"[2001:db8::1]:443\"; } );\n"
+    "  { address = \"[2001:db8::1]:443\"; freebind = true; } );\n"
     "tls : { certificates : ( { chain : \"/a\"; key : \"/b\" },\n"
     "    { chain = \"/c\"; key = \"/d\" } )\n"
     "  min_version = \"1.3\"; ciphers = \"A:\" \"B\"; groups = \"X25519\";\n"
@@ -263,6 +264,7 @@ test_full(void)
 	is_str(l[0].default_destination.host, "fallback.example.com",
 	    "its canonical name");
 	is_int(l[0].default_destination.port, 443, "its port");
+	ok(l[2].freebind && !l[1].freebind, "freebind");
 	ok(!l[1].dual_stack && l[1].addr.family == AF_INET6,
 	    "[::] is IPv6 alone");
 	is_int(c->tls.ncertificates, 2, "two certificates");

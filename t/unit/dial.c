@@ -919,6 +919,57 @@ test_egress(void)
 	over();
 }
 
+/* Source addresses that this host does not have. */
+static void
+test_missing(void)
+{
+	struct addr sources[2];
+	struct conf_egress egress = { .source = sources, .nsource = 1 };
+	uint64_t seed;
+
+	parse(&sources[0], "192.0.2.77");
+	parse(&sources[1], "127.0.0.1");
+	sources[0].port = sources[1].port = 0;
+	world(ADDR_FAMILY_IPV4);
+	host(A4, CONNECTS, 0, 0);
+	w.rule.egress_line = &egress;
+	is_int(race(), REASON_EGRESS_MISSING, "the source is not here");
+	is_int(w.hosts[0].tried, NEVER, "and no other one is taken");
+	over();
+	egress.nsource = 2;
+	for (seed = 1; seed <= 4; seed++) {
+		world(ADDR_FAMILY_IPV4);
+		w.context.random = seed;
+		host(A4, CONNECTS, 0, 0);
+		w.rule.egress_line = &egress;
+		is_int(race(), REASON_NONE, "another one of the line is");
+		over();
+		world(ADDR_FAMILY_IPV4);
+		w.context.random = seed;
+		host(A4, UNABLE, 0, EADDRNOTAVAIL);
+		w.rule.egress_line = &egress;
+		is_int(race(), REASON_CONNECT_NO_PORT,
+		    "but has no port, which says more");
+		over();
+	}
+	egress.source = &sources[1];
+	egress.nsource = 1;
+	world(ADDR_FAMILY_IPV4);
+	host(A4, UNABLE, 0, ENETUNREACH);
+	w.rule.egress_line = &egress;
+	is_int(race(), REASON_CONNECT_UNREACHABLE,
+	    "no route from one that is here");
+	over();
+	egress.source = NULL;
+	egress.nsource = 0;
+	egress.device = (char[]){ "none0" };
+	world(ADDR_FAMILY_IPV4);
+	host(A4, CONNECTS, 0, 0);
+	w.rule.egress_line = &egress;
+	is_int(race(), REASON_EGRESS_MISSING, "the device is not here");
+	over();
+}
+
 /* More addresses than are told of. */
 static void
 test_many(void)
@@ -1131,6 +1182,7 @@ main(void)
 	test_no_memory();
 	test_one_address();
 	test_egress();
+	test_missing();
 	test_many();
 	test_last_place();
 	test_all();

@@ -162,7 +162,8 @@ starting(void)
 	free(sockets);
 	is_int(listener_tick(&set, LATER), CLOCK_NEVER, "nothing is surplus");
 	listener_fini(&set);
-	is_int(socket_probe(&l.addr, false), 0, "in the end the port is free");
+	is_int(socket_probe(&l.addr, false, false), 0,
+	    "in the end the port is free");
 }
 
 static int
@@ -184,7 +185,7 @@ inheritance(void)
 	const char *step;
 	int client, fd;
 
-	pfd.fd = socket_listen(&l.addr, false, &step);
+	pfd.fd = socket_listen(&l.addr, false, false, &step);
 	client = socket(AF_INET, SOCK_STREAM, 0);
 	is_int(connect(client, (struct sockaddr *)&ss, len), 0, "connect");
 	poll(&pfd, 1, 5000);
@@ -192,7 +193,7 @@ inheritance(void)
 	is_int(option(fd, IPPROTO_TCP, TCP_NODELAY), 1,
 	    "an accepted socket inherits TCP_NODELAY");
 	close(pfd.fd);
-	is_int(socket_probe(&l.addr, false), 0,
+	is_int(socket_probe(&l.addr, false, false), 0,
 	    "a tunnel that is open does not keep the port from us");
 	close(fd);
 	close(client);
@@ -502,11 +503,12 @@ removing(void)
 	change(&set, &conf_old, 1);
 	is_int(prepare(&set, &conf_new, 1), 0, "an address less: prepare");
 	listener_commit(&set, 1, NOW);
-	is_int(socket_probe(&old[0].addr, false), -EADDRINUSE,
+	is_int(socket_probe(&old[0].addr, false, false), -EADDRINUSE,
 	    "it is open until the old workers have been told");
 	listener_close_removed(&set);
-	is_int(socket_probe(&old[0].addr, false), 0, "then it is closed");
-	is_int(socket_probe(&old[1].addr, false), -EADDRINUSE,
+	is_int(
+	    socket_probe(&old[0].addr, false, false), 0, "then it is closed");
+	is_int(socket_probe(&old[1].addr, false, false), -EADDRINUSE,
 	    "and the other is not");
 	listener_fini(&set);
 }
@@ -542,7 +544,7 @@ in_use(void)
 	int fd;
 
 	/* As a second sniport of the same uid would have it. */
-	fd = socket_listen(&l[1].addr, false, &step);
+	fd = socket_listen(&l[1].addr, false, false, &step);
 	listener_init(&set);
 	change(&set, &one, 2);
 	findings_init(&f);

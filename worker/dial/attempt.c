@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include "common/base/fd.h"
+#include "common/conf/conf.h"
+#include "common/net/guard.h"
 #include "worker/dial/egress.h"
 
 uint64_t
@@ -24,6 +26,9 @@ attempt_random(uint64_t *state)
 enum reason
 attempt_reason(const struct attempt *a)
 {
+	if (a->egress_failed &&
+	    (a->error == EADDRNOTAVAIL || a->error == ENODEV))
+		return (REASON_EGRESS_MISSING);
 	if (a->egress_failed)
 		return (REASON_EGRESS_FAILED);
 	switch (a->error) {
@@ -103,6 +108,28 @@ socket_cb(struct loop_fd *lfd, uint32_t events)
 	}
 }
 
+/*
+ * Did connect(2) fail since this host does not have the source, which bind(2)
+ * has taken? It may have gone since, or net.ipv4.ip_nonlocal_bind is set. Linux
+ * 6.1 says EINVAL, and 6.18 ENETUNREACH, as it does without a route.
+ */
+static bool
+lost_source(const struct attempt_way *way, int fd, int error)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct addr source;
+
+	if (error != -EINVAL && error != -ENETUNREACH && error != -EHOSTUNREACH)
+		return (false);
+	if (way->egress == NULL || way->egress->nsource == 0 ||
+	    getsockname(fd, (struct sockaddr *)&ss, &len) == -1 ||
+	    addr_from_sockaddr(&source, (struct sockaddr *)&ss, len) != 0)
+		return (false);
+	return (
+	    source.family == AF_INET && !guard_leads_here(way->probe, &source));
+}
+
 /* A socket that leaves by the k-th source address of the egress line, on its
  * way to the address. The descriptor, or -errno. */
 static int
@@ -124,6 +151,10 @@ open_socket(struct attempt *a, const struct attempt_way *way, size_t k)
 	if (error == 0 && connect(fd, (struct sockaddr *)&ss, len) == -1 &&
 	    errno != EINPROGRESS)
 		error = -errno;
+	if (!a->egress_failed && lost_source(way, fd, error)) {
+		a->egress_failed = true;
+		error = -EADDRNOTAVAIL;
+	}
 	if (error == 0)
 		return (fd);
 	fd_close(&fd);
@@ -136,11 +167,18 @@ open_any_socket(struct attempt *a, const struct attempt_way *way)
 	size_t n = dial_egress_sources(way->egress, a->addr.family);
 	size_t i, first = n > 1 ? attempt_random(way->random) % n : 0;
 	int fd = -EADDRNOTAVAIL;
+	bool no_port = false;
 
 	if (n == 0)
 		return (open_socket(a, way, 0));
-	for (i = 0; i < n && fd == -EADDRNOTAVAIL; i++)
+	for (i = 0; i < n && fd == -EADDRNOTAVAIL; i++) {
 		fd = open_socket(a, way, (first + i) % n);
+		no_port =
+		    no_port || (fd == -EADDRNOTAVAIL && !a->egress_failed);
+	}
+	/* One that this host has says more than one that it lacks. */
+	if (no_port && fd == -EADDRNOTAVAIL)
+		a->egress_failed = false;
 	return (fd);
 }
 

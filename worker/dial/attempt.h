@@ -11,6 +11,7 @@
 
 struct attempt;
 struct conf_egress;
+struct guard_probe;
 
 /* It has ended well or badly, and is still in the loop. */
 typedef void attempt_cb(struct attempt *);
@@ -31,6 +32,7 @@ struct attempt_way {
 	struct loop *loop;
 	const struct conf_egress *egress; /* NULL: as routed */
 	uint64_t *random;		  /* not 0; which source comes first */
+	struct guard_probe *probe;
 };
 
 /*
