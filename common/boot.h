@@ -98,6 +98,7 @@ struct boot_worker {
 /* All borrowed; as above. */
 struct boot_admin {
 	const struct conf *conf; /* of the current generation */
+	unsigned generation;	 /* its number */
 	struct shm *shm;	 /* as a reader sees it */
 	int control_fd;
 	int http_fd, operator_fd; /* listening, non-blocking; -1: none */

@@ -129,6 +129,7 @@ become_admin(struct master *m, int control_fd)
 {
 	struct boot_admin boot = {
 		.conf = m->current->generation->conf,
+		.generation = m->current->number,
 		.control_fd = control_fd,
 		.http_fd = m->admin.sockets.now[ADMIN_HTTP].fd,
 		.operator_fd = m->admin.sockets.now[ADMIN_OPERATOR].fd,

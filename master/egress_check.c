@@ -2,7 +2,6 @@
 #include "master/egress_check.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <string.h>
 
 #include "common/conf/conf.h"
@@ -17,7 +16,7 @@ check_sources(const struct conf *conf, const struct conf_egress *egress,
 	int error;
 
 	for (size_t i = 0; i < egress->nsource; i++) {
-		error = here_find(&egress->source[i]);
+		error = here_find(&egress->source[i], NULL);
 		if (error == 0)
 			continue;
 		addr_format_ip(&egress->source[i], text);
@@ -37,7 +36,7 @@ egress_check(const struct conf *conf, struct findings *f)
 		const struct conf_egress *egress = &conf->egress[i];
 
 		if (egress->device != NULL &&
-		    if_nametoindex(egress->device) == 0)
+		    here_device(egress->device) == LINES_DEVICE_MISSING)
 			findings_add_at(f, LOG_LEVEL_WARNING, conf,
 			    &egress->device,
 			    "this host does not have a device \"%s\": while "

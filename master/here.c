@@ -1,11 +1,14 @@
-/* Asks the kernel whether this host has an address, as it stands now. */
+/* Asks the kernel what this host has, as it stands now. */
 #include "master/here.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -108,12 +111,14 @@ leads_here4(const struct addr *addr)
 }
 
 int
-here_find(const struct addr *addr)
+here_find(const struct addr *addr, bool *foreign)
 {
 	static const uint8_t any[sizeof(addr->ip)];
 	struct addr a = *addr;
 	int error;
 
+	if (foreign != NULL)
+		*foreign = false;
 	if (memcmp(a.ip, any, sizeof(any)) == 0)
 		return (0);
 	a.port = 0;
@@ -121,8 +126,37 @@ here_find(const struct addr *addr)
 	if (error != 0)
 		return (error);
 	if (a.family == AF_INET)
-		return (leads_here4(&a) ? 0 : -EADDRNOTAVAIL);
-	error = leads_here6(&a);
+		error = leads_here4(&a) ? 0 : -EADDRNOTAVAIL;
+	else
+		error = leads_here6(&a);
 	/* Where netlink cannot be had, what bind(2) says is all there is. */
-	return (error == -EADDRNOTAVAIL ? error : 0);
+	if (error != -EADDRNOTAVAIL)
+		return (0);
+	if (foreign != NULL)
+		*foreign = true;
+	return (error);
+}
+
+enum lines_device
+here_device(const char *name)
+{
+	struct ifreq request = { .ifr_flags = 0 };
+	const short both = IFF_UP | IFF_RUNNING;
+	int fd, error;
+
+	if (name == NULL)
+		return (LINES_DEVICE_ANY);
+	if (if_nametoindex(name) == 0)
+		return (LINES_DEVICE_MISSING);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return (LINES_DEVICE_UP);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	error = ioctl(fd, SIOCGIFFLAGS, &request) != 0 ? -errno : 0;
+	fd_close(&fd);
+	if (error == -ENODEV)
+		return (LINES_DEVICE_MISSING);
+	if (error != 0 || (request.ifr_flags & both) == both)
+		return (LINES_DEVICE_UP);
+	return (LINES_DEVICE_DOWN);
 }

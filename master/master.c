@@ -38,6 +38,7 @@ wait_events(struct master *m, int timeout)
 			signals_take(m);
 		else if (!fetch_receive(m, events[i].data.ptr, now) &&
 			 !admin_receive(m, events[i].data.ptr, now) &&
+			 !lines_receive(m, events[i].data.ptr, now) &&
 			 !logs_receive(&m->logs, events[i].data.ptr, m->log))
 			supervise_receive(m, events[i].data.ptr, now);
 	}
@@ -78,6 +79,7 @@ tick(struct master *m)
 	next = supervise_tick(m, now);
 	next = earlier(next, legacy_tick(m, now));
 	next = earlier(next, admin_tick(m, now));
+	next = earlier(next, lines_tick(m, now));
 	next = earlier(next, listener_tick(&m->listeners, now));
 	next = earlier(next, order_limit(m, now));
 	next = earlier(next, stop_tick(m, now));

@@ -13,6 +13,7 @@
 #include "master/crew.h"
 #include "master/fetch.h"
 #include "master/findings.h"
+#include "master/lines.h"
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/memory.h"
@@ -41,6 +42,7 @@ struct master {
 	struct notify notify;
 	struct listener_set listeners;
 	struct admin admin;
+	struct lines lines;
 	struct logs logs;
 	struct crew_list crews; /* of generations, the oldest first */
 	TAILQ_HEAD(legacy_list, legacy) legacies;

@@ -188,6 +188,7 @@ commit(struct master *m)
 		inherit_drop(old);
 		regain_drop(m, old);
 	}
+	lines_renew(m, now);
 	admin_renew(m, now);
 	fetch_watch(m, now);
 	listener_keepalive(&m->listeners, m->current->terms->lost);

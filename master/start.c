@@ -42,6 +42,7 @@ fini(struct master *m)
 
 	legacy_fini(m);
 	admin_fini(m);
+	lines_fini(&m->lines);
 	listener_fini(&m->listeners);
 	while ((crew = TAILQ_FIRST(&m->crews)) != NULL) {
 		while ((c = TAILQ_FIRST(&crew->children)) != NULL)
@@ -128,6 +129,7 @@ start_master(const char *file)
 	TAILQ_INIT(&m.legacies);
 	listener_init(&m.listeners);
 	admin_init(&m.admin);
+	lines_init(&m.lines);
 	fetch_init(&m.fetch);
 	regain_init(&m.regain);
 	findings_init(&m.findings);

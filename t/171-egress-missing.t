@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use Sniport::Alone qw(alone);
 use Test::More;
 
+use Sniport::Admin qw(ask);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Network;
@@ -149,6 +150,13 @@ move('add');
 leaves_ok('four', $source{four}, 'it comes after the reload');
 move('del');
 
+sub ready_is {
+	my ($want) = @_;
+
+	return poll(sub {
+		((ask($daemon, '/readyz?line=l-six'))[0] // 0) == $want });
+}
+
 # Where bind(2) takes any address, as keepalived's users have it.
 $here->set('ipv4.ip_nonlocal_bind', 1);
 $here->set('ipv6.ip_nonlocal_bind', 1);
@@ -162,6 +170,16 @@ like($text, qr/warning: \S+: egress\.source: fd71::9: this host does not have th
 	'nor IPv6');
 move('add');
 leaves_ok('four', $source{four}, 'it comes');
+# Of IPv6 the kernel would let connections leave by it, so the master has to
+# have seen that it is gone.
+ok(ready_is(200), 'it is seen to come');
+leaves_ok('six', $source{six}, 'it comes: IPv6');
+move('del');
+ok(ready_is(503), 'and to go');
+missing_ok('six', 'ip_nonlocal_bind does not help: IPv6');
+move('add');
+ok(ready_is(200), 'it is seen to come again');
+leaves_ok('six', $source{six}, 'it comes again: IPv6');
 move('del');
 
 # Nobody else was seen in all this.

@@ -17,7 +17,7 @@
 #define SHM_SLOTS 4096
 
 /* Of the maps' layout; who finds another one in a map keeps off it. */
-#define SHM_VERSION 5
+#define SHM_VERSION 6
 
 /* What each map begins with. */
 struct shm_head {

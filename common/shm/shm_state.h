@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "common/base/hash.h"
+#include "common/shm/lines.h"
 #include "common/shm/rules_state.h"
 #include "common/shm/service.h"
 #include "common/shm/shm.h"
@@ -28,6 +29,7 @@ struct shm_board {
 	_Atomic uint64_t seen[SHM_SLOTS][STATS_ALL];
 	_Atomic uint64_t change; /* odd: counts are being moved */
 	struct rules_board rules;
+	struct lines_board lines;
 };
 
 /* The master moves counts from one place to another. Who sees half of it looks

@@ -145,7 +145,8 @@ open_socket(struct attempt *a, const struct attempt_way *way, size_t k)
 		return (-errno);
 	error = fd_tunnel_options(fd, NULL);
 	if (error == 0) {
-		error = dial_egress_apply(fd, way->egress, a->addr.family, k);
+		error = dial_egress_apply(
+		    fd, way->egress, way->lines, a->addr.family, k);
 		a->egress_failed = error != 0;
 	}
 	if (error == 0 && connect(fd, (struct sockaddr *)&ss, len) == -1 &&

@@ -11,6 +11,7 @@
 
 struct attempt;
 struct conf_egress;
+struct dial_lines;
 struct guard_probe;
 
 /* It has ended well or badly, and is still in the loop. */
@@ -31,7 +32,8 @@ struct attempt {
 struct attempt_way {
 	struct loop *loop;
 	const struct conf_egress *egress; /* NULL: as routed */
-	uint64_t *random;		  /* not 0; which source comes first */
+	const struct dial_lines *lines;
+	uint64_t *random; /* not 0; which source comes first */
 	struct guard_probe *probe;
 };
 

@@ -214,7 +214,7 @@ static void
 try(struct dial *d, const struct addr *addr)
 {
 	const struct attempt_way way = { d->context->loop, d->rule->egress_line,
-		&d->context->random, &d->context->probe };
+		&d->context->lines, &d->context->random, &d->context->probe };
 	struct racer *racer;
 
 	if (!permitted(d, addr))

@@ -16,6 +16,7 @@
 #include "common/net/target.h"
 #include "common/policy/rule.h"
 #include "common/reason.h"
+#include "worker/dial/egress.h"
 
 struct dial;
 struct loop;
@@ -29,6 +30,7 @@ struct dial_context {
 	struct resolver *resolver;
 	const struct guard *guard;
 	struct guard_probe probe; /* owned */
+	struct dial_lines lines;
 	enum addr_family family;
 	int64_t timeout; /* for resolving and connecting together, ns */
 	uint64_t random; /* not 0; where to begin in the addresses of a name */

@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/conf/conf.h"
 #include "common/net/addr.h"
+#include "common/shm/lines.h"
 
 size_t
 dial_egress_sources(const struct conf_egress *egress, int family)
@@ -54,12 +56,31 @@ bind_source(int fd, const struct addr *source)
 	return (0);
 }
 
+/* Is it missing, though bind(2) takes it? IPv6 would let connections leave by
+ * it (Linux 6.1, ip6_dst_lookup_tail()). */
+static bool
+is_foreign(const struct dial_lines *lines, const struct conf_egress *egress,
+    const struct addr *source)
+{
+	const struct conf_egress *e;
+	size_t at = (size_t)(source - egress->source);
+
+	if (lines->shm == NULL ||
+	    !lines_any_foreign(lines->shm, lines->generation))
+		return (false);
+	for (e = lines->first; e < egress; e++)
+		at += e->nsource;
+	return (
+	    lines_source(lines->shm, lines->generation, at) == LINES_FOREIGN);
+}
+
 int
-dial_egress_apply(
-    int fd, const struct conf_egress *egress, int family, size_t k)
+dial_egress_apply(int fd, const struct conf_egress *egress,
+    const struct dial_lines *lines, int family, size_t k)
 {
 	const struct addr *source;
 	uint32_t mark;
+	int error;
 
 	if (egress == NULL)
 		return (0);
@@ -74,5 +95,10 @@ dial_egress_apply(
 	if (egress->nsource == 0)
 		return (0);
 	source = find_source(egress, family, k);
-	return (source != NULL ? bind_source(fd, source) : -EAFNOSUPPORT);
+	if (source == NULL)
+		return (-EAFNOSUPPORT);
+	error = bind_source(fd, source);
+	if (error == 0 && is_foreign(lines, egress, source))
+		error = -EADDRNOTAVAIL;
+	return (error);
 }
