@@ -60,7 +60,7 @@ ask_find(
 		free(control);
 		return (error);
 	}
-	if (conf_load(&conf, file, &errors) == 0)
+	if (conf_load(&conf, file, NULL, &errors) == 0)
 		conf_free(conf);
 	fprintf(err,
 	    "%ssniport: %s does not say where to ask; give the socket with "

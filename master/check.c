@@ -109,7 +109,7 @@ check_run(const char *file)
 
 	findings_init(&f);
 	if (service_become(&service, &f) == 0 &&
-	    generation_read(&g, file, &f) == 0) {
+	    generation_read(&g, file, NULL, &f) == 0) {
 		g->service = &service;
 		(void)generation_complete(g, NULL, &f);
 		check_listeners(g->conf, &f);

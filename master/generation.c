@@ -13,6 +13,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/fd.h"
+#include "common/base/pause.h"
 #include "common/base/registers.h"
 #include "common/conf/conf.h"
 #include "common/log/log.h"
@@ -79,12 +80,13 @@ out:
 }
 
 static int
-load_conf(struct generation *g, const char *file, struct findings *f)
+load_conf(struct generation *g, const char *file, struct pause *pause,
+    struct findings *f)
 {
 	char *errors = NULL;
 	int error;
 
-	error = conf_load(&g->conf, file, &errors);
+	error = conf_load(&g->conf, file, pause, &errors);
 	if (errors != NULL)
 		findings_add_lines(f, errors);
 	if (error != 0 && f->nerrors == 0)
@@ -95,11 +97,12 @@ load_conf(struct generation *g, const char *file, struct findings *f)
 }
 
 static int
-make_tables(struct generation *g, struct findings *f)
+make_tables(struct generation *g, struct pause *pause, struct findings *f)
 {
 	int error;
 
-	error = policy_new(&g->policy, g->conf->rules, g->conf->nrules);
+	error =
+	    policy_compile(&g->policy, g->conf->rules, g->conf->nrules, pause);
 	if (error == 0)
 		error = make_guard(g);
 	if (error != 0)
@@ -109,7 +112,8 @@ make_tables(struct generation *g, struct findings *f)
 }
 
 int
-generation_read(struct generation **out, const char *file, struct findings *f)
+generation_read(struct generation **out, const char *file, struct pause *pause,
+    struct findings *f)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	int error;
@@ -119,17 +123,19 @@ generation_read(struct generation **out, const char *file, struct findings *f)
 		    f, LOG_LEVEL_ERROR, "%s: load: %s", file, strerror(ENOMEM));
 		return (-ENOMEM);
 	}
-	error = load_conf(g, file, f);
+	error = load_conf(g, file, pause, f);
 	if (error == 0)
-		error = make_tables(g, f);
-	if (error != 0) {
-		generation_free(g);
-		return (error);
+		error = make_tables(g, pause, f);
+	if (error == 0) {
+		idle_check(g->conf, f);
+		rules_check(g->conf, g->policy, g->guard, pause, f);
+		error = pause_step(pause);
 	}
-	idle_check(g->conf, f);
-	rules_check(g->conf, g->policy, g->guard, f);
-	*out = g;
-	return (0);
+	if (error != 0)
+		generation_free(g);
+	else
+		*out = g;
+	return (error);
 }
 
 int

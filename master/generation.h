@@ -18,6 +18,7 @@ struct log;
 struct policy;
 struct logs;
 struct logs_entry;
+struct pause;
 struct service;
 struct ssl_ctx_st;
 struct keyring;
@@ -42,9 +43,10 @@ struct generation {
 /*
  * Reads the file and makes of it all that decides about a target: conf, policy
  * and guard. 0 with *g owned by the caller; -EINVAL or -ENOMEM with the causes
- * in findings.
+ * in findings; or as pause_step(): pause, which may be NULL, has its steps.
  */
-int generation_read(struct generation **g, const char *file, struct findings *);
+int generation_read(struct generation **g, const char *file,
+    struct pause *pause, struct findings *);
 
 /* Loads the hosts file, if there is to be one; what generation_complete() does
  * for sniport -q. 0, or -errno with the cause in findings. */

@@ -30,7 +30,7 @@ print(const char *file)
 	int error;
 
 	findings_init(&f);
-	error = generation_read(&g, file, &f);
+	error = generation_read(&g, file, NULL, &f);
 	findings_print(&f, stderr);
 	if (error == 0) {
 		error = conf_print(g->conf, stdout);
@@ -54,7 +54,7 @@ query(const struct options *o)
 	struct findings f;
 
 	findings_init(&f);
-	if (generation_read(&g, o->file, &f) == 0 &&
+	if (generation_read(&g, o->file, NULL, &f) == 0 &&
 	    generation_load_hosts(g, &f) == 0)
 		result = query_run(g, &asked, stdout, stderr);
 	else

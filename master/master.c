@@ -8,8 +8,10 @@
 #include <sys/epoll.h>
 
 #include "common/base/clock.h"
+#include "common/base/pause.h"
 #include "master/legacy.h"
 #include "master/order.h"
+#include "master/patience.h"
 #include "master/reload.h"
 #include "master/rotate.h"
 #include "master/signals.h"
@@ -98,16 +100,37 @@ tick(struct master *m)
 	return (next < 3600 * 1000 ? (int)next : 3600 * 1000);
 }
 
+/*
+ * One turn of the loop while a configuration is read, but that nothing becomes
+ * of a reload. A stop ends the reading. Children that are forked meanwhile have
+ * a copy of what was read so far, but no keys: they are not read by steps.
+ */
+static int
+turn_cb(void *arg)
+{
+	struct master *m = arg;
+	int error;
+
+	/* What it begins is not to be interrupted. */
+	patience_hold(true);
+	(void)tick(m);
+	error = wait_events(m, 0);
+	patience_hold(false);
+	return (m->phase == MASTER_RUNNING ? error : -ECANCELED);
+}
+
 int
 master_loop(struct master *m)
 {
+	struct pause pause;
 	int error = 0;
 
 	while (error == 0) {
 		if (m->reload_wanted && m->next == NULL &&
 		    m->phase == MASTER_RUNNING) {
 			m->reload_wanted = false;
-			reload_begin(m);
+			pause_init(&pause, turn_cb, m);
+			reload_begin(m, &pause);
 		}
 		reload_step(m);
 		if (stop_is_over(m))

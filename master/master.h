@@ -48,6 +48,7 @@ struct master {
 	TAILQ_HEAD(legacy_list, legacy) legacies;
 	struct crew *current;	    /* NULL until the start has succeeded */
 	struct generation *loading; /* without a crew yet; NULL: none */
+	bool reading;		    /* a configuration is being read */
 	struct crew *next;	    /* being started; NULL: none */
 	unsigned last_number;	    /* of a generation */
 	size_t serving;	   /* workers of the current one, as was told */

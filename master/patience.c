@@ -65,6 +65,16 @@ patience_begin(struct patience *p, const struct notify *n)
 }
 
 void
+patience_hold(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	(void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+void
 patience_end(struct patience *p)
 {
 	struct sigaction sa = { .sa_handler = SIG_IGN };

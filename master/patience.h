@@ -24,6 +24,10 @@ struct patience {
  * does nothing. */
 void patience_begin(struct patience *, const struct notify *);
 
+/* Between two parts of it something else is done, which no signal is to
+ * interrupt and which may fork; or that is over. */
+void patience_hold(bool);
+
 /* It is over; to be called before a worker is forked. */
 void patience_end(struct patience *);
 

@@ -72,9 +72,9 @@ start_workers(struct master *m, struct crew *crew)
 
 /* 0 with *g owned by the caller, or -errno with the cause in findings. */
 static int
-read_generation(struct master *m, struct generation **g)
+read_generation(struct master *m, struct pause *pause, struct generation **g)
 {
-	int error = generation_read(g, m->file, &m->findings);
+	int error = generation_read(g, m->file, pause, &m->findings);
 
 	if (error != 0)
 		return (error);
@@ -91,7 +91,7 @@ read_generation(struct master *m, struct generation **g)
 }
 
 void
-reload_begin(struct master *m)
+reload_begin(struct master *m, struct pause *pause)
 {
 	struct patience patience;
 	struct generation *g;
@@ -107,9 +107,14 @@ reload_begin(struct master *m)
 		notify_send(&m->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\n",
 		    (long long)(m->reload_began / CLOCK_USEC));
 	}
+	m->reading = true;
 	patience_begin(&patience, &m->notify);
-	error = read_generation(m, &g);
+	error = read_generation(m, pause, &g);
 	patience_end(&patience);
+	m->reading = false;
+	/* A stop that came meanwhile has said so. */
+	if (error == -ECANCELED)
+		findings_fini(&m->findings);
 	if (error != 0)
 		return;
 	if (listener_prepare(

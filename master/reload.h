@@ -8,9 +8,12 @@
 #include <stdint.h>
 
 struct master;
+struct pause;
 
-/* Reads, checks, binds and forks. How it went shows in reload_step(). */
-void reload_begin(struct master *);
+/* Reads, in steps of a pause, checks, binds and forks. How it went shows in
+ * reload_step(). Where the pause ended it, by -ECANCELED, nothing is left of
+ * it. */
+void reload_begin(struct master *, struct pause *);
 
 /* Commits when all workers of the next generation are ready, gives up when
  * anything went wrong. To be called after every event. */

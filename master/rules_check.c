@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/pause.h"
 #include "common/conf/conf.h"
 #include "common/net/guard.h"
 #include "common/policy/shadow.h"
@@ -33,13 +34,13 @@ check_any(const struct conf *conf, struct findings *f)
 }
 
 static void
-check_shadowed(
-    const struct conf *conf, const struct policy *policy, struct findings *f)
+check_shadowed(const struct conf *conf, const struct policy *policy,
+    struct pause *pause, struct findings *f)
 {
 	size_t i, work = WORK_MAX, n = 0;
 	const struct rule *rule, *by;
 
-	for (i = 0; i < conf->nrules; i++) {
+	for (i = 0; i < conf->nrules && pause_step(pause) == 0; i++) {
 		rule = &conf->rules[i];
 		if (!policy_shadowed(policy, conf->rules, i, &work, &by) ||
 		    ++n > TOLD_MAX)
@@ -222,14 +223,14 @@ check_lines(const struct conf *conf, struct findings *f)
 
 void
 rules_check(const struct conf *conf, const struct policy *policy,
-    const struct guard *guard, struct findings *f)
+    const struct guard *guard, struct pause *pause, struct findings *f)
 {
 	size_t i;
 
 	check_any(conf, f);
-	check_shadowed(conf, policy, f);
+	check_shadowed(conf, policy, pause, f);
 	check_networks(conf, guard, f);
-	for (i = 0; i < conf->nrules; i++) {
+	for (i = 0; i < conf->nrules && pause_step(pause) == 0; i++) {
 		check_clients(conf, &conf->rules[i], f);
 		check_connect_to(conf, &conf->rules[i], guard, f);
 		check_names(conf, &conf->rules[i], f);

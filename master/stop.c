@@ -27,7 +27,8 @@
 static void
 forget_reload(struct master *m)
 {
-	if (m->current != NULL && (m->next != NULL || m->reload_wanted))
+	if (m->current != NULL &&
+	    (m->next != NULL || m->reading || m->reload_wanted))
 		log_write(m->log, LOG_LEVEL_WARNING,
 		    "reload: given up: sniport is stopping");
 	m->next = NULL;

@@ -13,7 +13,7 @@ void conf_check(struct conf *, config_setting_t *root, struct conf_errors *);
 
 /* Checks rules and egress lines, and sets the line of each rule. Rules without
  * a name are those that an error was reported for. 0, also where errors are
- * reported; or -ENOMEM. */
+ * reported; -ENOMEM; or as pause_step(). */
 int conf_check_rules(
     struct conf *, config_setting_t *root, struct conf_errors *);
 

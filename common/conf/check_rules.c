@@ -246,8 +246,12 @@ conf_check_rules(
 	config_setting_t *rules = conf_member(root, "rules"), *group;
 	bool known = egress_known(conf, root);
 	size_t i;
+	int error;
 
 	for (i = 0; i < conf->nrules; i++) {
+		error = pause_step(errors->pause);
+		if (error != 0)
+			return (error);
 		group = config_setting_get_elem(rules, i);
 		check_action(&conf->rules[i], group, errors);
 		check_networks(&conf->rules[i], group, errors);

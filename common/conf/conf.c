@@ -38,42 +38,97 @@ name_rules(struct conf *conf)
 	return (0);
 }
 
-/* Reads what the parser made of the text. 0, -EINVAL or -ENOMEM. */
+/* 0, -EINVAL, -ENOMEM, or as pause_step(). */
+static int
+fill(struct conf *c, config_setting_t *root, struct conf_text *text,
+    struct conf_errors *errors)
+{
+	int error;
+
+	error = conf_read(c, root, text, errors);
+	if (error == 0)
+		error = name_rules(c);
+	if (error != 0)
+		return (error);
+	conf_check(c, root, errors);
+	error = conf_check_rules(c, root, errors);
+	if (error == 0 && errors->count > 0)
+		error = -EINVAL;
+	if (error == 0)
+		error = conf_place_rules(
+		    c, config_setting_get_member(root, "rules"), errors);
+	return (error);
+}
+
+/* Reads what the parser made of the text. Fails as fill(). */
 static int
 read_tree(struct conf **conf, config_t *tree, struct conf_text *text,
     struct conf_errors *errors)
 {
-	config_setting_t *root = config_root_setting(tree);
 	struct conf *c = calloc(1, sizeof(*c));
+	int error;
 
 	if (c == NULL)
 		return (-ENOMEM);
-	if (conf_read(c, root, text, errors) != 0 || name_rules(c) != 0) {
+	error = fill(c, config_root_setting(tree), text, errors);
+	if (error != 0)
 		conf_free(c);
-		return (-ENOMEM);
-	}
-	conf_check(c, root, errors);
-	if (conf_check_rules(c, root, errors) != 0) {
-		conf_free(c);
-		return (-ENOMEM);
-	}
-	if (errors->count == 0 &&
-	    conf_place_rules(
-		c, config_setting_get_member(root, "rules"), errors) != 0) {
-		conf_free(c);
-		return (-ENOMEM);
-	}
-	if (errors->count > 0) {
-		conf_free(c);
-		return (-EINVAL);
-	}
-	*conf = c;
-	return (0);
+	else
+		*conf = c;
+	return (error);
 }
 
-int
-conf_parse(
-    struct conf **conf, const char *text, const char *name, char **errors)
+/*
+ * libconfig is given the text as a stream, bit by bit, since it has nothing
+ * that could be called meanwhile. What it includes it opens itself.
+ */
+
+/* It takes some microseconds to parse. */
+#define BIT 512
+
+struct bits {
+	const char *at;
+	size_t left;
+	struct pause *pause;
+};
+
+/* Whoever gives up sees the end of the text: for an error, libconfig (1.5 to
+ * 1.7) would call exit(3), through flex. */
+static ssize_t
+read_bit(void *cookie, char *buf, size_t size)
+{
+	struct bits *b = cookie;
+	size_t n = b->left < BIT ? b->left : BIT;
+
+	if (pause_step(b->pause) != 0)
+		return (0);
+	n = n < size ? n : size;
+	memcpy(buf, b->at, n);
+	b->at += n;
+	b->left -= n;
+	return ((ssize_t)n);
+}
+
+/* 0, -EINVAL with why in the tree, -ENOMEM, or as pause_step(). */
+static int
+parse_tree(config_t *tree, const char *text, struct pause *pause)
+{
+	const cookie_io_functions_t functions = { .read = read_bit };
+	struct bits bits = { text, strlen(text), pause };
+	FILE *stream = fopencookie(&bits, "r", functions);
+	int error, parsed;
+
+	if (stream == NULL)
+		return (-ENOMEM);
+	parsed = config_read(tree, stream);
+	fclose(stream);
+	error = pause_step(pause);
+	return (error == 0 && parsed == CONFIG_FALSE ? -EINVAL : error);
+}
+
+static int
+parse(struct conf **conf, const char *text, const char *name,
+    struct pause *pause, char **errors)
 {
 	struct conf_errors e;
 	struct conf_text t;
@@ -82,7 +137,7 @@ conf_parse(
 	int r;
 
 	*errors = NULL;
-	r = conf_errors_init(&e, name);
+	r = conf_errors_init(&e, name, pause);
 	if (r != 0)
 		return (r);
 	config_init(&tree);
@@ -90,12 +145,11 @@ conf_parse(
 	r = conf_text_check(&t, &e, text);
 	if (r != 0)
 		goto out;
-	if (config_read_string(&tree, text)) {
+	r = parse_tree(&tree, text, pause);
+	if (r == 0)
 		r = read_tree(conf, &tree, &t, &e);
-	} else {
+	else if (r == -EINVAL)
 		conf_text_refused(&t, &e, &tree);
-		r = -EINVAL;
-	}
 out:
 	config_destroy(&tree);
 	conf_text_fini(&t);
@@ -106,6 +160,13 @@ out:
 		*conf = NULL;
 	}
 	return (r);
+}
+
+int
+conf_parse(
+    struct conf **conf, const char *text, const char *name, char **errors)
+{
+	return (parse(conf, text, name, NULL, errors));
 }
 
 /* An error of the file as a whole. Returns -EINVAL or -ENOMEM. */
@@ -120,7 +181,8 @@ file_error(const char *file, const char *what, const char *why, char **errors)
 }
 
 int
-conf_load(struct conf **conf, const char *file, char **errors)
+conf_load(
+    struct conf **conf, const char *file, struct pause *pause, char **errors)
 {
 	size_t len;
 	char *text;
@@ -137,7 +199,7 @@ conf_load(struct conf **conf, const char *file, char **errors)
 		r = file_error(file, "contains a NUL byte; ",
 		    "save it as plain text, in UTF-8", errors);
 	else
-		r = conf_parse(conf, text, file, errors);
+		r = parse(conf, text, file, pause, errors);
 	free(text);
 	return (r);
 }
@@ -152,7 +214,7 @@ peek(const char *file, const char *text, const char *setting, char **value)
 	char *errors = NULL;
 	int r;
 
-	r = conf_errors_init(&e, file);
+	r = conf_errors_init(&e, file, NULL);
 	if (r != 0)
 		return (r);
 	config_init(&tree);

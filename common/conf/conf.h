@@ -120,6 +120,7 @@ struct conf_admin {
 };
 
 struct conf_places;
+struct pause;
 
 struct conf {
 	char *user, *group;
@@ -152,9 +153,11 @@ void conf_names(const struct conf *, struct facts_names *);
 /*
  * Reads and checks the file (and what it includes). All errors are reported
  * in one run. 0 with *conf owned by the caller; -EINVAL with *errors set;
- * -ENOMEM.
+ * -ENOMEM; as pause_step(), whose steps these are. It may be NULL. While
+ * libconfig parses what is included, there are none.
  */
-int conf_load(struct conf **conf, const char *file, char **errors);
+int conf_load(
+    struct conf **conf, const char *file, struct pause *pause, char **errors);
 
 /*
  * What the file says of one setting, as in "admin.control", that is a string,

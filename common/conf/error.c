@@ -14,11 +14,11 @@
 static const char bad[] = "";
 
 int
-conf_errors_init(struct conf_errors *e, const char *file)
+conf_errors_init(struct conf_errors *e, const char *file, struct pause *pause)
 {
 	const char *slash = strrchr(file, '/');
 
-	*e = (struct conf_errors){ .file = file };
+	*e = (struct conf_errors){ .file = file, .pause = pause };
 	if (slash == NULL)
 		e->dir = strdup(".");
 	else

@@ -9,17 +9,21 @@
 
 #include <libconfig.h>
 
+#include "common/base/pause.h"
+
 struct conf_errors {
-	FILE *stream;	  /* into text */
-	const char *file; /* borrowed: of settings without their own */
-	char *dir;	  /* owned: included files are relative to it */
+	FILE *stream;	     /* into text */
+	const char *file;    /* borrowed: of settings without their own */
+	char *dir;	     /* owned: included files are relative to it */
+	struct pause *pause; /* of whoever reads; borrowed, or NULL */
 	size_t count;
 	char *text;
 	size_t len;
 };
 
-/* file names the text in errors, and is kept. 0 or -ENOMEM. */
-int conf_errors_init(struct conf_errors *, const char *file);
+/* file names the text in errors, and is kept, as is pause. 0 or -ENOMEM. */
+int conf_errors_init(
+    struct conf_errors *, const char *file, struct pause *pause);
 
 /*
  * result is that of the run. Where it is -EINVAL, *text is what was collected,

@@ -12,12 +12,13 @@
 #include "common/conf/place.h"
 #include "common/conf/table.h"
 
-/* The walk; want of memory is told at its end. */
+/* The walk; want of memory, and that it was broken off, is told at its end. */
 struct reader {
 	struct conf *conf;
 	struct conf_text *text;
 	struct conf_errors *errors;
 	bool no_memory;
+	int stopped; /* 0 or as pause_step() */
 };
 
 static void read_group(struct reader *, enum conf_section_id, void *base,
@@ -168,6 +169,9 @@ read_elements(struct reader *r, const struct conf_directive *d,
 	}
 	conf_elements_set(d, base, e);
 	for (i = 0; i < e.n; i++) {
+		r->stopped = pause_step(r->errors->pause);
+		if (r->stopped != 0)
+			return;
 		element = config_setting_get_elem(setting, i);
 		if (d->shape == CONF_LIST)
 			read_value(r, d, element, e.at + i * d->size);
@@ -311,5 +315,5 @@ conf_read(struct conf *conf, config_setting_t *root, struct conf_text *text,
 	struct reader r = { .conf = conf, .text = text, .errors = errors };
 
 	read_group(&r, CONF_SECTION_top, conf, root, root);
-	return (r.no_memory ? -ENOMEM : 0);
+	return (r.no_memory ? -ENOMEM : r.stopped);
 }

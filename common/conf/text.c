@@ -256,7 +256,7 @@ take_token(struct scan *s, const struct conf_token *t)
 	return (w->text->fault_file != NULL ? 0 : -ENOMEM);
 }
 
-/* 0, -EINVAL or -ENOMEM. */
+/* 0, -EINVAL, -ENOMEM, or as pause_step(). */
 static int
 scan_text(struct scan *s, const char *text)
 {
@@ -273,6 +273,8 @@ scan_text(struct scan *s, const char *text)
 			r = take_token(s, &t);
 		if (r == 0)
 			r = check_token(s, &t);
+		if (r == 0)
+			r = pause_step(s->walk->errors->pause);
 	} while (r == 0 && t.kind != CONF_TOKEN_END);
 	return (r);
 }

@@ -29,7 +29,8 @@ struct conf_text {
  * strings that do not end, strings of a list that no comma parts, includes that
  * would make it exit(3); and notes where the syntax is wrong. 0, also where
  * errors were reported; -EINVAL: reported, and libconfig must not read the
- * text; -ENOMEM. Whatever it is, conf_text_fini() frees what the struct holds.
+ * text; -ENOMEM; as pause_step(). Whatever it is, conf_text_fini() frees what
+ * the struct holds.
  */
 int conf_text_check(struct conf_text *, struct conf_errors *, const char *text);
 void conf_text_fini(struct conf_text *);

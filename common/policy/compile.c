@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/pause.h"
+
 #define CLIENTS_MAX 16
 
 /* How much a set of rules comes to at most. */
@@ -17,6 +19,7 @@ struct extent {
 
 struct build {
 	struct policy *policy;
+	struct pause *pause;
 	struct policy_entries direct, rest;
 	uint32_t nranges;
 	size_t names; /* bytes */
@@ -240,24 +243,37 @@ add_client_set(struct build *b, uint32_t rule)
 	b->nranges += set->nranges;
 }
 
-static void
+/* 0 or as pause_step(). */
+static int
 add_rule(struct build *b, uint32_t rule)
 {
 	const struct rule *r = &b->policy->rules[rule];
+	int error = 0;
 	size_t i;
 
 	if (r->nclients > CLIENTS_MAX)
 		add_client_set(b, rule);
-	for (i = 0; i < r->ndestinations; i++)
+	for (i = 0; error == 0 && i < r->ndestinations; i++) {
 		add_destination(b, rule, &r->destinations[i]);
+		error = pause_step(b->pause);
+	}
+	return (error);
 }
 
 int
 policy_new(struct policy **policy, const struct rule *rules, size_t n)
 {
+	return (policy_compile(policy, rules, n, NULL));
+}
+
+int
+policy_compile(struct policy **policy, const struct rule *rules, size_t n,
+    struct pause *pause)
+{
 	const struct policy_key any = { RULE_DESTINATION_ANY, 0, 0, "" };
 	struct extent x = { 0 };
-	struct build b = { .policy = calloc(1, sizeof(*b.policy)) };
+	struct build b = { .policy = calloc(1, sizeof(*b.policy)),
+		.pause = pause };
 	struct policy *p = b.policy;
 	uint32_t i;
 	int r = -ENOMEM;
@@ -273,7 +289,8 @@ policy_new(struct policy **policy, const struct rule *rules, size_t n)
 	    (r = policy_alloc(p, &x, n)) < 0)
 		goto out;
 	for (i = 0; i < n; i++)
-		add_rule(&b, i);
+		if ((r = add_rule(&b, i)) < 0)
+			goto out;
 	p->any = policy_find(p, &any);
 	r = policy_fill(p, &b.direct, &b.rest);
 out:

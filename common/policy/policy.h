@@ -9,6 +9,7 @@
 #include "common/policy/identity.h"
 #include "common/policy/rule.h"
 
+struct pause;
 struct policy;
 
 /*
@@ -17,6 +18,12 @@ struct policy;
  * the number of destinations, not with its square. 0 or -errno.
  */
 int policy_new(struct policy **, const struct rule *rules, size_t n);
+
+/* The same in steps of a pause, which may be NULL; fails as pause_step(),
+ * too. */
+int policy_compile(
+    struct policy **, const struct rule *rules, size_t n, struct pause *);
+
 void policy_free(struct policy *);
 
 struct policy_question {

@@ -987,7 +987,7 @@ load(const char *dir, const char *text, const char *want, const char *what)
 
 	write_file(dir, "main.conf", text);
 	snprintf(path, sizeof(path), "%s/main.conf", dir);
-	r = conf_load(&conf, path, &errors);
+	r = conf_load(&conf, path, NULL, &errors);
 	if (want == NULL) {
 		ok(r == 0 && errors == NULL, "%s", what);
 	} else {
@@ -1040,12 +1040,14 @@ test_files(const char *dir)
 	load(dir, MINIMUM " \t@include\t\"fifo\"\n",
 	    "main.conf:3: @include: ", "a pipe is included");
 	snprintf(path, sizeof(path), "%s/none.conf", dir);
-	is_int(conf_load(&conf, path, &errors), -EINVAL, "there is no file");
+	is_int(
+	    conf_load(&conf, path, NULL, &errors), -EINVAL, "there is no file");
 	ok(errors != NULL &&
 		strstr(errors, "none.conf: cannot be read: No such file"),
 	    "says so");
 	free(errors);
-	is_int(conf_load(&conf, dir, &errors), -EINVAL, "the file is a folder");
+	is_int(conf_load(&conf, dir, NULL, &errors), -EINVAL,
+	    "the file is a folder");
 	free(errors);
 }
 
@@ -1096,7 +1098,8 @@ test_nul(const char *dir)
 		exit(1);
 	fwrite(MINIMUM "\0", 1, sizeof(MINIMUM), f);
 	fclose(f);
-	is_int(conf_load(&conf, path, &errors), -EINVAL, "a NUL in the file");
+	is_int(conf_load(&conf, path, NULL, &errors), -EINVAL,
+	    "a NUL in the file");
 	free(errors);
 }
 
