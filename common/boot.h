@@ -14,6 +14,7 @@
 #include "common/log/facts.h"
 
 struct conf;
+struct expiries;
 struct guard;
 struct hosts;
 struct log;
@@ -108,6 +109,7 @@ struct boot_admin {
 	size_t ngenerations;
 	const struct boot_worker *workers;
 	size_t nworkers;
+	const struct expiries *expiries; /* of the current generation */
 	struct log *log;
 };
 

@@ -134,6 +134,7 @@ become_admin(struct master *m, int control_fd)
 		.http_fd = m->admin.sockets.now[ADMIN_HTTP].fd,
 		.operator_fd = m->admin.sockets.now[ADMIN_OPERATOR].fd,
 		.owner = geteuid(),
+		.expiries = &m->current->generation->expiries,
 		.log = m->current->log,
 	};
 	const char *step;

@@ -91,8 +91,10 @@ is(join("\n", grep { ($entry{$_} // '') !~ /\bdefault\s+\Q$default{$_}\E[.;]/ }
 my ($administration) = slurp('etc/man/sniport.8') =~
     /^\.Sh ADMINISTRATION\n(.*?)^\.Sh /ms;
 same([ map { split / , / } ($administration // '') =~ /^\.It Ql (sniport_.*)$/mg ],
-	[ slurp('worker/admin/metrics.c') =~
-	    /\{\s*"(sniport_\w+)",\s*"(?:gauge|counter|histogram)"/g ],
+	[ (slurp('worker/admin/metrics.c') =~
+	    /\{\s*"(sniport_\w+)",\s*"(?:gauge|counter|histogram)"/g),
+	    map { "sniport_$_->[1]_duration_seconds" }
+	    table(slurp('common/shm/timings.def'), 'TIMING') ],
 	'sniport(8) has every family of /metrics beside the counters');
 
 # Which settings of a rule go with which action.

@@ -49,6 +49,15 @@ is($s->{workers}, 2, 'two workers');
 is($s->{tunnels}, 0, 'no tunnel');
 ok(!$s->{reload_failed}, 'no reload has failed');
 like($s->{$_}, qr/^20\d\d-\d\d-\d\dT[\d:.]+Z$/, $_) for qw(started loaded);
+is(scalar(@{ $s->{certificates} }), 1, 'one certificate');
+my $certificate = $s->{certificates}[0];
+is($certificate->{file}, "$dir/tls.pem", 'its file');
+is($certificate->{kind}, 'certificate', 'its kind');
+ok($certificate->{valid}, 'it is valid');
+cmp_ok($certificate->{days_left}, '>', 0, 'for some days');
+is_deeply($s->{name_servers}, [ { server => '127.0.0.1:9', state => 'answers',
+	workers => 2, workers_answered => 2, asked => 0, unanswered => 0 } ],
+	'the name server');
 
 my ($code, $text) = run(sniport(), @config, 'status');
 is($code, 0, 'as text');
@@ -56,7 +65,9 @@ like($text, qr/^sniport:    \S+, running, started at 20.*
 generation: 1, loaded at 20.*
 reloads:    0 done, 0 failed
 workers:    2 of 2 up; 0 died
-tunnels:    0 open, 0 of them in old generations, of which there are 0\n\z/,
+tunnels:    0 open, 0 of them in old generations, of which there are 0
+tls:        \Q$dir\E\/tls\.pem: certificate 1 expires in \d+ days, on 20\S+Z
+dns:        127\.0\.0\.1:9 answers; 0 questions, 0 of them unanswered\n\z/,
 	'which is for people');
 
 my $client = tunnel_open($daemon, $upstream);

@@ -10,6 +10,18 @@
 
 #define STEPS  4
 
+const char *
+expiry_kind_name(enum expiry_kind kind)
+{
+	static const char *const names[] = {
+		[EXPIRY_CHAIN] = "certificate",
+		[EXPIRY_CLIENT_CA] = "client_ca",
+		[EXPIRY_CRL] = "crl",
+	};
+
+	return (names[kind]);
+}
+
 void
 expiry_init(struct expiry *e, enum expiry_kind kind, const char *file)
 {

@@ -34,6 +34,9 @@ struct expiries {
 	struct expiry list[EXPIRY_MAX];
 };
 
+/* "certificate", "client_ca", "crl" */
+const char *expiry_kind_name(enum expiry_kind);
+
 /* Nothing is known yet: certificates of the chain are added to it by
  * expiry_narrow(). */
 void expiry_init(struct expiry *, enum expiry_kind, const char *file);

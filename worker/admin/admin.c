@@ -10,6 +10,7 @@
 #include "common/boot.h"
 #include "common/log/log.h"
 #include "common/log/sink.h"
+#include "common/shm/rules_reader.h"
 #include "worker/admin/control.h"
 #include "worker/admin/sandbox.h"
 #include "worker/admin/state.h"
@@ -61,6 +62,8 @@ start(struct admin *a)
 	for (i = 0; error == 0 && i < boot->nworkers; i++)
 		error = workers_add(&a->workers, &boot->workers[i]);
 	if (error == 0)
+		error = rules_reader_new(&a->rules);
+	if (error == 0)
 		error = server_start(
 		    &a->server, a, a->loop, boot->http_fd, boot->operator_fd);
 	if (error == 0)
@@ -85,6 +88,7 @@ admin_main(const struct boot_admin *boot)
 	if (a.server.loop != NULL)
 		server_stop(&a.server);
 	workers_fini(&a.workers);
+	rules_reader_free(a.rules);
 	loop_free(a.loop);
 	(void)sink_flush(log_sink(boot->log));
 	return (error == 0 ? EXIT_SUCCESS : EXIT_FAILURE);

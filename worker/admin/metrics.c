@@ -1,18 +1,16 @@
 /*
  * GET /metrics: what Prometheus asks for, in its text format. A family is one
- * row of a table; one of many rows is written in pieces.
+ * row of a table; one of many samples is written in pieces.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 
-#include "common/conf/conf.h"
-#include "common/reason.h"
-#include "common/shm/most.h"
+#include "common/shm/rules_reader.h"
 #include "common/shm/service.h"
 #include "common/shm/stats.h"
 #include "common/tls/library.h"
 #include "worker/admin/exchange.h"
 #include "worker/admin/handlers.h"
+#include "worker/admin/metrics_part.h"
 #include "worker/admin/state.h"
 
 #ifndef SNIPORT_VERSION
@@ -21,223 +19,76 @@
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* How far it has come. */
-struct metrics {
-	const struct admin *admin;
-	struct text *out;
-	unsigned family, row;
-};
-
-/* The families that are no counters of workers. */
-struct family {
-	const char *name, *type, *help;
-	/* Writes samples from m->row on, whose names begin with that, while
-	 * there is ROW_ROOM for one. True: there are more. */
-	bool (*put)(struct metrics *m, const char *name);
-};
-
-#define ROW_ROOM 1024
-
-static void
-put_value(struct metrics *m, const char *name, uint64_t value)
-{
-	text_put(m->out, "%s %" PRIu64 "\n", name, value);
-}
-
 static bool
-put_service(struct metrics *m, const char *name, enum service_value value)
+put_build(struct metrics *m, const struct metrics_family *f)
 {
-	put_value(m, name, service_get(m->admin->boot->shm, value));
+	metrics_label(m, f->name, "version", SNIPORT_VERSION);
+	metrics_more(m, "tls", library_name());
+	metrics_end(m, 1);
 	return (false);
 }
 
-static bool
-put_build(struct metrics *m, const char *name)
-{
-	text_put(m->out, "%s{version=\"" SNIPORT_VERSION "\",tls=\"%s\"} 1\n",
-	    name, library_name());
-	return (false);
-}
-
-/* Prometheus has times in seconds since 1970. */
-static void
-put_time(struct metrics *m, const char *name, enum service_value value)
-{
-	uint64_t ns = service_get(m->admin->boot->shm, value);
-
-	text_put(m->out, "%s %" PRIu64 ".%03" PRIu64 "\n", name,
-	    ns / 1000000000, ns / 1000000 % 1000);
-}
-
-static bool
-put_started(struct metrics *m, const char *name)
-{
-	put_time(m, name, SERVICE_STARTED);
-	return (false);
-}
-
-static bool
-put_reloaded(struct metrics *m, const char *name)
-{
-	put_time(m, name, SERVICE_RELOADED);
-	return (false);
-}
-
-static bool
-put_ready(struct metrics *m, const char *name)
-{
-	const struct shm *shm = m->admin->boot->shm;
-
-	put_value(m, name,
-	    service_get(shm, SERVICE_PHASE) == SERVICE_RUNNING &&
-		service_get(shm, SERVICE_SERVING) > 0);
-	return (false);
-}
-
-static bool
-put_generation(struct metrics *m, const char *name)
-{
-	return (put_service(m, name, SERVICE_GENERATION));
-}
-
-/* Of those with workers; and the current one, which may have none. */
-static bool
-put_generations(struct metrics *m, const char *name)
-{
-	uint64_t now = service_get(m->admin->boot->shm, SERVICE_GENERATION);
-	const struct worker_seen *w, *other;
-	unsigned n = 1;
-
-	TAILQ_FOREACH (w, &m->admin->workers.list, entry) {
-		TAILQ_FOREACH (other, &m->admin->workers.list, entry)
-			if (other->boot.generation == w->boot.generation)
-				break;
-		n += other == w && w->boot.generation != now;
-	}
-	put_value(m, name, n);
-	return (false);
-}
-
-static bool
-put_workers(struct metrics *m, const char *name)
-{
-	return (put_service(m, name, SERVICE_WORKERS));
-}
-
-static bool
-put_workers_up(struct metrics *m, const char *name)
-{
-	return (put_service(m, name, SERVICE_SERVING));
-}
-
-static bool
-put_workers_died(struct metrics *m, const char *name)
-{
-	return (put_service(m, name, SERVICE_WORKERS_DIED));
-}
-
-static bool
-put_admins_died(struct metrics *m, const char *name)
-{
-	return (put_service(m, name, SERVICE_ADMINS_DIED));
-}
-
-static bool
-put_reloads(struct metrics *m, const char *name)
-{
-	const struct shm *shm = m->admin->boot->shm;
-
-	text_put(m->out,
-	    "%s{result=\"done\"} %" PRIu64 "\n%s{result=\"failed\"} %" PRIu64
-	    "\n",
-	    name, service_get(shm, SERVICE_RELOADS), name,
-	    service_get(shm, SERVICE_RELOADS_FAILED));
-	return (false);
-}
-
-static bool
-put_reload_failed(struct metrics *m, const char *name)
-{
-	put_value(m, name,
-	    service_get(m->admin->boot->shm, SERVICE_RELOAD_FAILED) == 0);
-	return (false);
-}
-
-static bool
-put_tunnels(struct metrics *m, const char *name)
-{
-	const struct boot_admin *boot = m->admin->boot;
-	const struct shm_most most =
-	    shm_share((uint64_t)boot->conf->limits.tunnels);
-	uint64_t now = service_get(boot->shm, SERVICE_GENERATION);
-	const struct worker_seen *w;
-	uint64_t n[2] = { 0, 0 };
-
-	TAILQ_FOREACH (w, &m->admin->workers.list, entry)
-		if (shm_is_live(boot->shm, w->boot.slot))
-			n[w->boot.generation != now] +=
-			    stats_tunnels_of(boot->shm, w->boot.slot, &most);
-	text_put(m->out,
-	    "%s{generation=\"current\"} %" PRIu64
-	    "\n%s{generation=\"old\"} %" PRIu64 "\n",
-	    name, n[0], name, n[1]);
-	return (false);
-}
-
-static bool
-put_tunnels_limit(struct metrics *m, const char *name)
-{
-	put_value(m, name, (uint64_t)m->admin->boot->conf->limits.tunnels);
-	return (false);
-}
-
-static bool
-put_reasons(struct metrics *m, const char *name)
-{
-	for (; m->row + 1 < REASON_COUNT; m->row++) {
-		enum reason reason = (enum reason)(m->row + 1);
-
-		if (text_room(m->out) < ROW_ROOM)
-			return (true);
-		text_put(m->out, "%s{reason=\"%s\"} %" PRIu64 "\n", name,
-		    reason_name(reason),
-		    stats_sum_reason(&m->admin->sums, reason));
-	}
-	return (false);
-}
-
-static const struct family families[] = {
-	{ "sniport_build_info", "gauge", "what was built, as labels",
-	    put_build },
+static const struct metrics_family families[] = {
+	{ "sniport_build_info", "gauge", "what was built, as labels", put_build,
+	    0 },
 	{ "sniport_start_time_seconds", "gauge",
-	    "when the master was started, since 1970", put_started },
+	    "when the master was started, since 1970", metrics_put_time,
+	    SERVICE_STARTED },
 	{ "sniport_ready", "gauge", "whether it accepts and is to go on",
-	    put_ready },
+	    metrics_put_ready, 0 },
 	{ "sniport_generation", "gauge", "number of the current generation",
-	    put_generation },
+	    metrics_put_service, SERVICE_GENERATION },
 	{ "sniport_generations", "gauge", "generations that have workers",
-	    put_generations },
+	    metrics_put_generations, 0 },
 	{ "sniport_workers", "gauge",
-	    "workers that the current one should have", put_workers },
+	    "workers that the current one should have", metrics_put_service,
+	    SERVICE_WORKERS },
 	{ "sniport_workers_up", "gauge", "workers of it that serve",
-	    put_workers_up },
+	    metrics_put_service, SERVICE_SERVING },
 	{ "sniport_workers_died_total", "counter",
-	    "workers that ended without being told to", put_workers_died },
+	    "workers that ended without being told to", metrics_put_service,
+	    SERVICE_WORKERS_DIED },
 	{ "sniport_admin_died_total", "counter",
 	    "admin processes that ended without being told to",
-	    put_admins_died },
+	    metrics_put_service, SERVICE_ADMINS_DIED },
 	{ "sniport_reloads_total", "counter", "reloads, by whether they took",
-	    put_reloads },
+	    metrics_put_reloads, 0 },
 	{ "sniport_last_reload_success", "gauge",
 	    "whether the last reload took; 1 before there was one",
-	    put_reload_failed },
+	    metrics_put_reload, 0 },
 	{ "sniport_last_reload_success_timestamp_seconds", "gauge",
-	    "when the current generation took over, since 1970", put_reloaded },
-	{ "sniport_tunnels", "gauge", "tunnels open now", put_tunnels },
-	{ "sniport_tunnels_limit", "gauge", "limits.tunnels",
-	    put_tunnels_limit },
+	    "when the current generation took over, since 1970",
+	    metrics_put_time, SERVICE_RELOADED },
+	{ "sniport_tunnels", "gauge", "tunnels open now", metrics_put_tunnels,
+	    0 },
+	{ "sniport_tunnels_limit", "gauge", "limits.tunnels", metrics_put_limit,
+	    0 },
 	{ "sniport_tunnels_ended_total", "counter",
-	    "tunnels that ended or were refused, by reason", put_reasons },
+	    "tunnels that ended or were refused, by reason",
+	    metrics_put_reasons, 0 },
+#define TIMING(id, name, unit, bounds, text)                      \
+	{ "sniport_" name "_duration_seconds", "histogram", text, \
+		metrics_put_timing, TIMING_##id },
+#include "common/shm/timings.def"
+#undef TIMING
+	{ "sniport_rule_tunnels_total", "counter",
+	    "tunnels that a rule decided about, by decision",
+	    metrics_put_decisions, 0 },
+	{ "sniport_rule_bytes_from_client_total", "counter",
+	    "plaintext bytes passed to upstreams, by rule", metrics_put_bytes,
+	    RULES_FROM_CLIENT },
+	{ "sniport_rule_bytes_from_upstream_total", "counter",
+	    "plaintext bytes passed to clients, by rule", metrics_put_bytes,
+	    RULES_FROM_UPSTREAM },
+	{ "sniport_rule_last_used_timestamp_seconds", "gauge",
+	    "when a rule last decided about a tunnel, since 1970",
+	    metrics_put_last, 0 },
+	{ "sniport_certificate_expiry_timestamp_seconds", "gauge",
+	    "until when what a file has is valid, since 1970",
+	    metrics_put_expiry, 0 },
+	{ "sniport_name_server_workers", "gauge",
+	    "workers of the current generation, by how they find a name server",
+	    metrics_put_nameservers, 0 },
 };
 
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
@@ -250,25 +101,32 @@ put_stat(struct metrics *m, enum stats_counter stat)
 
 	text_put(m->out,
 	    "# HELP sniport_%s_total %s\n# TYPE sniport_%s_total counter\n"
-	    "sniport_%s_total %" PRIu64 "\n",
+	    "sniport_%s_total %llu\n",
 	    name, stats_text(stat), name, name,
-	    stats_sum(&m->admin->sums, stat));
+	    (unsigned long long)stats_sum(&m->admin->sums, stat));
 }
 
 static void
-put_family(struct metrics *m, const struct family *f)
+put_family(struct metrics *m, const struct metrics_family *f)
 {
-	if (m->row == 0)
+	size_t before = m->out->len, head;
+	bool first = m->row == 0;
+
+	if (first)
 		text_put(m->out, "# HELP %s %s\n# TYPE %s %s\n", f->name,
 		    f->help, f->name, f->type);
-	if (f->put(m, f->name))
+	head = m->out->len;
+	if (f->put(m, f))
 		return;
+	/* A family without samples is left out. */
+	if (first && m->out->len == head)
+		m->out->len = before;
 	m->family++;
 	m->row = 0;
 }
 
 static enum exchange_step
-metrics_more(struct exchange *e)
+metrics_continue(struct exchange *e)
 {
 	struct metrics *m = e->state;
 
@@ -290,6 +148,7 @@ void
 metrics_answer(struct exchange *e)
 {
 	struct metrics *m = calloc(1, sizeof(*m));
+	struct admin *a = e->admin;
 
 	if (m == NULL) {
 		exchange_say(e, 503, "no memory");
@@ -297,11 +156,13 @@ metrics_answer(struct exchange *e)
 	}
 	/* Where the master is at work on them all the time, they are those that
 	 * were shown last. */
-	(void)stats_read(e->admin->boot->shm, &e->admin->sums);
-	m->admin = e->admin;
+	(void)stats_read(a->boot->shm, &a->sums);
+	(void)rules_read(a->rules, a->boot->shm);
+	m->admin = a;
 	m->out = e->out;
+	m->nnameservers = nameservers_look(a, m->nameservers);
 	e->type = CONTENT_TYPE;
 	e->state = m;
-	e->more = metrics_more;
+	e->more = metrics_continue;
 	e->done = metrics_done;
 }

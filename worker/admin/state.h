@@ -11,6 +11,8 @@
 #include "worker/admin/workers.h"
 #include "worker/loop/loop.h"
 
+struct rules_reader;
+
 struct admin {
 	const struct boot_admin *boot;
 	struct loop *loop;
@@ -19,6 +21,7 @@ struct admin {
 	struct loop_fd control;
 	struct timer deadline, sink_retry, pong;
 	struct stats_sums sums; /* as they were shown last: none goes back */
+	struct rules_reader *rules; /* likewise */
 	bool draining;
 };
 

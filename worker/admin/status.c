@@ -1,5 +1,11 @@
-/* GET /status: how the service is, in JSON, or as text for people. */
+/*
+ * GET /status: how the service is, in JSON, or as text for people. What there
+ * may be several of follows in lists (status_lists.c), piece by piece.
+ */
+#include "worker/admin/status.h"
+
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/base/json.h"
@@ -19,24 +25,6 @@
 #define OBJECT_SIZE 12288
 #define QUERY_SIZE  HTTP_HEAD_MAX
 
-struct status {
-	uint64_t value[SERVICE_VALUES];
-	uint64_t tunnels, tunnels_old, old_generations;
-	struct report_seen load;
-};
-
-/* Does a worker before it have its generation? */
-static bool
-is_counted(const struct admin *a, const struct worker_seen *w)
-{
-	const struct worker_seen *other;
-
-	TAILQ_FOREACH (other, &a->workers.list, entry)
-		if (other->boot.generation == w->boot.generation)
-			return (other != w);
-	return (false);
-}
-
 static void
 look(struct status *s, const struct admin *a)
 {
@@ -47,20 +35,21 @@ look(struct status *s, const struct admin *a)
 	uint64_t n;
 	int i;
 
-	*s = (struct status){ .tunnels = 0 };
 	for (i = 0; i < SERVICE_VALUES; i++)
 		s->value[i] = service_get(boot->shm, (enum service_value)i);
 	TAILQ_FOREACH (w, &a->workers.list, entry) {
 		n = shm_is_live(boot->shm, w->boot.slot)
 			? stats_tunnels_of(boot->shm, w->boot.slot, &most)
 			: 0;
-		if (w->boot.generation == s->value[SERVICE_GENERATION]) {
+		if (w->boot.generation == s->value[SERVICE_GENERATION])
 			s->tunnels += n;
-			continue;
-		}
-		s->tunnels_old += n;
-		s->old_generations += !is_counted(a, w);
+		else
+			s->tunnels_old += n;
 	}
+	s->old_generations =
+	    workers_generations(&a->workers, s->value[SERVICE_GENERATION]);
+	s->expiries = boot->expiries;
+	s->nnameservers = nameservers_look(a, s->nameservers);
 }
 
 static const char *
@@ -76,6 +65,7 @@ phase_name(uint64_t phase)
 	}
 }
 
+/* What stands before all lists. */
 static void
 put_json(struct text *out, const struct status *s)
 {
@@ -102,8 +92,8 @@ put_json(struct text *out, const struct status *s)
 	json_uint(&j, "old_generations", s->old_generations);
 	/* Last, since it may take all the room that is left. */
 	report_put_json(&j, &s->load);
-	text_add(out, object, json_end(&j));
-	text_add(out, "\n", 1);
+	/* The lists are to come. */
+	text_add(out, object, json_end(&j) - 1);
 }
 
 static void
@@ -132,13 +122,77 @@ put_text(struct text *out, const struct status *s)
 	    s->old_generations == 1 ? "is" : "are", s->old_generations);
 }
 
+static const struct status_list lists[] = {
+	{ "certificates", status_put_certificate },
+	{ "name_servers", status_put_nameserver },
+};
+
+#define LISTS (sizeof(lists) / sizeof(lists[0]))
+
+/* One entry of a list, or the end of it. */
+static enum exchange_step
+status_continue(struct exchange *e)
+{
+	struct status *s = e->state;
+	const struct status_list *list = &lists[s->list];
+	size_t before = e->out->len;
+	bool more;
+
+	if (s->json && s->row == 0)
+		text_put(e->out, ",\"%s\":[", list->name);
+	else if (s->json)
+		text_add(e->out, ",", 1);
+	more = list->put(s, e->out);
+	s->row++;
+	if (more)
+		return (EXCHANGE_MORE);
+	/* There was none to come behind the comma. */
+	if (s->row > 1)
+		e->out->len = before;
+	s->row = 0;
+	s->list++;
+	if (s->json)
+		text_puts(e->out, s->list < LISTS ? "]" : "]}\n");
+	return (s->list < LISTS ? EXCHANGE_MORE : EXCHANGE_END);
+}
+
+static void
+status_done(struct exchange *e)
+{
+	free(e->state);
+}
+
+static void
+begin(struct exchange *e, bool json)
+{
+	struct status *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		exchange_say(e, 503, "no memory");
+		return;
+	}
+	look(s, e->admin);
+	report_look(&s->load, e);
+	s->json = json;
+	e->state = s;
+	e->more = status_continue;
+	e->done = status_done;
+	if (json) {
+		e->type = EXCHANGE_JSON;
+		put_json(e->out, s);
+	} else {
+		put_text(e->out, s);
+	}
+	report_forget(&s->load);
+}
+
 void
 status_answer(struct exchange *e)
 {
 	struct http_params params;
 	char query[QUERY_SIZE];
 	struct piece format;
-	struct status s;
+	bool json;
 
 	if (e->request->query.len > sizeof(query) ||
 	    http_query(&params, e->request->query, query) != 0) {
@@ -146,15 +200,9 @@ status_answer(struct exchange *e)
 		return;
 	}
 	format = http_param(&params, "format");
-	look(&s, e->admin);
-	report_look(&s.load, e);
-	if (format.s == NULL || piece_is(format, "json")) {
-		e->type = EXCHANGE_JSON;
-		put_json(e->out, &s);
-	} else if (piece_is(format, "text")) {
-		put_text(e->out, &s);
-	} else {
+	json = format.s == NULL || piece_is(format, "json");
+	if (json || piece_is(format, "text"))
+		begin(e, json);
+	else
 		exchange_say(e, 400, "format is json or text");
-	}
-	report_forget(&s.load);
 }

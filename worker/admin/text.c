@@ -3,7 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "common/base/decimal.h"
 
 void
 text_put(struct text *t, const char *fmt, ...)
@@ -30,4 +31,12 @@ text_add(struct text *t, const char *bytes, size_t len)
 	}
 	memcpy(t->bytes + t->len, bytes, len);
 	t->len += len;
+}
+
+void
+text_uint(struct text *t, uint64_t n)
+{
+	char digits[DECIMAL_MAX];
+
+	text_add(t, digits, decimal_put(digits, n));
 }

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 struct text {
 	char *bytes; /* borrowed */
@@ -15,6 +17,14 @@ struct text {
 void text_put(struct text *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void text_add(struct text *, const char *bytes, size_t len);
+
+/* The same for what is there in great numbers. */
+void text_uint(struct text *, uint64_t n);
+static inline void
+text_puts(struct text *t, const char *s)
+{
+	text_add(t, s, strlen(s));
+}
 
 /* Bytes that can be added. */
 static inline size_t

@@ -76,6 +76,30 @@ workers_next(const struct workers *w, uint64_t serial)
 	return (NULL);
 }
 
+/* Does it have one before it of its generation? Those of one generation mostly
+ * stand together, so that this is found at once. */
+static bool
+is_counted(const struct worker_seen *w)
+{
+	const struct worker_seen *other = w;
+
+	while ((other = TAILQ_PREV(other, worker_list, entry)) != NULL)
+		if (other->boot.generation == w->boot.generation)
+			return (true);
+	return (false);
+}
+
+unsigned
+workers_generations(const struct workers *w, uint64_t beside)
+{
+	const struct worker_seen *seen;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (seen, &w->list, entry)
+		n += seen->boot.generation != beside && !is_counted(seen);
+	return (n);
+}
+
 int
 workers_map(struct worker_seen *seen)
 {

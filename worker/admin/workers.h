@@ -37,6 +37,9 @@ void workers_remove(struct workers *, int slot);
  * place again though some are gone; NULL: there are no more. */
 struct worker_seen *workers_next(const struct workers *, uint64_t serial);
 
+/* How many generations there are workers of, beside that one. */
+unsigned workers_generations(const struct workers *, uint64_t beside);
+
 /* Its table, to be read as hostile input (table_reader_init()): 0 with map and
  * size set, or -errno. It stays as long as the worker does. */
 int workers_map(struct worker_seen *);

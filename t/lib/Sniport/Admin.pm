@@ -7,9 +7,10 @@
 #
 # metrics() reads Prometheus' text format strictly: each family has one HELP and
 # one TYPE in front of its samples, which stand together; names and labels are
-# well formed; no sample is there twice; counters end with _total; the last line
-# has its newline. What is wrong is added to the list. Samples are found by name
-# and labels, as in 'sniport_tunnels{generation="old"}'.
+# well formed; no sample is there twice; counters end with _total; buckets of a
+# histogram add up to its count; the last line has its newline. What is wrong is
+# added to the list. Samples are found by name and labels, as in
+# 'sniport_tunnels{generation="old"}'.
 package Sniport::Admin;
 
 use strict;
@@ -95,6 +96,25 @@ sub pid_of {
 my $NAME = qr/[a-z][a-z0-9_]*/;
 my $LABEL = qr/[a-z][a-z0-9_]*="(?:[^"\\\n]|\\[\\"n])*"/;
 
+# Buckets hold what those before them do, and the last one all.
+sub histogram {
+	my ($sample, $name, $wrong) = @_;
+	my %bucket = map { /^\Q$name\E_bucket\{le="([^"]*)"\}$/ ?
+		($1 => $sample->{$_}) : () } keys %$sample;
+	my @le = sort { $a <=> $b } grep { $_ ne '+Inf' } keys %bucket;
+	my $last = 0;
+
+	for (@le, '+Inf') {
+		push @$wrong, "$name: a bucket that is less than another: $_"
+		    if ($bucket{$_} // -1) < $last;
+		$last = $bucket{$_} // 0;
+	}
+	push @$wrong, "$name: _count is not its last bucket"
+	    if ($sample->{"${name}_count"} // -1) != $last;
+	push @$wrong, "$name: no _sum" if !defined $sample->{"${name}_sum"};
+	return;
+}
+
 sub metrics {
 	my ($text, $wrong) = @_;
 	my (%sample, %type, %help, %over, $current);
@@ -131,6 +151,8 @@ sub metrics {
 		my $family = $_;
 		!grep { /^\Q$family\E(?:_bucket|_sum|_count)?(?:\{|$)/ } keys %sample;
 	} sort keys %type;
+	histogram(\%sample, $_, $wrong)
+	    for grep { $type{$_} eq 'histogram' } sort keys %type;
 	return \%sample;
 }
 
