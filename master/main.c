@@ -17,6 +17,7 @@
 #include "master/options.h"
 #include "master/query.h"
 #include "master/start.h"
+#include "master/top.h"
 #include "master/version.h"
 #include "master/why.h"
 
@@ -82,6 +83,13 @@ fill_standard_streams(void)
 	return (0);
 }
 
+/* Is it no filter? */
+static bool
+is_order(const struct options *o, const char *word)
+{
+	return (o->mode == OPTIONS_TOP && strncmp(word, "sort=", 5) == 0);
+}
+
 /* Where to ask, and for what; the words are filters. */
 static int
 aim(const struct options *o, const char *what, char path[ASK_PATH_SIZE],
@@ -90,9 +98,12 @@ aim(const struct options *o, const char *what, char path[ASK_PATH_SIZE],
 	int i;
 
 	snprintf(target, ASK_TARGET_SIZE, "%s?format=%s", what,
-	    o->json ? "json" : "text");
+	    o->mode == OPTIONS_TOP ? "tsv"
+	    : o->json		   ? "json"
+				   : "text");
 	for (i = 0; i < o->nwords; i++) {
-		if (ask_add(target, o->words[i]) == 0)
+		if (is_order(o, o->words[i]) ||
+		    ask_add(target, o->words[i]) == 0)
 			continue;
 		fprintf(stderr, "sniport: the filters are too long\n");
 		return (-EINVAL);
@@ -107,6 +118,26 @@ ask(const struct options *o, const char *what)
 
 	if (aim(o, what, path, target) != 0 ||
 	    ask_run(path, target, stdout, stderr) != 0)
+		return (EXIT_USAGE);
+	return (EXIT_SUCCESS);
+}
+
+static int
+top(const struct options *o)
+{
+	char path[ASK_PATH_SIZE], target[ASK_TARGET_SIZE];
+	enum top_order by = TOP_BY_RATE;
+	int i;
+
+	for (i = 0; i < o->nwords; i++) {
+		if (!is_order(o, o->words[i]) ||
+		    top_order_find(&by, o->words[i] + 5) == 0)
+			continue;
+		fprintf(stderr, "sniport: top: sort is rate, total or age\n");
+		return (EXIT_USAGE);
+	}
+	if (aim(o, "/tunnels", path, target) != 0 ||
+	    top_run(path, target, by, o->json, stderr) != 0)
 		return (EXIT_USAGE);
 	return (EXIT_SUCCESS);
 }
@@ -154,6 +185,8 @@ run(const struct options *o)
 		    ask_reload(o->file, o->control, o->json, stdout, stderr));
 	case OPTIONS_STATUS:
 		return (ask(o, "/status"));
+	case OPTIONS_TOP:
+		return (top(o));
 	case OPTIONS_TUNNELS:
 		return (ask(o, "/tunnels"));
 	case OPTIONS_WHY:

@@ -23,6 +23,7 @@ static const struct command {
 	{ "close", OPTIONS_CLOSE, 1, OPTIONS_WORDS_MAX, true },
 	{ "reload", OPTIONS_RELOAD, 0, 0, true },
 	{ "status", OPTIONS_STATUS, 0, 0, true },
+	{ "top", OPTIONS_TOP, 0, OPTIONS_WORDS_MAX, true },
 	{ "tunnels", OPTIONS_TUNNELS, 0, OPTIONS_WORDS_MAX, true },
 	{ "why", OPTIONS_WHY, 0, 1, false },
 };
@@ -243,6 +244,8 @@ options_usage(FILE *out)
 	    "[--json]\n"
 	    "       sniport [-c FILE] [--control PATH] reload [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] status [--json]\n"
+	    "       sniport [-c FILE] [--control PATH] top [sort=ORDER] "
+	    "[FILTER]... [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] tunnels [FILTER]... "
 	    "[--json]\n"
 	    "       sniport why [REASON] [--json]\n"
@@ -264,6 +267,9 @@ options_usage(FILE *out)
 	    "what\n"
 	    "                was found; exit 0: it took, 1: it failed\n"
 	    "  status        say how the running service is\n"
+	    "  top           show which tunnels move most, once a second; "
+	    "sort=rate,\n"
+	    "                sort=total or sort=age\n"
 	    "  tunnels       list the tunnels that are open\n"
 	    "  --control PATH\n"
 	    "                for these: the socket of the service, instead of\n"

@@ -9,14 +9,17 @@
 #include "worker/admin/exchange.h"
 #include "worker/admin/handlers.h"
 #include "worker/admin/scan.h"
+#include "worker/admin/tunnels_row.h"
 
 /* Looked at by each call: few of them may be what is asked for. */
 #define LOOKS_MAX  64
 
 #define LINES_TYPE "application/x-ndjson"
+#define ROWS_TYPE  "text/tab-separated-values; charset=utf-8"
 
 struct tunnels_seen {
 	struct scan scan;
+	bool rows; /* of a table, in no syntax of the audit log */
 	enum audit_syntax syntax;
 };
 
@@ -29,8 +32,11 @@ put_tunnel(struct exchange *e, const struct tunnels_seen *s)
 		.text = s->scan.entry.text,
 		.names = s->scan.names };
 
-	text_add(
-	    e->out, line, audit_format(&audit, s->syntax, line, sizeof(line)));
+	if (s->rows)
+		tunnels_row(e->out, &audit);
+	else
+		text_add(e->out, line,
+		    audit_format(&audit, s->syntax, line, sizeof(line)));
 }
 
 static enum exchange_step
@@ -75,11 +81,14 @@ tunnels_answer(struct exchange *e)
 		return;
 	format = &s->scan.format;
 	s->syntax = piece_is(*format, "text") ? AUDIT_TEXT : AUDIT_JSON;
-	if (format->s != NULL && s->syntax == AUDIT_JSON &&
+	s->rows = piece_is(*format, "tsv");
+	if (format->s != NULL && !s->rows && s->syntax == AUDIT_JSON &&
 	    !piece_is(*format, "json")) {
-		exchange_say(e, 400, "format is json or text");
+		exchange_say(e, 400, "format is json, text or tsv");
 		return;
 	}
-	e->type = s->syntax == AUDIT_JSON ? LINES_TYPE : EXCHANGE_TEXT;
+	e->type = s->rows		    ? ROWS_TYPE
+		  : s->syntax == AUDIT_JSON ? LINES_TYPE
+					    : EXCHANGE_TEXT;
 	e->more = tunnels_more;
 }
