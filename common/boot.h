@@ -32,6 +32,8 @@ struct boot_socket {
 	bool surplus;	   /* of a worker that is no more: no new connections
 			   * are steered here; accept what is queued, then
 			   * close it after BOOT_SURPLUS_TIME */
+	bool shared;	   /* all workers have it */
+	bool kept;	   /* it outlives the master, for whoever comes next */
 };
 
 /* Longer than a client's SYN-ACK round trip with two retransmissions. */

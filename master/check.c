@@ -67,7 +67,8 @@ doubt(int error)
 
 /* Those that the running service has can be had once more. */
 static void
-check_listeners(const struct conf *conf, struct findings *f)
+check_listeners(
+    const struct conf *conf, const struct service *service, struct findings *f)
 {
 	char advice[SOCKET_ADVICE_SIZE];
 	const struct conf_listener *l;
@@ -78,6 +79,8 @@ check_listeners(const struct conf *conf, struct findings *f)
 		error = socket_try(&l->addr, l->dual_stack, l->freebind, &step);
 		if (error == -EADDRINUSE && geteuid() == 0)
 			error = try_as_owner(l, &step);
+		if (error == -EADDRINUSE && service_listens(service, &l->addr))
+			error = 0;
 		if (error != 0)
 			findings_add_at(f, LOG_LEVEL_ERROR, conf, &l->address,
 			    "%s: %s: %s%s%s", l->address, step,
@@ -112,7 +115,7 @@ check_run(const char *file)
 	    generation_read(&g, file, NULL, &f) == 0) {
 		g->service = &service;
 		(void)generation_complete(g, NULL, &f);
-		check_listeners(g->conf, &f);
+		check_listeners(g->conf, &service, &f);
 		admin_sockets_try(g->conf, &service, &f);
 	}
 	findings_print(&f, stderr);

@@ -74,8 +74,8 @@ find_helper(struct master *m, bool (*can)(const struct hand *))
 	return (NULL);
 }
 
-/* Does that with each listening socket of a worker that is down, until it
- * fails; 0 or -errno. */
+/* Does that with each listening socket that only a worker which is down has,
+ * until it fails; 0 or -errno. */
 static int
 each_socket(struct master *m, unsigned worker, int64_t now,
     int (*act)(struct master *, const struct boot_socket *))
@@ -89,8 +89,10 @@ each_socket(struct master *m, unsigned worker, int64_t now,
 	    crew->nworkers, now, &sockets, &n);
 	if (error != 0)
 		return (error);
-	for (i = 0; error == 0 && i < n; i++)
-		error = act(m, &sockets[i]);
+	for (i = 0; error == 0 && i < n; i++) {
+		if (!sockets[i].shared)
+			error = act(m, &sockets[i]);
+	}
 	free(sockets);
 	return (error);
 }

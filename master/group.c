@@ -6,14 +6,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
+#include "master/fdstore.h"
 #include "master/socket.h"
 
-/* Of a socket that does not listen. */
-#define NOWHERE SIZE_MAX
+#define NOWHERE GROUP_NOWHERE
 
 struct group *
 group_new(const struct listener_at *at)
@@ -34,7 +35,100 @@ group_free(struct group *g)
 		fd_close(&g->fds[--g->nfds]);
 	free(g->fds);
 	free(g->places);
+	free(g->stored);
 	free(g);
+}
+
+static int
+make_room(struct group *g, size_t n)
+{
+	size_t *places, *stored;
+	int *fds;
+
+	fds = reallocarray(g->fds, n, sizeof(*fds));
+	if (fds == NULL)
+		return (-ENOMEM);
+	g->fds = fds;
+	places = reallocarray(g->places, n, sizeof(*places));
+	if (places == NULL)
+		return (-ENOMEM);
+	g->places = places;
+	stored = reallocarray(g->stored, n, sizeof(*stored));
+	if (stored == NULL)
+		return (-ENOMEM);
+	g->stored = stored;
+	return (0);
+}
+
+int
+group_adopt(struct group *g, const int *fds, size_t n, bool shared)
+{
+	size_t i;
+	int error = make_room(g, n);
+
+	if (error != 0)
+		return (error);
+	memcpy(g->fds, fds, n * sizeof(*fds));
+	for (i = 0; i < n; i++)
+		g->places[i] = g->stored[i] = shared ? NOWHERE : i;
+	g->nfds = g->before = g->live = g->open = n;
+	g->nplaces = shared ? 0 : n;
+	g->shared = shared;
+	g->found = true;
+	return (0);
+}
+
+static struct fdstore_name
+name_at(const struct group *g, size_t place)
+{
+	return ((struct fdstore_name){ .serial = g->serial,
+	    .place = place,
+	    .dual_stack = g->at.dual_stack });
+}
+
+/* To be called before the socket is closed. */
+static void
+unstore(struct group *g, size_t i)
+{
+	struct fdstore_name name = name_at(g, g->stored[i]);
+
+	if (g->store == NULL || g->stored[i] == NOWHERE)
+		return;
+	fdstore_drop(g->store, &name);
+	g->stored[i] = NOWHERE;
+}
+
+void
+group_unstore(struct group *g)
+{
+	size_t i;
+
+	for (i = 0; i < g->nfds; i++)
+		unstore(g, i);
+}
+
+/* One that changed its place gets another name; all old ones are gone before
+ * a new one comes, since it may be the same. */
+int
+group_store(struct group *g)
+{
+	struct fdstore_name name;
+	size_t i;
+	int error = 0;
+
+	for (i = 0; i < g->nfds; i++) {
+		if (g->stored[i] != g->places[i])
+			unstore(g, i);
+	}
+	for (i = 0; error != -EAGAIN && i < g->before; i++) {
+		if (g->fds[i] == -1 || g->stored[i] == g->places[i])
+			continue;
+		name = name_at(g, g->places[i]);
+		error = fdstore_put(g->store, &name, g->fds[i]);
+		if (error == 0)
+			g->stored[i] = g->places[i];
+	}
+	return (error == -EAGAIN ? error : 0);
 }
 
 static void
@@ -42,6 +136,7 @@ join(struct group *g, size_t i, int fd)
 {
 	g->fds[i] = fd;
 	g->places[i] = g->nplaces++;
+	g->stored[i] = NOWHERE;
 }
 
 static void
@@ -76,18 +171,15 @@ open_one(struct group *g, size_t i, int64_t silence, const char **step)
 int
 group_grow(struct group *g, size_t n, int64_t silence, const char **step)
 {
-	size_t *places;
-	int *fds, error;
+	int error;
 
+	/* Nobody else can join it. */
+	if (g->shared)
+		return (0);
 	*step = "allocate";
-	fds = reallocarray(g->fds, n, sizeof(*fds));
-	if (fds == NULL)
-		return (-ENOMEM);
-	g->fds = fds;
-	places = reallocarray(g->places, n, sizeof(*places));
-	if (places == NULL)
-		return (-ENOMEM);
-	g->places = places;
+	error = make_room(g, n);
+	if (error != 0)
+		return (error);
 	for (; g->nfds < n; g->nfds++) {
 		error = open_one(g, g->nfds, silence, step);
 		if (error != 0)
@@ -102,6 +194,7 @@ void
 group_shut(struct group *g, size_t n)
 {
 	while (g->nfds > n) {
+		unstore(g, g->nfds - 1);
 		if (g->fds[g->nfds - 1] != -1)
 			(void)shutdown(g->fds[g->nfds - 1], SHUT_RDWR);
 		leave(g, g->nfds - 1);
@@ -159,6 +252,24 @@ count_deaf(const struct group *g)
 	return (n);
 }
 
+/* It is bound still, so it can listen again. All workers have stopped looking
+ * at it. */
+static int
+heal_shared(struct group *g, int64_t silence, struct worker_set *renewed)
+{
+	bool deaf = !socket_listens(g->fds[0]);
+	size_t i;
+	int error = deaf ? socket_again(g->fds[0]) : 0;
+
+	(void)fd_tunnel_options(g->fds[0], NULL);
+	(void)fd_keepalive(g->fds[0], silence);
+	if (!deaf || error != 0)
+		return (error);
+	for (i = 0; i < g->live; i++)
+		worker_set_add(renewed, i);
+	return (1);
+}
+
 int
 group_heal(struct group *g, int64_t silence, struct worker_set *renewed)
 {
@@ -166,8 +277,13 @@ group_heal(struct group *g, int64_t silence, struct worker_set *renewed)
 	const char *step;
 	int r, error = 0, n = 0;
 
+	if (g->shared)
+		return (heal_shared(g, silence, renewed));
 	for (i = 0; i < g->nfds; i++) {
 		if (deaf > 1 || !socket_listens(g->fds[i])) {
+			unstore(g, i);
+			/* Nor may a copy stay in the kernel's list. */
+			(void)shutdown(g->fds[i], SHUT_RDWR);
 			leave(g, i);
 			fd_close(&g->fds[i]);
 		} else {

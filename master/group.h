@@ -20,6 +20,9 @@
 #include "common/net/addr.h"
 #include "master/worker_set.h"
 
+/* Of a socket that does not listen, or is not in the store. */
+#define GROUP_NOWHERE SIZE_MAX
+
 /* Workers close their copies of surplus sockets, then we close ours. */
 #define GROUP_SURPLUS_TIME (BOOT_SURPLUS_TIME + CLOCK_SEC)
 
@@ -31,20 +34,28 @@ struct listener_at {
 	char name[ADDR_TEXT_SIZE]; /* as written */
 };
 
+struct fdstore;
+
 struct group {
 	TAILQ_ENTRY(group) entry;
 	struct listener_at at;
 	int *fds; /* -1: was handed to whom it is kept for */
 	size_t *places;
+	size_t *stored; /* the places that their names in the store have */
 	size_t nfds;
-	size_t nplaces;	  /* in the kernel's list */
-	size_t before;	  /* of fds, how many stood before the change */
-	size_t live;	  /* the workers are so many; 0: the group is new and
+	size_t nplaces;	 /* in the kernel's list */
+	size_t before;	 /* of fds, how many stood before the change */
+	size_t live;	 /* the workers are so many; 0: the group is new and
 			   * has no say yet */
-	size_t open;	  /* new connections go to the first so many */
-	bool wanted;	  /* the new configuration has it */
-	bool was_free;	  /* at.freebind before the change */
-	int64_t close_at; /* when fds[live] and up are closed, or NEVER */
+	size_t open;	 /* new connections go to the first so many */
+	bool wanted;	 /* the new configuration has it */
+	bool was_free;	 /* at.freebind before the change */
+	bool shared;	 /* one socket, which was inherited, for all workers */
+	bool found;	 /* was inherited, and was never wanted yet */
+	bool told;	 /* that it is inherited and not wanted */
+	unsigned serial; /* of its names in the store */
+	struct fdstore *store; /* borrowed; NULL: there is none */
+	int64_t close_at;      /* when fds[live] and up are closed, or NEVER */
 };
 
 /* Without sockets, owned by the caller; NULL: no memory. */
@@ -52,6 +63,20 @@ struct group *group_new(const struct listener_at *);
 
 /* Closes everything. */
 void group_free(struct group *);
+
+/*
+ * Makes it one of n sockets that were inherited, which listen and stand in the
+ * kernel's list in that order; or, if it is to be shared, of one that stands in
+ * none. Takes the sockets. 0 or -ENOMEM.
+ */
+int group_adopt(struct group *, const int *fds, size_t n, bool shared);
+
+/* Puts all sockets of workers that serve into the store, under the names that
+ * they are to have there. 0, or -EAGAIN if it is to be tried again. */
+int group_store(struct group *);
+
+/* Takes all out of the store. */
+void group_unstore(struct group *);
 
 /* Opens sockets until there are n, with keep-alive for so much silence. 0, or
  * -errno with *step set to what failed. */

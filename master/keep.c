@@ -116,6 +116,13 @@ lose(struct master *m, struct crew *crew, unsigned worker, struct kept *k)
 		    n == 1 ? "is" : "are");
 }
 
+/* At a stop, whoever is started next serves what waits. */
+static bool
+is_left(const struct master *m)
+{
+	return (m->phase == MASTER_DRAINING && listener_is_kept(&m->listeners));
+}
+
 /* Takes what is kept, if it can be passed on: there is a configuration to start
  * a worker with, and it can be started. */
 static int
@@ -161,7 +168,7 @@ keep_fill(struct master *m, struct crew *crew, int64_t now)
 		k = &crew->seats[i].kept;
 		if (k->n > 0)
 			(void)make_heir(m, crew, (unsigned)i, k, now);
-		if (k->n > 0)
+		if (k->n > 0 && !is_left(m))
 			lose(m, crew, (unsigned)i, k);
 		drop(k);
 	}
@@ -189,7 +196,7 @@ keep_inherit(struct master *m, struct child *c, int64_t now)
 	if (k->n > 0 && m->phase != MASTER_ENDING) {
 		if (k->heirs < HEIRS_MAX)
 			(void)make_heir(m, c->crew, c->worker, k, now);
-		if (k->n > 0)
+		if (k->n > 0 && !is_left(m))
 			lose(m, c->crew, c->worker, k);
 	}
 	drop(k);

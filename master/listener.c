@@ -23,6 +23,9 @@ listener_init(struct listener_set *set)
 {
 	TAILQ_INIT(&set->groups);
 	set->changing = false;
+	set->store = NULL;
+	set->last_serial = 0;
+	set->too_many = false;
 }
 
 void
@@ -75,8 +78,11 @@ add_group(struct listener_set *set, const struct listener_at *at)
 {
 	struct group *g = group_new(at);
 
-	if (g != NULL)
-		TAILQ_INSERT_TAIL(&set->groups, g, entry);
+	if (g == NULL)
+		return (NULL);
+	g->store = set->store;
+	g->serial = ++set->last_serial;
+	TAILQ_INSERT_TAIL(&set->groups, g, entry);
 	return (g);
 }
 
@@ -167,7 +173,7 @@ listener_prepare(struct listener_set *set, const struct conf *conf,
 		if (g == NULL)
 			g = add_group(set, &at);
 		else
-			g->at.freebind = at.freebind;
+			g->at = at;
 		error = g == NULL ? -ENOMEM
 				  : prepare_group(set, g, nworkers,
 					conf->timeouts.lost, &step);
@@ -214,6 +220,7 @@ listener_commit(struct listener_set *set, size_t nworkers, int64_t now)
 	TAILQ_FOREACH (g, &set->groups, entry) {
 		if (!g->wanted)
 			continue;
+		g->found = g->told = false;
 		g->live = nworkers;
 		g->before = g->nfds;
 		g->close_at = CLOCK_NEVER;
@@ -263,15 +270,38 @@ listener_heal(struct listener_set *set, int64_t silence, struct log *log,
 	}
 }
 
+/* Closing our copy of it would not close it: whoever made it has another. */
+static void
+leave_open(struct group *g, struct log *log)
+{
+	if (!g->told)
+		log_write(log, LOG_LEVEL_WARNING,
+		    "listener %s: the service manager listens there, and it is "
+		    "not configured: whoever connects waits in vain",
+		    g->at.name);
+	g->told = true;
+}
+
 void
-listener_close_removed(struct listener_set *set)
+listener_close_removed(struct listener_set *set, struct log *log)
 {
 	struct group *g, *next;
 
 	for (g = TAILQ_FIRST(&set->groups); g != NULL; g = next) {
 		next = TAILQ_NEXT(g, entry);
-		if (!g->wanted)
-			remove_group(set, g);
+		if (g->wanted)
+			continue;
+		if (g->shared) {
+			leave_open(g, log);
+			continue;
+		}
+		if (g->found)
+			log_write(log, LOG_LEVEL_NOTICE,
+			    "listener %s: was kept by the service manager, and "
+			    "is not configured any more: closed",
+			    g->at.name);
+		group_unstore(g);
+		remove_group(set, g);
 	}
 }
 

@@ -16,6 +16,7 @@
 struct boot_socket;
 struct conf;
 struct conf_listener;
+struct fdstore;
 struct findings;
 struct log;
 struct terms;
@@ -25,13 +26,26 @@ TAILQ_HEAD(groups, group);
 struct listener_set {
 	struct groups groups;
 	struct worker_set away;
-	bool changing; /* between prepare and commit or rollback */
+	bool changing;	       /* between prepare and commit or rollback */
+	struct fdstore *store; /* borrowed; NULL: nothing is kept there */
+	unsigned last_serial;
+	bool too_many; /* for the store, as was told */
 };
 
 void listener_init(struct listener_set *);
 
 /* Closes everything. */
 void listener_fini(struct listener_set *);
+
+/*
+ * Takes up n sockets of an address that was inherited, which listen: of a
+ * store, in the order of the kernel's list, with their serial; or one, with
+ * serial 0, of a manager that keeps it, to be shared by all workers. They stay
+ * until the first commit decides. Takes the sockets, unless it fails. 0;
+ * -EEXIST: that address has some; or -ENOMEM.
+ */
+int listener_adopt(struct listener_set *, const struct listener_at *,
+    unsigned serial, const int *fds, size_t n);
 
 /*
  * Begins a change: binds what the configuration with so many workers needs
@@ -48,10 +62,19 @@ void listener_rollback(struct listener_set *);
 /*
  * Ends a change that succeeded: new connections go to the sockets of the new
  * workers, none of whom is away. Groups that are not wanted any more stay until
- * listener_close_removed(), so that the old workers can be told first.
+ * listener_close_removed(), so that the old workers can be told first; and for
+ * ever where they are the manager's, which is logged.
  */
 void listener_commit(struct listener_set *, size_t nworkers, int64_t now);
-void listener_close_removed(struct listener_set *);
+void listener_close_removed(struct listener_set *, struct log *);
+
+/* Brings the store up to date, if there is one and if it has room for all;
+ * returns when to try again. */
+int64_t listener_store(struct listener_set *, struct log *, int64_t now);
+
+/* Do the sockets outlive this process, with what waits there, or will they
+ * after the commit? */
+bool listener_is_kept(const struct listener_set *);
 
 /* Probes dead peers of sockets accepted from now on after so many ns. */
 void listener_keepalive(struct listener_set *, int64_t silence);

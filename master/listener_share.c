@@ -9,21 +9,22 @@
 
 /* Writes the sockets of one listener to out; returns how many. */
 static size_t
-share(struct group *g, unsigned listener, unsigned worker, size_t nworkers,
-    int64_t now, struct boot_socket *out)
+share(struct group *g, bool kept, unsigned worker, size_t nworkers, int64_t now,
+    struct boot_socket *out)
 {
-	size_t i, n = 0;
+	size_t i, n = 0, own = g->shared ? 0 : worker;
 
-	if (g->fds[worker] != -1)
-		out[n++] = (struct boot_socket){ .fd = g->fds[worker],
-			.listener = listener };
+	if (g->fds[own] != -1)
+		out[n++] = (struct boot_socket){ .fd = g->fds[own],
+			.shared = g->shared,
+			.kept = kept || g->shared };
 	/* Beyond `before` are sockets of a generation that is being started,
 	 * which are empty yet. */
 	for (i = nworkers + worker; i < g->before; i += nworkers) {
 		if (g->fds[i] != -1)
-			out[n++] = (struct boot_socket){ .fd = g->fds[i],
-				.listener = listener,
-				.surplus = true };
+			out[n++] = (struct boot_socket){
+				.fd = g->fds[i], .surplus = true, .kept = kept
+			};
 	}
 	/* A worker that replaces another begins the time anew. */
 	if (g->before > nworkers + worker && g->close_at != CLOCK_NEVER)
@@ -37,8 +38,9 @@ listener_sockets(struct listener_set *set, const struct terms *terms,
     size_t *nsockets)
 {
 	struct group *g;
+	bool kept = listener_is_kept(set);
 	struct boot_socket *out;
-	size_t max = 0, n = 0;
+	size_t k, max = 0, n = 0;
 
 	for (size_t i = 0; i < terms->nlisteners; i++)
 		max += 1 + listener_find(set, &terms->listeners[i])->nfds /
@@ -48,21 +50,24 @@ listener_sockets(struct listener_set *set, const struct terms *terms,
 		return (-ENOMEM);
 	for (size_t i = 0; i < terms->nlisteners; i++) {
 		g = listener_find(set, &terms->listeners[i]);
-		n += share(g, (unsigned)i, worker, nworkers, now, out + n);
+		k = share(g, kept, worker, nworkers, now, out + n);
+		for (; k > 0; k--)
+			out[n++].listener = (unsigned)i;
 	}
 	*sockets = out;
 	*nsockets = n;
 	return (0);
 }
 
-/* Moves every nworkers-th socket from number `worker` on. */
+/* Moves every nworkers-th socket from number `worker` on. Of a shared one each
+ * worker has its copy, and what they leave waits for who comes next. */
 static size_t
 take(struct group *g, unsigned listener, unsigned worker, size_t nworkers,
     struct boot_socket *out)
 {
 	size_t i, n = 0;
 
-	for (i = worker; i < g->nfds; i += nworkers) {
+	for (i = worker; i < g->nfds && !g->shared; i += nworkers) {
 		if (g->fds[i] == -1)
 			continue;
 		out[n++] = (struct boot_socket){ .fd = g->fds[i],

@@ -71,6 +71,15 @@ earlier(int64_t a, int64_t b)
 	return (a < b ? a : b);
 }
 
+/* Only what serves is kept for whoever is started next. */
+static int64_t
+tick_store(struct master *m, int64_t now)
+{
+	if (m->current == NULL || !master_serves(m))
+		return (CLOCK_NEVER);
+	return (listener_store(&m->listeners, m->log, now));
+}
+
 /* Does what time demands; returns for how long nothing is to be done, as
  * epoll_wait(2) wants it. */
 static int
@@ -83,6 +92,7 @@ tick(struct master *m)
 	next = earlier(next, admin_tick(m, now));
 	next = earlier(next, lines_tick(m, now));
 	next = earlier(next, listener_tick(&m->listeners, now));
+	next = earlier(next, tick_store(m, now));
 	next = earlier(next, order_limit(m, now));
 	next = earlier(next, stop_tick(m, now));
 	next = earlier(next, rotate_tick(m, now));

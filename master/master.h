@@ -11,6 +11,7 @@
 
 #include "master/admin.h"
 #include "master/crew.h"
+#include "master/fdstore.h"
 #include "master/fetch.h"
 #include "master/findings.h"
 #include "master/lines.h"
@@ -40,6 +41,7 @@ struct master {
 	int epoll_fd, signal_fd;
 	struct shm *shm;
 	struct notify notify;
+	struct fdstore fdstore;
 	struct listener_set listeners;
 	struct admin admin;
 	struct lines lines;

@@ -93,3 +93,45 @@ notify_send(const struct notify *n, const char *fmt, ...)
 	(void)sendto(n->fd, text, strlen(text), MSG_NOSIGNAL,
 	    (const struct sockaddr *)&n->to, n->to_len);
 }
+
+/* One with control data must not be empty, and is sent whole or not at all. */
+static int
+send_with(const struct notify *n, int fd, const char *text)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { .buf = { 0 } };
+	struct sockaddr_un to = n->to;
+	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
+	struct msghdr msg = { .msg_name = &to,
+		.msg_namelen = n->to_len,
+		.msg_iov = &iov,
+		.msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (fd >= 0) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	return (sendmsg(n->fd, &msg, MSG_NOSIGNAL) == -1 ? -errno : 0);
+}
+
+int
+notify_pass(const struct notify *n, int fd, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	if (n->fd < 0)
+		return (-ENOTCONN);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return (send_with(n, fd, text));
+}

@@ -28,4 +28,9 @@ void notify_close(struct notify *);
 void notify_send(const struct notify *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same with a copy of a descriptor, or without one (-1). 0, or -errno:
+ * -EAGAIN or -ENOBUFS if the manager is too busy now. */
+int notify_pass(const struct notify *, int fd, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 #endif

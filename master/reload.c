@@ -188,7 +188,7 @@ commit(struct master *m)
 		    retire_deadline(m->current, now), gone);
 		keep_fill(m, old, now);
 	}
-	listener_close_removed(&m->listeners);
+	listener_close_removed(&m->listeners, m->log);
 	if (old != NULL) {
 		inherit_drop(old);
 		regain_drop(m, old);

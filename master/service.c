@@ -15,6 +15,7 @@
 
 #include "common/base/fd.h"
 #include "common/base/registers.h"
+#include "common/net/addr.h"
 #include "master/capability.h"
 #include "master/findings.h"
 
@@ -40,21 +41,26 @@ static const struct {
 	{ "CacheDirectory", "/var/cache/" },
 };
 
+/* What is asked, with the unit as its last word. */
+static const char *const of_unit[] = { "systemctl", "show", "--property=User",
+	"--property=Group", "--property=SupplementaryGroups",
+	"--property=AmbientCapabilities", "--property=LoadState",
+	"--property=LimitNOFILE", "--property=LogsDirectory",
+	"--property=RuntimeDirectory", "--property=StateDirectory",
+	"--property=CacheDirectory", SERVICE_UNIT, NULL };
+static const char *const of_socket[] = { "systemctl", "show",
+	"--property=ActiveState", "--property=Listen", SERVICE_SOCKET, NULL };
+
 /* Where there is no systemd, or systemctl has no answer, it says nothing. */
 static _Noreturn void
-ask(int out)
+ask(const char *const *words, int out)
 {
 	int null = open("/dev/null", O_RDWR);
 
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDERR_FILENO);
 	dup2(out, STDOUT_FILENO);
-	execlp("systemctl", "systemctl", "show", "--property=User",
-	    "--property=Group", "--property=SupplementaryGroups",
-	    "--property=AmbientCapabilities", "--property=LoadState",
-	    "--property=LimitNOFILE", "--property=LogsDirectory",
-	    "--property=RuntimeDirectory", "--property=StateDirectory",
-	    "--property=CacheDirectory", SERVICE_UNIT, (char *)NULL);
+	execvp(words[0], (char *const *)(uintptr_t)words);
 	_exit(127);
 }
 
@@ -69,8 +75,9 @@ take(const char *line, const char *name, char *value, size_t size)
 }
 
 static void
-read_unit(struct unit *unit, FILE *in)
+read_unit(void *arg, FILE *in)
 {
+	struct unit *unit = arg;
 	char line[1200];
 
 	while (fgets(line, sizeof(line), in) != NULL) {
@@ -88,25 +95,46 @@ read_unit(struct unit *unit, FILE *in)
 	}
 }
 
-/* False: there is no answer. */
+/* "Listen=[::]:8443 (Stream)", one line each. */
+static void
+read_socket(void *arg, FILE *in)
+{
+	struct service *s = arg;
+	char line[256], state[16] = "", at[256];
+	size_t len;
+
+	while (fgets(line, sizeof(line), in) != NULL) {
+		at[0] = '\0';
+		take(line, "ActiveState", state, sizeof(state));
+		take(line, "Listen", at, sizeof(at));
+		if (at[0] == '\0' || strstr(at, " (Stream)") == NULL)
+			continue;
+		len = strlen(s->listens);
+		snprintf(s->listens + len, sizeof(s->listens) - len, "%.*s ",
+		    (int)strcspn(at, " "), at);
+	}
+	if (strcmp(state, "active") != 0)
+		s->listens[0] = '\0';
+}
+
+/* Has the answer read. False: there is none. */
 static bool
-find_unit(struct unit *unit)
+find(const char *const *words, void (*answer)(void *, FILE *), void *arg)
 {
 	int pair[2], status;
 	FILE *in;
 	pid_t pid;
 
-	*unit = (struct unit){ .user = "" };
 	if (pipe2(pair, O_CLOEXEC) != 0)
 		return (false);
 	registers_clear();
 	pid = fork();
 	if (pid == 0)
-		ask(pair[1]);
+		ask(words, pair[1]);
 	fd_close(&pair[1]);
 	in = fdopen(pair[0], "r");
 	if (in != NULL) {
-		read_unit(unit, in);
+		answer(arg, in);
 		fclose(in);
 	} else {
 		fd_close(&pair[0]);
@@ -182,6 +210,21 @@ note_unit(struct service *s, struct unit *unit)
 }
 
 bool
+service_listens(const struct service *s, const struct addr *addr)
+{
+	const char *at = s->listens;
+	struct addr a;
+	size_t len;
+
+	for (; *at != '\0'; at += len + (at[len] == ' ')) {
+		len = strcspn(at, " ");
+		if (addr_parse(&a, at, len, 0) == 0 && addr_equal(&a, addr))
+			return (true);
+	}
+	return (false);
+}
+
+bool
 service_makes(const struct service *s, const char *folder)
 {
 	size_t len = strlen(folder);
@@ -201,7 +244,9 @@ service_become(struct service *s, struct findings *f)
 	int error;
 
 	*s = (struct service){ .user = "" };
-	if (geteuid() != 0 || !find_unit(&unit))
+	unit = (struct unit){ .user = "" };
+	(void)find(of_socket, read_socket, s);
+	if (geteuid() != 0 || !find(of_unit, read_unit, &unit))
 		return (0);
 	note_unit(s, &unit);
 	if (unit.user[0] == '\0')

@@ -6,14 +6,17 @@
 #include <stdint.h>
 
 #define SERVICE_UNIT	  "sniport.service"
+#define SERVICE_SOCKET	  "sniport.socket"
 #define SERVICE_USER_SIZE 64
 
+struct addr;
 struct findings;
 
 /* What a check must know of the service to judge as it would. */
 struct service {
 	char user[SERVICE_USER_SIZE]; /* "": all stays as it is */
 	char folders[4096]; /* paths that systemd makes, each before a blank */
+	char listens[4096]; /* where its socket unit does, in the same way */
 	uint64_t files;	    /* limit on open files; 0: not known */
 };
 
@@ -24,6 +27,10 @@ struct service {
  * -EINVAL with the cause in findings.
  */
 int service_become(struct service *, struct findings *);
+
+/* Is it systemd who listens there, for the service? For every address of the
+ * host, IPv4 and IPv6, the address is that of all of IPv6. */
+bool service_listens(const struct service *, const struct addr *);
 
 /* Does systemd make that folder before it starts the service? */
 bool service_makes(const struct service *, const char *folder);

@@ -205,6 +205,12 @@ socket_listens(int fd)
 		on != 0);
 }
 
+int
+socket_again(int fd)
+{
+	return (listen(fd, BACKLOG) == 0 ? 0 : -errno);
+}
+
 static int
 detach(int fd)
 {

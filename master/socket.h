@@ -41,6 +41,9 @@ const char *socket_advice(const struct addr *, bool dual_stack, int error,
 /* Does it (still) listen? */
 bool socket_listens(int fd);
 
+/* Has one listen that was bound. 0 or -errno. */
+int socket_again(int fd);
+
 /*
  * Sends new connections of the socket's group, at random, to those of its
  * sockets that have these places in the kernel's list only; n = 0: to all, as

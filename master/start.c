@@ -15,6 +15,7 @@
 #include "common/log/sink.h"
 #include "common/shm/shm.h"
 #include "master/generation.h"
+#include "master/inherited.h"
 #include "master/legacy.h"
 #include "master/master.h"
 #include "master/publish.h"
@@ -57,6 +58,7 @@ fini(struct master *m)
 	memory_close(&m->memory);
 	report_close(&m->reports);
 	shm_free(m->shm);
+	fdstore_close(&m->fdstore);
 	notify_close(&m->notify);
 	fd_close(&m->epoll_fd);
 	fd_close(&m->signal_fd);
@@ -136,6 +138,8 @@ start_master(const char *file)
 	logs_init(&m.logs, -1, &forget);
 	memory_open(&m.memory);
 	notify_open(&m.notify);
+	fdstore_open(&m.fdstore, &m.notify);
+	m.listeners.store = &m.fdstore;
 	/* Of all whose keys are read here, a worker shall have its own
 	 * alone. */
 	alloc_wipe(true);
@@ -148,6 +152,7 @@ start_master(const char *file)
 		error = log_new(&log, sink, LOG_LEVEL_WARNING, "master");
 	m.log = log;
 	if (error == 0) {
+		inherited_take(&m.listeners, &m.fdstore, log);
 		step = "epoll_wait";
 		error = master_loop(&m);
 	}

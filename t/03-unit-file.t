@@ -36,6 +36,7 @@ $unit = $unit =~ m!^/! ? "$dir$unit" : "$prefix/$unit";
 $unit .= '/sniport.service';
 for my $file ("$prefix/sbin/sniport", "$prefix/share/man/man8/sniport.8",
 	"$prefix/share/man/man5/sniport.conf.5", $unit,
+	$unit =~ s/service\z/socket/r,
 	"$prefix/lib/sysusers.d/sniport.conf",
 	"$prefix/share/doc/sniport/README",
 	"$prefix/share/doc/sniport/examples/sniport.conf",
@@ -62,7 +63,7 @@ like($text, qr/^LogRateLimitIntervalSec=0$/m,
 	'junk connections cannot hide a line of the journal');
 
 SKIP: {
-	skip 'systemd-analyze is not installed: the unit is not rated', 2
+	skip 'systemd-analyze is not installed: the unit is not rated', 3
 	    unless have('systemd-analyze');
 	($status, $text) = run(qw(systemd-analyze security --offline=yes
 		--threshold=16 --no-pager), $unit);
@@ -73,6 +74,10 @@ SKIP: {
 	# Programs are looked for in this system, not in the folder.
 	is(join("\n", grep { !/is not executable/ } split /\n/, $text), '',
 		'systemd finds no fault with the unit');
+	($status, $text) = run(qw(systemd-analyze verify --man=no), $unit,
+		$unit =~ s/service\z/socket/r);
+	is(join("\n", grep { !/is not executable/ } split /\n/, $text), '',
+		'nor with that of the socket');
 }
 
 # FORTIFY and jemalloc are for what is optimised and not instrumented.

@@ -36,7 +36,7 @@ my @page = map {
 	my $line = 0;
 	map { [ "$name:" . ++$line, $_ ] } split /\n/, slurp($name);
 } glob('etc/man/*.[58]'), qw(README etc/sniport.conf etc/sniport.service
-	etc/sniport.logrotate);
+	etc/sniport.socket etc/sniport.logrotate);
 cmp_ok(scalar(@program), '>', 1000, 'the strings of the program were read');
 
 # One test: no text of the list has it.

@@ -13,8 +13,7 @@ use Sniport::Alone;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Systemd;
-use Sniport::Test qw(build certificate poll run sanitized slurp sniport
-	temporary under_valgrind);
+use Sniport::Test qw(poll slurp under_valgrind);
 use Sniport::Tunnel qw(finish is_open name_of works);
 use Sniport::Upstream;
 
@@ -26,8 +25,6 @@ my $UNIT = 'sniport.service';
 my $CONF = '/etc/sniport/sniport.conf';
 my $upstream = Sniport::Upstream->new('echo');
 my $port = Sniport::Daemon::hold_port()->sockport;
-my $dir = temporary();
-certificate($dir, 'tls');
 
 # With what is to differ from all defaults.
 sub configuration {
@@ -47,28 +44,9 @@ $top
 END
 }
 
-# The unit is as it is installed, but for where the program is.
-my $unit = slurp(build() . '/etc/sniport.service') =~
-    s{(?<==)\S*(?=/sniport\b)}{/usr/local/sbin}gr;
-# In a chroot, as t/release has it, there are no namespaces of users.
-my ($no_users) = run(qw(unshare --user true));
-my $system = Sniport::Systemd->new(files => {
-	"/etc/systemd/system/$UNIT" => $unit,
-	# Half a minute is long for a test. A leak is looked for by ptrace(2),
-	# which the unit forbids.
-	"/etc/systemd/system/$UNIT.d/test.conf" => "[Service]\nWatchdogSec=3\n" .
-	    "Environment=ASAN_OPTIONS=detect_leaks=0\n" .
-	    (sanitized() ? "MemoryDenyWriteExecute=no\n" : '') .
-	    ($no_users ? "PrivateUsers=no\n" : ''),
-	$CONF => configuration(''),
-	'/etc/sniport/hosts' => "127.0.0.1 peer.test\n",
-	'/etc/sniport/tls.pem' => slurp("$dir/tls.pem"),
-	'/etc/sniport/tls.key' => slurp("$dir/tls.key"),
-	'/usr/local/sbin/sniport' => slurp(sniport()),
-});
-$system->own('/etc/sniport/tls.key', 'sniport');
-chmod 0600, $system->root . '/etc/sniport/tls.key';
-chmod 0755, $system->root . '/usr/local/sbin/sniport';
+# Half a minute is long for a test.
+my $system = Sniport::Systemd->with_sniport("WatchdogSec=3\n",
+	$CONF => configuration(''));
 
 sub client {
 	return Sniport::Client->new(port => $port, name => name_of($upstream));
@@ -147,15 +125,21 @@ subtest 'status' => sub {
 
 subtest 'kill -9' => sub {
 	my $master = $system->main_pid($UNIT);
-	my @workers = grep { Sniport::Test::status($_, 'Name') !~
-		/sniport-(?:log|scribe|admin)/ } split ' ',
-	    slurp("/proc/$master/task/$master/children");
+	my @workers = $system->children($UNIT, 'sniport');
 	kill 'KILL', $workers[-1];
 	ok(poll(sub { grep { $_->[0] == 3 && $_->[1] =~
 		/ died: signal 9/ } $system->journal($UNIT) }),
 		'a worker that was killed is an error in the journal')
 	    or diag(texts());
 	ok(serves(), 'and others serve');
+	my ($admin) = $system->children($UNIT, 'sniport-admin');
+	kill 'KILL', $admin;
+	ok(poll(sub {
+		my ($next) = $system->children($UNIT, 'sniport-admin');
+		return $next && $next != $admin;
+	}), 'an admin process that was killed is replaced') or diag(texts());
+	is(($system->run(qw(/usr/local/sbin/sniport status)))[0], 0, 'and answers');
+	ok(serves(), 'while others serve');
 	is($system->main_pid($UNIT), $master, 'the master goes on');
 	kill 'KILL', $master;
 	ok(poll(sub { $system->show($UNIT, 'NRestarts') == 1 &&

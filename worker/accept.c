@@ -37,11 +37,13 @@
 #define LAST_CALL 65536
 
 struct socket {
-	struct loop_fd lfd;
+	struct loop_fd lfd; /* whose fd is -1 while a shared one pauses */
+	int fd;
 	LIST_ENTRY(socket) link;
 	struct acceptor *acceptor;
 	const struct accept_to *to;
 	unsigned listener; /* its index */
+	bool shared;	   /* other workers wait for the same connections */
 	bool handed;	   /* connections come out of it that others accepted */
 	bool ended;	   /* and nothing more does */
 	unsigned in_a_row; /* turns with a connection */
@@ -62,15 +64,39 @@ struct acceptor {
 	struct socket_list sockets;
 };
 
-static void
+/* One of all who wait for a shared socket is woken, and not each of them; what
+ * is registered so cannot be changed (epoll_ctl(2), EPOLLEXCLUSIVE). */
+static int
+share_in(struct acceptor *a, struct socket *s)
+{
+	return (loop_add(
+	    a->loop, &s->lfd, s->fd, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE));
+}
+
+/* Fails for want of kernel memory alone; then a busy or a deaf socket is tried
+ * again at the next pause, and it is -errno where none would come by itself. */
+static int
 set_events(struct acceptor *a, uint32_t events)
 {
 	struct socket *s;
+	int error = 0;
 
-	LIST_FOREACH (s, &a->sockets, link)
-		/* Fails for want of kernel memory alone; then a busy or a deaf
-		 * socket is tried again at the next pause. */
-		(void)loop_mod(a->loop, &s->lfd, events);
+	LIST_FOREACH (s, &a->sockets, link) {
+		if (!s->shared)
+			(void)loop_mod(a->loop, &s->lfd, events);
+		else if (events == 0)
+			loop_del(a->loop, &s->lfd);
+		else if (s->lfd.fd == -1 && share_in(a, s) != 0)
+			error = -ENOMEM;
+	}
+	return (error);
+}
+
+static void
+pause_again(struct acceptor *a)
+{
+	a->paused = true;
+	timer_arm(loop_timers(a->loop), &a->pause, loop_now(a->loop) + PAUSE);
 }
 
 static void
@@ -81,9 +107,8 @@ pause_accepting(struct socket *s, const char *why)
 	log_write_rate(a->boot->log, &a->rate, LOG_LEVEL_WARNING,
 	    "listeners: accepting paused: %s", why);
 	s->to->paused(s->to->arg);
-	a->paused = true;
-	set_events(a, 0);
-	timer_arm(loop_timers(a->loop), &a->pause, loop_now(a->loop) + PAUSE);
+	(void)set_events(a, 0);
+	pause_again(a);
 }
 
 void
@@ -93,7 +118,8 @@ accept_resume(struct acceptor *a)
 		return;
 	a->paused = false;
 	timer_cancel(loop_timers(a->loop), &a->pause);
-	set_events(a, EPOLLIN);
+	if (set_events(a, EPOLLIN) != 0)
+		pause_again(a);
 }
 
 static void
@@ -110,7 +136,7 @@ take_queued(struct socket *s, struct addr *client)
 	struct sockaddr *sa = s->to->await(s->to->arg, s->listener, &len);
 	int fd, error = 0;
 
-	fd = accept4(s->lfd.fd, sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(s->fd, sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd == -1) {
 		error = -errno;
 		s->to->await_no_more(s->to->arg);
@@ -137,7 +163,7 @@ take_handed(struct socket *s, struct addr *client)
 		return (n);
 	msg = s->to->await_handed(
 	    s->to->arg, offsetof(struct control_msg, client));
-	n = control_recv(s->lfd.fd, msg, fds, &nfds);
+	n = control_recv(s->fd, msg, fds, &nfds);
 	s->ended = n == 0;
 	if (n == 1 && msg->type == CONTROL_CONNECTION &&
 	    msg->listener < conf->nlisteners) {
@@ -198,7 +224,7 @@ static void
 socket_close(struct socket *s)
 {
 	struct acceptor *a = s->acceptor;
-	int fd = s->lfd.fd;
+	int fd = s->fd;
 
 	loop_del(a->loop, &s->lfd);
 	if (s->handed || dup3(STDIN_FILENO, fd, O_CLOEXEC) == -1) {
@@ -266,17 +292,23 @@ socket_open(struct acceptor *a, const struct accept_to *to,
     const struct boot_socket *b, struct socket **out)
 {
 	struct socket *s = calloc(1, sizeof(*s));
-	int error;
+	int error = 0;
 
 	if (s == NULL)
 		return (-ENOMEM);
-	s->lfd.cb = socket_cb;
+	s->lfd = (struct loop_fd){ .fd = -1, .cb = socket_cb };
+	s->fd = b->fd;
+	s->shared = b->shared;
 	s->acceptor = a;
 	s->to = to;
 	s->listener = b->listener;
 	s->garbage.free = socket_free_cb;
 	timer_init(&s->surplus, surplus_cb);
-	error = loop_add(a->loop, &s->lfd, b->fd, a->paused ? 0 : EPOLLIN);
+	if (!s->shared)
+		error =
+		    loop_add(a->loop, &s->lfd, b->fd, a->paused ? 0 : EPOLLIN);
+	else if (!a->paused)
+		error = share_in(a, s);
 	if (error != 0) {
 		free(s);
 		return (error);

@@ -97,18 +97,35 @@ obey(struct worker *w, const struct control_msg *msg, int *fds, size_t nfds)
 		fd_close(&fds[nfds - 1]);
 }
 
-/* Nobody would pass a signal on any more: it shall work directly. */
+/* Listeners whose sockets are gone when this worker has closed them. */
+static uint64_t
+last_copies(const struct boot *boot)
+{
+	uint64_t listeners = 0;
+	size_t i;
+
+	for (i = 0; i < boot->nsockets; i++)
+		if (!boot->sockets[i].kept)
+			listeners |= UINT64_C(1) << boot->sockets[i].listener;
+	return (listeners);
+}
+
+/* Nobody would pass a signal on any more: it shall work directly. What waits
+ * where others will listen is better off with them: a service manager may end
+ * this worker at once. */
 static void
 orphaned(struct worker *w)
 {
+	uint64_t listeners = last_copies(w->boot);
+
 	loop_del(w->loop, &w->control);
 	w->orphaned = true;
 	log_write(w->boot->log, LOG_LEVEL_ERROR, "the master is gone");
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
-	drain(w, UINT64_MAX, "draining");
-	accept_stop(w->acceptor, UINT64_MAX);
+	drain(w, listeners, "draining");
+	accept_stop(w->acceptor, listeners);
 }
 
 static void

@@ -97,7 +97,7 @@ change(struct listener_set *set, const struct conf *conf, size_t nworkers)
 {
 	is_int(prepare(set, conf, nworkers), 0, "prepare");
 	listener_commit(set, nworkers, NOW);
-	listener_close_removed(set);
+	listener_close_removed(set, NULL);
 }
 
 static const struct group *
@@ -505,7 +505,7 @@ removing(void)
 	listener_commit(&set, 1, NOW);
 	is_int(socket_probe(&old[0].addr, false, false), -EADDRINUSE,
 	    "it is open until the old workers have been told");
-	listener_close_removed(&set);
+	listener_close_removed(&set, NULL);
 	is_int(
 	    socket_probe(&old[0].addr, false, false), 0, "then it is closed");
 	is_int(socket_probe(&old[1].addr, false, false), -EADDRINUSE,

@@ -14,6 +14,7 @@
  *	source N				see struct server
  *	hold KIND COUNT PARALLEL
  *	drop PERCENT
+ *	patience SECONDS	see open_patience()
  *
  * So who started it can look at the proxy before and after the work alone. With
  * "spin" it never sleeps while there is work.
@@ -91,6 +92,8 @@ command(char *line)
 		server.source = number(word[1], COUNT_MAX);
 	else if (n == 2 && strcmp(word[0], "drop") == 0)
 		hold_drop((unsigned)number(word[1], 100));
+	else if (n == 2 && strcmp(word[0], "patience") == 0)
+		open_patience((unsigned)number(word[1], 3600));
 	else
 		errx(2, "what is \"%s\"?", word[0] == NULL ? "" : word[0]);
 }

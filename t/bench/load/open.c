@@ -9,8 +9,7 @@
 
 #include "t/bench/load/upstream.h"
 
-#define PENDING	 64 /* messages of one connection that are under way */
-#define PATIENCE (5 * CLOCK_SEC)
+#define PENDING 64 /* messages of one connection that are under way */
 
 /* The moments of the messages of one connection. */
 struct line {
@@ -23,7 +22,7 @@ static struct work job;
 static struct line lines[WORK_PARALLEL_MAX];
 static int64_t *times; /* what each took */
 static uint64_t ntimes, begun, failed, waiting, turn, seed;
-static int64_t moment, last;
+static int64_t moment, last, patience = 5 * CLOCK_SEC;
 
 static double
 uniform(void)
@@ -180,9 +179,9 @@ tick(int64_t now)
 	}
 	if (begun < job.count)
 		return (moment);
-	if (ntimes + failed >= begun || now > last + PATIENCE)
+	if (ntimes + failed >= begun || now > last + patience)
 		finish();
-	return (last + PATIENCE);
+	return (last + patience);
 }
 
 bool
@@ -210,6 +209,12 @@ open_prepare(const struct work *work)
 	if (!ping)
 		say("ready");
 	return (true);
+}
+
+void
+open_patience(unsigned seconds)
+{
+	patience = seconds * CLOCK_SEC;
 }
 
 void

@@ -42,6 +42,10 @@ void closed_end(void);
  * answer. Kinds are full and ping.
  */
 bool open_prepare(const struct work *);
+
+/* So long is waited for what is late after the last has begun; 5 s unless it is
+ * said. */
+void open_patience(unsigned seconds);
 void open_go(void);
 void open_end(void);
 

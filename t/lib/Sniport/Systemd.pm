@@ -10,6 +10,15 @@
 # Its root has this system's /usr and libraries, read-only, and an /etc, /run
 # and /var of its own; all of it is gone when the test ends. Nothing is started
 # but the journal. `files` are written before it boots.
+#
+# One with sniport's unit, as it is installed but for where the program is, with
+# these lines in a drop-in:
+#
+#     my $system = Sniport::Systemd->with_sniport("WatchdogSec=3\n",
+#         '/etc/sniport/sniport.conf' => $text);
+#
+# It has a certificate, /etc/sniport/tls.pem with tls.key, and peer.test in
+# /etc/sniport/hosts.
 package Sniport::Systemd;
 
 use strict;
@@ -20,8 +29,8 @@ use File::Path qw(make_path);
 use POSIX ();
 
 use Sniport::Alone qw(alone not_alone);
-use Sniport::Test qw(deadline group_kill group_start poll slurp temporary
-	write_file);
+use Sniport::Test qw(build certificate deadline group_kill group_start poll
+	sanitized slurp sniport temporary write_file);
 
 my $SYSTEMD = '/lib/systemd/systemd';
 my %PIVOT_ROOT = (x86_64 => 155, aarch64 => 41);
@@ -67,6 +76,34 @@ sub new {
 	poll(sub { ($self->run(qw(systemctl is-system-running)))[1] =~
 		/^(?:running|degraded)/ }) or die "systemd does not boot:\n" .
 	    ($self->run(qw(systemctl list-jobs)))[1] . slurp("$self->{dir}/console");
+	return $self;
+}
+
+sub with_sniport {
+	my ($class, $lines, %files) = @_;
+	my $dir = temporary();
+	my $unit = slurp(build() . '/etc/sniport.service') =~
+	    s{(?<==)\S*(?=/sniport\b)}{/usr/local/sbin}gr;
+	# In a chroot, as t/release has it, there are no namespaces of users.
+	my ($no_users) = Sniport::Test::run(qw(unshare --user true));
+
+	certificate($dir, 'tls');
+	# A leak is looked for by ptrace(2), which the unit forbids.
+	my $self = $class->new(files => {
+		'/etc/systemd/system/sniport.service' => $unit,
+		'/etc/systemd/system/sniport.service.d/test.conf' => "[Service]\n" .
+		    "Environment=ASAN_OPTIONS=detect_leaks=0\n" .
+		    (sanitized() ? "MemoryDenyWriteExecute=no\n" : '') .
+		    ($no_users ? "PrivateUsers=no\n" : '') . $lines,
+		'/etc/sniport/hosts' => "127.0.0.1 peer.test\n",
+		'/etc/sniport/tls.pem' => slurp("$dir/tls.pem"),
+		'/etc/sniport/tls.key' => slurp("$dir/tls.key"),
+		'/usr/local/sbin/sniport' => slurp(sniport()),
+		%files,
+	});
+	$self->own('/etc/sniport/tls.key', 'sniport');
+	chmod 0600, "$self->{root}/etc/sniport/tls.key";
+	chmod 0755, "$self->{root}/usr/local/sbin/sniport";
 	return $self;
 }
 
@@ -232,6 +269,17 @@ sub main_pid {
 		    (readlink("/proc/$self->{pid}/ns/pid") // '');
 	}
 	return 0;
+}
+
+# The process ids, out here, of those that a unit's main process has forked and
+# that have this name.
+sub children {
+	my ($self, $unit, $name) = @_;
+	my $pid = $self->main_pid($unit);
+
+	open my $file, '<', "/proc/$pid/task/$pid/children" or return ();
+	return grep { (eval { slurp("/proc/$_/comm") } // '') eq "$name\n" }
+	    split ' ', <$file> // '';
 }
 
 # What the journal has of a unit so far: of each message [ priority, text ].

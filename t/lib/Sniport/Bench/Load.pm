@@ -86,6 +86,14 @@ sub source {
 	return;
 }
 
+# How long an open loop waits for what is late.
+sub patience {
+	my ($self, $seconds) = @_;
+
+	$self->tell('patience', $seconds);
+	return;
+}
+
 # A rate makes it an open loop.
 sub prepare {
 	my ($self, $kind, $count, $parallel, $rate) = @_;
