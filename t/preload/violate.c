@@ -471,6 +471,60 @@ try_nonsense(void)
 	return (tell(4711, 1));
 }
 
+/* As it was before the sandbox, which lets the admin process ask no socket what
+ * it is. */
+static int control = -1;
+
+/* To the master, from the admin process: tunnels that it is to close, so many
+ * in each message. */
+static int
+tell_close(uint32_t count)
+{
+	struct control_msg message = { .version = CONTROL_VERSION,
+		.size = sizeof(message),
+		.type = CONTROL_CLOSE,
+		.slot = 4000,
+		.count = count };
+
+	return ((int)send(control, &message, sizeof(message), 0));
+}
+
+static int
+try_close_none(void)
+{
+	return (tell_close(0));
+}
+
+static int
+try_close_many(void)
+{
+	return (tell_close(CONTROL_NUMBERS_MAX + 1));
+}
+
+static int
+try_reload_none(void)
+{
+	struct control_msg message = { .version = CONTROL_VERSION,
+		.size = sizeof(message),
+		.type = CONTROL_RELOAD };
+
+	return ((int)send(control, &message, sizeof(message), 0));
+}
+
+/* As much as goes, for ever. */
+static int
+try_close_flood(void)
+{
+	static const char begins[] = "violate close-flood: begins\n";
+
+	/* Not by dprintf(3), which seeks. */
+	if (write(STDERR_FILENO, begins, sizeof(begins) - 1) < 0)
+		return (-1);
+	while (tell_close(1) >= 0 || errno == EAGAIN)
+		;
+	return (-1);
+}
+
 static int
 try_huge(void)
 {
@@ -855,6 +909,10 @@ static const struct {
 	{ "order", try_order },
 	{ "emptied", try_emptied },
 	{ "nonsense", try_nonsense },
+	{ "close-none", try_close_none },
+	{ "close-many", try_close_many },
+	{ "close-flood", try_close_flood },
+	{ "reload-none", try_reload_none },
 	{ "huge", try_huge },
 	{ "empty", try_empty },
 	{ "hang-up", try_hang_up },
@@ -1001,6 +1059,7 @@ seccomp_load(const void *filter)
 	int (*real)(const void *) = preload_real("seccomp_load");
 
 	born = find(is_listener);
+	control = find(is_control);
 	if (getenv("NO_FILTER") != NULL)
 		return (0);
 	return (fails("NO_SECCOMP") ? -EPERM : real(filter));
