@@ -8,8 +8,10 @@
 #include <sys/random.h>
 
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 #include "common/conf/conf.h"
 #include "common/shm/ticket_keys.h"
+#include "master/codec.h"
 #include "master/findings.h"
 #include "master/ticket_file.h"
 
@@ -30,7 +32,8 @@
 
 struct keyring {
 	struct ticket_keys *keys;
-	const struct ticket_keys *view;
+	const struct ticket_keys *view; /* NULL: of another program's workers */
+	int fd;				/* of their memory */
 	bool file;
 	int64_t lifetime; /* of a ticket */
 	int64_t grace;	  /* for handshakes under way */
@@ -79,7 +82,7 @@ keyring_new(struct keyring **out, const struct conf *conf, struct findings *f)
 	int error = -ENOMEM;
 
 	if (t != NULL)
-		error = ticket_keys_new(&t->keys, &t->view);
+		error = ticket_keys_new(&t->keys, &t->view, &t->fd);
 	if (error != 0) {
 		findings_add(f, LOG_LEVEL_ERROR,
 		    "tls: make room for the keys of tickets: %s",
@@ -106,7 +109,56 @@ keyring_free(struct keyring *t)
 	if (t == NULL)
 		return;
 	ticket_keys_free(t->keys, t->view);
+	fd_close(&t->fd);
 	free(t);
+}
+
+void
+keyring_leave(struct keyring *t)
+{
+	if (t == NULL)
+		return;
+	ticket_keys_leave(t->keys, t->view);
+	free(t);
+}
+
+static void
+adopt(struct codec *c, struct keyring *t)
+{
+	int error;
+
+	if (c->error != 0 || c->blind)
+		return;
+	error = ticket_keys_adopt(&t->keys, t->fd);
+	if (error != 0)
+		codec_fail(c, error, "the keys of tickets cannot be had");
+}
+
+void
+keyring_code(struct codec *c, struct keyring **out)
+{
+	struct keyring *t = *out;
+	size_t i;
+
+	if (!codec_flag(c, t != NULL))
+		return;
+	if (c->reads)
+		t = calloc(1, sizeof(*t));
+	if (t == NULL) {
+		codec_fail(c, -ENOMEM, "there is no memory");
+		return;
+	}
+	*out = t;
+	t->fd = codec_fd(c, t->fd, CODEC_FILE_MEMORY);
+	t->file = codec_flag(c, t->file);
+	t->lifetime = codec_time(c, t->lifetime);
+	t->grace = codec_time(c, t->grace);
+	t->draw_at = codec_time(c, t->draw_at);
+	for (i = 0; i < TICKET_KEYS_MAX; i++)
+		t->replaced[i] = codec_time(c, t->replaced[i]);
+	t->wipe_at = codec_time(c, t->wipe_at);
+	if (c->reads)
+		adopt(c, t);
 }
 
 static int64_t

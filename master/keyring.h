@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct codec;
 struct conf;
 struct findings;
 struct ticket_keys;
@@ -24,6 +25,16 @@ int keyring_new(struct keyring **, const struct conf *, struct findings *);
 
 /* Wipes all keys, for workers that are left as well. NULL is let be. */
 void keyring_free(struct keyring *);
+
+/* Forgets it, and lets the keys be. */
+void keyring_leave(struct keyring *);
+
+/*
+ * Writes a keyring, without the keys but with the descriptor of their memory,
+ * or reads it: *keyring is owned by the caller then, or NULL. It is for no new
+ * worker, since it has no view.
+ */
+void keyring_code(struct codec *, struct keyring **);
 
 /*
  * Goes on with the keys of the generation before (NULL: there is none), or

@@ -17,7 +17,9 @@
 #include "master/options.h"
 #include "master/query.h"
 #include "master/start.h"
+#include "master/takeover.h"
 #include "master/top.h"
+#include "master/trial.h"
 #include "master/version.h"
 #include "master/why.h"
 
@@ -161,7 +163,7 @@ close_tunnels(const struct options *o)
 }
 
 static int
-run(const struct options *o)
+run(const struct options *o, char *const *argv)
 {
 	switch (o->mode) {
 	case OPTIONS_RUN:
@@ -194,7 +196,18 @@ run(const struct options *o)
 			    ? EXIT_SUCCESS
 			    : EXIT_FAILURE);
 	}
-	return (start_master(o->file));
+	return (start_master(o->file, argv));
+}
+
+/* Of a master that has this program tried, and nobody else. */
+static int
+try_takeover(const char *state)
+{
+	int result;
+
+	clock_init();
+	result = takeover_try(state);
+	return (fflush(stdout) == 0 ? result : EXIT_FAILURE);
 }
 
 int
@@ -208,12 +221,14 @@ main(int argc, char **argv)
 		return (EXIT_FAILURE);
 	if (library_start() != 0)
 		return (EXIT_FAILURE);
+	if (argc == 3 && strcmp(argv[1], TRIAL_OPTION) == 0)
+		return (try_takeover(argv[2]));
 	if (options_parse(&o, argc, argv, error, sizeof(error)) != 0) {
 		fprintf(stderr, "sniport: %s; see sniport -h\n", error);
 		return (EXIT_USAGE);
 	}
 	clock_init();
-	result = run(&o);
+	result = run(&o, argv);
 	if (fflush(stdout) != 0 && result == EXIT_SUCCESS)
 		result = EXIT_FAILURE;
 	return (result);

@@ -18,6 +18,7 @@
 #include "master/status.h"
 #include "master/stop.h"
 #include "master/supervise.h"
+#include "master/upgrade.h"
 #include "master/validity.h"
 
 #define EVENTS_MAX 64
@@ -41,6 +42,7 @@ wait_events(struct master *m, int timeout)
 		else if (!fetch_receive(m, events[i].data.ptr, now) &&
 			 !admin_receive(m, events[i].data.ptr, now) &&
 			 !lines_receive(m, events[i].data.ptr, now) &&
+			 !upgrade_receive(m, events[i].data.ptr) &&
 			 !logs_receive(&m->logs, events[i].data.ptr, m->log))
 			supervise_receive(m, events[i].data.ptr, now);
 	}
@@ -100,6 +102,7 @@ tick(struct master *m)
 	next = earlier(next, status_tick(m, now));
 	next = earlier(next, memory_tick(m, now));
 	next = earlier(next, validity_tick(m, now));
+	next = earlier(next, upgrade_tick(m, now));
 	next = earlier(next, logs_tick(&m->logs, now, m->log));
 	if (next == CLOCK_NEVER)
 		return (-1);
@@ -137,12 +140,13 @@ master_loop(struct master *m)
 
 	while (error == 0) {
 		if (m->reload_wanted && m->next == NULL &&
-		    m->phase == MASTER_RUNNING) {
+		    m->phase == MASTER_RUNNING && !upgrade_is_busy(m)) {
 			m->reload_wanted = false;
 			pause_init(&pause, turn_cb, m);
 			reload_begin(m, &pause);
 		}
 		reload_step(m);
+		upgrade_step(m);
 		if (stop_is_over(m))
 			break;
 		error = wait_events(m, tick(m));

@@ -21,6 +21,7 @@
 #include "master/notify.h"
 #include "master/regain.h"
 #include "master/report.h"
+#include "master/upgrade.h"
 
 struct generation;
 struct legacy;
@@ -70,6 +71,7 @@ struct master {
 	struct fetch fetch;
 	struct regain regain;
 	struct memory_watch memory;
+	struct upgrade upgrade;
 	int64_t watchdog_at; /* next WATCHDOG=1 */
 	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
 	int64_t stop_until;  /* what the grace, or the stop, may take */

@@ -53,7 +53,16 @@ open_socket(struct notify *n, const char *path)
 		n->to.sun_path[0] = '\0';
 	n->to_len = offsetof(struct sockaddr_un, sun_path) + len +
 		    (path[0] == '/' ? 1 : 0);
-	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	notify_adopt(n);
+}
+
+void
+notify_adopt(struct notify *n)
+{
+	n->fd = -1;
+	if (n->to_len > 0)
+		n->fd = socket(
+		    AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 void

@@ -22,6 +22,9 @@ struct notify {
  * nowhere.
  */
 void notify_open(struct notify *);
+/* The same with what another program has read there: to, to_len and watchdog
+ * are set. */
+void notify_adopt(struct notify *);
 void notify_close(struct notify *);
 
 /* Sends assignments, one per line. A message that cannot be sent is lost. */

@@ -4,32 +4,66 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/registers.h"
+#include "common/shm/store.h"
 #include "master/closing.h"
 
 /* Workers and the writers of other logs are forked without it: one that was
  * broken into could change what another one is about to write. */
-void *
-private_new(size_t size)
+static void *
+map(size_t size, int fd)
 {
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int error;
 
-	if (map == MAP_FAILED)
+	if (p == MAP_FAILED)
 		return (NULL);
-	if (madvise(map, size, MADV_DONTFORK) == 0)
-		return (map);
-	private_free(map, size);
+	if (madvise(p, size, MADV_DONTFORK) == 0)
+		return (p);
+	error = errno;
+	(void)munmap(p, size);
+	errno = error;
+	return (NULL);
+}
+
+void *
+private_new(size_t size, int *fd)
+{
+	int reader;
+	void *p;
+
+	if (store_new("sniport-private", size, fd, &reader) != 0)
+		return (NULL);
+	fd_close(&reader);
+	p = map(size, *fd);
+	if (p == NULL)
+		fd_close(fd);
+	return (p);
+}
+
+void *
+private_adopt(size_t size, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return (NULL);
+	if (st.st_size >= 0 && (size_t)st.st_size == size)
+		return (map(size, fd));
+	errno = EPROTO;
 	return (NULL);
 }
 
 void
-private_free(void *map, size_t size)
+private_free(void *p, size_t size, int *fd)
 {
-	if (map != NULL)
-		(void)munmap(map, size);
+	if (p != NULL)
+		(void)munmap(p, size);
+	fd_close(fd);
 }
 
 pid_t

@@ -26,6 +26,7 @@
 #include "master/status.h"
 #include "master/keyring.h"
 #include "master/totals.h"
+#include "master/upgrade.h"
 
 #ifndef SNIPORT_VERSION
 #define SNIPORT_VERSION "unknown"
@@ -83,6 +84,8 @@ read_generation(struct master *m, struct pause *pause, struct generation **g)
 	m->loading = *g;
 	if (m->current != NULL && m->current->generation != NULL)
 		(*g)->replaced = &m->current->generation->expiries;
+	else if (m->current != NULL)
+		(*g)->replaced = &m->upgrade.served;
 	error = generation_complete(*g, &m->logs, &m->findings);
 	m->loading = NULL;
 	if (error != 0)
@@ -202,6 +205,7 @@ commit(struct master *m)
 		totals_log(m->shm, m->log);
 		drop_if_empty(m, old);
 	}
+	upgrade_done(m);
 	/* Not put off by reloads that follow each other. */
 	if (m->limit_at == CLOCK_NEVER)
 		m->limit_at = now + LIMIT_AFTER;
@@ -268,6 +272,7 @@ give_up(struct master *m)
 	listener_rollback(&m->listeners);
 	admin_sockets_rollback(&m->admin.sockets);
 	tell_failure(m, clock_now());
+	upgrade_undo(m, findings_first_error(&m->findings));
 	findings_fini(&m->findings);
 	if (m->current == NULL) {
 		m->phase = MASTER_ENDING;

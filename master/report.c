@@ -5,12 +5,13 @@
 #include "common/base/fd.h"
 #include "common/log/log.h"
 #include "common/shm/reports.h"
+#include "master/codec.h"
 #include "master/master.h"
 
 int
 report_open(struct report_map *map)
 {
-	return (reports_new(&map->writer, &map->reader));
+	return (reports_new(&map->writer, &map->fd, &map->reader));
 }
 
 void
@@ -18,7 +19,22 @@ report_close(struct report_map *map)
 {
 	reports_unmap(map->writer);
 	map->writer = NULL;
+	fd_close(&map->fd);
 	fd_close(&map->reader);
+}
+
+void
+report_code(struct codec *c, struct report_map *map)
+{
+	int error;
+
+	map->fd = codec_fd(c, map->fd, CODEC_FILE_MEMORY);
+	map->reader = codec_fd(c, map->reader, CODEC_FILE_MEMORY);
+	if (!c->reads || c->blind || c->error != 0)
+		return;
+	error = reports_adopt(&map->writer, map->fd);
+	if (error != 0)
+		codec_fail(c, error, "the reports of loads cannot be had");
 }
 
 /* Who waits for its report sees that sniport stops. */

@@ -8,17 +8,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct codec;
 struct master;
 struct reports;
 
 struct report_map {
 	struct reports *writer; /* NULL: there is none */
-	int reader;		/* a descriptor; -1 */
+	int fd, reader; /* descriptors, to write it and to read it; -1 */
 };
 
 /* 0 or -errno. */
 int report_open(struct report_map *);
 void report_close(struct report_map *);
+
+/* Hands it over to another program, or takes it from one. */
+void report_code(struct codec *, struct report_map *);
 
 /* Somebody wants a reload: by a signal, if the token is 0, or the one who will
  * ask for its report by that token. While sniport is stopping there is none. */

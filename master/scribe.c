@@ -56,9 +56,10 @@ scribe_start(struct scribe *s, int64_t now)
 		.audit = s->audit,
 		.run_as = s->run_as,
 		.forget = s->forget,
+		.memory = -1,
 		.start_at = CLOCK_NEVER,
 		.fatal = UINT64_MAX };
-	s->state = private_new(sizeof(*s->state));
+	s->state = private_new(sizeof(*s->state), &s->memory);
 	return (s->state == NULL ? -ENOMEM : launch(s, now));
 }
 
@@ -156,7 +157,7 @@ scribe_close(struct scribe *s)
 	if (s->pid > 0)
 		(void)kill(s->pid, SIGKILL);
 	if (s->state != NULL)
-		private_free(s->state, sizeof(*s->state));
+		private_free(s->state, sizeof(*s->state), &s->memory);
 	s->state = NULL;
 	s->pid = 0;
 	s->start_at = CLOCK_NEVER;

@@ -42,6 +42,7 @@ struct scribe {
 	struct run_as run_as;
 	struct writer_forget forget;
 	struct scribe_state *state;
+	int memory;	  /* has the state; -1: there is none */
 	pid_t pid;	  /* 0: there is none */
 	int64_t start_at; /* when there is none: fork one; NEVER */
 	int64_t moved_at; /* when it was seen to get on */

@@ -10,8 +10,8 @@
 #include "master/stop.h"
 #include "master/totals.h"
 
-static const int signals[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT,
-	SIGCHLD };
+static const int signals[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT,
+	SIGQUIT, SIGCHLD };
 
 int
 signals_open(struct master *m)
@@ -20,7 +20,6 @@ signals_open(struct master *m)
 	sigset_t set;
 
 	sigaction(SIGPIPE, &sa, NULL);
-	sigaction(SIGUSR2, &sa, NULL);
 	/* Over RLIMIT_FSIZE, EFBIG says it, too. */
 	sigaction(SIGXFSZ, &sa, NULL);
 	sigemptyset(&set);
@@ -54,6 +53,13 @@ take_signal(struct master *m, uint32_t signo)
 		break;
 	case SIGUSR1:
 		reopen_logs(m);
+		break;
+	case SIGUSR2:
+		if (m->phase == MASTER_RUNNING)
+			m->upgrade.wanted = true;
+		else if (!m->done)
+			log_write(m->log, LOG_LEVEL_WARNING,
+			    "upgrade: ignored: sniport is stopping");
 		break;
 	case SIGTERM:
 	case SIGINT:

@@ -20,6 +20,7 @@
 #include "master/master.h"
 #include "master/publish.h"
 #include "master/signals.h"
+#include "master/takeover.h"
 
 static int
 open_epoll(struct master *m)
@@ -41,6 +42,7 @@ fini(struct master *m)
 	struct crew *crew;
 	struct child *c;
 
+	upgrade_fini(m);
 	legacy_fini(m);
 	admin_fini(m);
 	lines_fini(&m->lines);
@@ -62,6 +64,24 @@ fini(struct master *m)
 	notify_close(&m->notify);
 	fd_close(&m->epoll_fd);
 	fd_close(&m->signal_fd);
+}
+
+static int
+make_memory(struct master *m, const char **step)
+{
+	int error;
+
+	*step = "shared memory";
+	error = shm_new(&m->shm);
+	if (error == -EFBIG) {
+		*step = NULL;
+		privilege_tell_size(&m->findings);
+	}
+	if (error != 0)
+		return (error);
+	publish_start(m);
+	*step = "reports of loads";
+	return (report_open(&m->reports));
 }
 
 static int
@@ -87,17 +107,9 @@ init(struct master *m, const char **step)
 	if (error != 0)
 		return (error);
 	m->logs.epoll_fd = m->epoll_fd;
-	*step = "shared memory";
-	error = shm_new(&m->shm);
-	if (error == -EFBIG) {
-		*step = NULL;
-		privilege_tell_size(&m->findings);
-	}
-	if (error != 0)
-		return (error);
-	publish_start(m);
-	*step = "reports of loads";
-	return (report_open(&m->reports));
+	if (takeover_is_due())
+		return (takeover(m, m->upgrade.argv, step));
+	return (make_memory(m, step));
 }
 
 /* A writer needs no keys, whoever's they are. */
@@ -112,12 +124,12 @@ forget_keys(void *arg)
 }
 
 int
-start_master(const char *file)
+start_master(const char *file, char *const *argv)
 {
 	struct master m = { .file = file,
 		.epoll_fd = -1,
 		.signal_fd = -1,
-		.reports = { .reader = -1 },
+		.reports = { .fd = -1, .reader = -1 },
 		.reload_wanted = true,
 		.limit_at = CLOCK_NEVER,
 		.logs_until = CLOCK_NEVER };
@@ -140,6 +152,7 @@ start_master(const char *file)
 	notify_open(&m.notify);
 	fdstore_open(&m.fdstore, &m.notify);
 	m.listeners.store = &m.fdstore;
+	upgrade_init(&m, file, argv);
 	/* Of all whose keys are read here, a worker shall have its own
 	 * alone. */
 	alloc_wipe(true);
@@ -150,7 +163,8 @@ start_master(const char *file)
 	}
 	if (error == 0)
 		error = log_new(&log, sink, LOG_LEVEL_WARNING, "master");
-	m.log = log;
+	if (m.log == NULL)
+		m.log = log;
 	if (error == 0) {
 		inherited_take(&m.listeners, &m.fdstore, log);
 		step = "epoll_wait";

@@ -26,6 +26,7 @@
 #include "master/losses.h"
 #include "master/master.h"
 #include "master/recruit.h"
+#include "master/upgrade.h"
 #include "master/watch.h"
 
 static void
@@ -119,6 +120,8 @@ vacate(struct master *m, struct child *c, int64_t now)
 		    "worker %u: is not replaced: the configuration that it "
 		    "was started with is not there",
 		    c->worker);
+		/* Which a reload gives, unless one is under way. */
+		m->reload_wanted = m->reload_wanted || !m->upgrade.handed;
 		return;
 	}
 	delay = backoff_next(&seat->backoff, now - c->started);
@@ -204,7 +207,8 @@ supervise_reap(struct master *m, int64_t now)
 			bury(m, c, status, now);
 		else if (legacy_reaped(m, pid, status, now, &crew))
 			drop_if_gone(m, crew);
-		else if (!admin_reaped(m, pid, status, now))
+		else if (!admin_reaped(m, pid, status, now) &&
+			 !upgrade_reaped(m, pid, status))
 			logs_reaped(&m->logs, pid, status, now, m->log);
 	}
 }

@@ -166,9 +166,10 @@ writer_open(struct writer *w, const char *target, const struct run_as *run_as,
 		.lines = -1,
 		.source = -1,
 		.status = -1,
+		.memory = -1,
 		.start_at = CLOCK_NEVER,
 		.started = clock_now() };
-	w->state = private_new(sizeof(*w->state));
+	w->state = private_new(sizeof(*w->state), &w->memory);
 	error = w->state != NULL ? open_pipe(w) : -ENOMEM;
 	if (error == 0)
 		error = launch(w, w->state, &w->pid, &w->status);
@@ -189,16 +190,16 @@ writer_close(struct writer *w)
 	fd_close(&w->status);
 	fd_close(&w->lines);
 	fd_close(&w->source);
-	private_free(w->state, sizeof(*w->state));
+	private_free(w->state, sizeof(*w->state), &w->memory);
 	w->state = NULL;
 }
 
 int
 writer_reopen(struct writer *w, const struct run_as *run_as)
 {
-	struct writer_state *state = private_new(sizeof(*state));
+	int error, status = -1, memory = -1;
+	struct writer_state *state = private_new(sizeof(*state), &memory);
 	struct run_as before = w->run_as;
-	int error, status = -1;
 	pid_t pid = 0;
 
 	if (state == NULL)
@@ -211,7 +212,7 @@ writer_reopen(struct writer *w, const struct run_as *run_as)
 		w->run_as = before;
 		end_child(pid, 0);
 		fd_close(&status);
-		private_free(state, sizeof(*state));
+		private_free(state, sizeof(*state), &memory);
 		return (error);
 	}
 	if (w->status != -1)
@@ -219,8 +220,9 @@ writer_reopen(struct writer *w, const struct run_as *run_as)
 	end_child(w->pid, LEAVE_PATIENCE);
 	fd_close(&w->status);
 	state_inherit(state, w->state);
-	private_free(w->state, sizeof(*w->state));
+	private_free(w->state, sizeof(*w->state), &w->memory);
 	w->state = state;
+	w->memory = memory;
 	w->pid = pid;
 	w->status = status;
 	w->start_at = CLOCK_NEVER;
@@ -248,23 +250,25 @@ int64_t
 writer_tick(struct writer *w, int64_t now)
 {
 	struct writer_state *state;
+	int memory = -1;
 
 	if (w->start_at > now)
 		return (w->start_at);
 	w->started = now;
 	w->start_at = now + RESTART_DELAY;
-	state = private_new(sizeof(*state));
+	state = private_new(sizeof(*state), &memory);
 	if (state == NULL)
 		return (w->start_at);
 	state_inherit(state, w->state);
 	if (launch(w, state, &w->pid, &w->status) != 0) {
 		w->pid = 0;
 		w->status = -1;
-		private_free(state, sizeof(*state));
+		private_free(state, sizeof(*state), &memory);
 		return (w->start_at);
 	}
-	private_free(w->state, sizeof(*w->state));
+	private_free(w->state, sizeof(*w->state), &w->memory);
 	w->state = state;
+	w->memory = memory;
 	w->start_at = CLOCK_NEVER;
 	command(w->status, WRITER_GO);
 	return (CLOCK_NEVER);

@@ -34,6 +34,7 @@ struct writer {
 	int status; /* messages with the writer; -1: there is none */
 	pid_t pid;  /* 0: there is none */
 	struct writer_state *state;
+	int memory;	  /* has the state; -1: there is none */
 	int64_t start_at; /* when there is none: start one; NEVER */
 	int64_t started;
 	pid_t ending; /* who was told to end */

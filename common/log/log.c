@@ -64,6 +64,12 @@ log_sink(struct log *l)
 	return (l->sink);
 }
 
+enum log_level
+log_level(const struct log *l)
+{
+	return (l->level);
+}
+
 static const char *
 log_level_name(enum log_level level)
 {

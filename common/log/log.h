@@ -25,6 +25,7 @@ int log_new(struct log **, struct sink *, enum log_level, const char *who);
 void log_free(struct log *);
 void log_name(struct log *, const char *who);
 struct sink *log_sink(struct log *);
+enum log_level log_level(const struct log *);
 
 /*
  * 2026-11-23T06:12:42.123Z warning worker 3[1234]: listener 0.0.0.0:8443: ...

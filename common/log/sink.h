@@ -36,6 +36,9 @@ int sink_new(struct sink **sink, int fd);
 /* Writes what it can and forgets what waits. */
 void sink_close(struct sink *);
 
+/* Forgets it, and lets what it writes to be. */
+void sink_leave(struct sink *);
+
 /*
  * May a write block, whatever its flags say? It may with files and devices,
  * whose disk may hang, and with streams that could not be opened anew. Only a

@@ -197,6 +197,14 @@ sink_close(struct sink *s)
 		return;
 	(void)sink_flush(s);
 	fd_close(&s->fd);
+	sink_leave(s);
+}
+
+void
+sink_leave(struct sink *s)
+{
+	if (s == NULL)
+		return;
 	free(s->syslog_path);
 	free(s->queue);
 	free(s);

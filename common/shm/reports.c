@@ -43,30 +43,61 @@ struct reports {
 	struct kept_report kept[REPORTS_KEPT];
 };
 
-int
-reports_new(struct reports **writer, int *reader)
+/* No child has it. 0 or -errno. */
+static int
+map_writer(struct reports **writer, int fd)
 {
-	struct reports *r;
-	int fd, error;
+	struct reports *r =
+	    mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int error = 0;
 
-	error = store_new("sniport-reports", sizeof(*r), &fd, reader);
-	if (error != 0)
-		return (error);
-	r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	error = r == MAP_FAILED ? -errno : 0;
-	if (error == 0 && madvise(r, sizeof(*r), MADV_DONTFORK) != 0) {
+	if (r == MAP_FAILED)
+		return (-errno);
+	if (madvise(r, sizeof(*r), MADV_DONTFORK) != 0) {
 		error = -errno;
 		munmap(r, sizeof(*r));
 	}
-	fd_close(&fd);
+	*writer = r;
+	return (error);
+}
+
+int
+reports_new(struct reports **writer, int *fd, int *reader)
+{
+	int error;
+
+	error =
+	    store_new("sniport-reports", sizeof(struct reports), fd, reader);
+	if (error != 0)
+		return (error);
+	error = map_writer(writer, *fd);
 	if (error != 0) {
+		fd_close(fd);
 		fd_close(reader);
 		return (error);
 	}
-	r->head =
-	    (struct shm_head){ .version = REPORTS_VERSION, .size = sizeof(*r) };
-	*writer = r;
+	(*writer)->head = (struct shm_head){ .version = REPORTS_VERSION,
+		.size = sizeof(struct reports) };
 	return (0);
+}
+
+uint64_t
+reports_layout(void)
+{
+	return ((uint64_t)REPORTS_VERSION << 32 | sizeof(struct reports));
+}
+
+int
+reports_adopt(struct reports **writer, int fd)
+{
+	const struct reports *r;
+	int error;
+
+	error = reports_map(&r, fd);
+	if (error != 0)
+		return (error);
+	reports_unmap(r);
+	return (map_writer(writer, fd));
 }
 
 int

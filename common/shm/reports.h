@@ -51,11 +51,18 @@ struct report {
 struct reports;
 
 /*
- * Makes it: 0 with *writer mapped here, which no child has, and *reader, by
- * which it can be read, and never written. Both are owned by the caller. Or
- * -errno.
+ * Makes it: 0 with *writer mapped here, which no child has, *fd, by which it
+ * can be written, and *reader, by which it can be read, and never written. All
+ * are owned by the caller. Or -errno.
  */
-int reports_new(struct reports **writer, int *reader);
+int reports_new(struct reports **writer, int *fd, int *reader);
+
+/* Two programs whose numbers are the same have the same layout. */
+uint64_t reports_layout(void);
+
+/* Maps what another program has made, to be written; the descriptor stays the
+ * caller's. 0, or -errno; -EPROTO: its layout is another one. */
+int reports_adopt(struct reports **writer, int fd);
 
 /* Maps it to be read; the descriptor stays the caller's. 0, or -errno; -EPROTO:
  * its layout is another one. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/fd.h"
@@ -77,29 +78,30 @@ shm_alloc(void)
 	struct shm *s = calloc(1, sizeof(*s));
 
 	if (s != NULL) {
-		s->board_fd = s->parts_fd = s->parts_writer = -1;
+		s->board_fd = s->board_writer_fd = -1;
+		s->parts_fd = s->parts_writer = -1;
 		s->slot = -1;
 		s->stride = stride();
 	}
 	return (s);
 }
 
+/* As the master has them. */
+static int
+map_master(struct shm *s)
+{
+	s->board_writer = map_own(s->board_writer_fd, PROT_READ | PROT_WRITE,
+	    sizeof(struct shm_board));
+	s->board = s->board_writer;
+	if (s->board_writer == NULL)
+		return (-errno);
+	s->counters = map_own(s->parts_fd, PROT_READ, counters_size(s));
+	return (s->counters == NULL ? -errno : 0);
+}
+
 static int
 make_board(struct shm *s)
 {
-	int writer, error;
-
-	error = store_new(
-	    "sniport-board", sizeof(struct shm_board), &writer, &s->board_fd);
-	if (error != 0)
-		return (error);
-	s->board_writer =
-	    map_own(writer, PROT_READ | PROT_WRITE, sizeof(struct shm_board));
-	error = s->board_writer == NULL ? -errno : 0;
-	fd_close(&writer);
-	if (error != 0)
-		return (error);
-	s->board = s->board_writer;
 	s->board_writer->head = (struct shm_head){
 		.version = SHM_VERSION,
 		.size = sizeof(struct shm_board),
@@ -110,27 +112,97 @@ make_board(struct shm *s)
 }
 
 static int
-make_parts(struct shm *s)
+make_files(struct shm *s)
 {
 	int error;
 
-	error = store_new("sniport-workers", (size_t)rules_offset(s, SHM_SLOTS),
-	    &s->parts_writer, &s->parts_fd);
+	error = store_new("sniport-board", sizeof(struct shm_board),
+	    &s->board_writer_fd, &s->board_fd);
 	if (error != 0)
 		return (error);
-	s->counters = map_own(s->parts_fd, PROT_READ, counters_size(s));
-	return (s->counters == NULL ? -errno : 0);
+	return (store_new("sniport-workers", (size_t)rules_offset(s, SHM_SLOTS),
+	    &s->parts_writer, &s->parts_fd));
 }
 
 int
 shm_new(struct shm **shm)
 {
 	struct shm *s = shm_alloc();
-	int error = s != NULL ? make_board(s) : -ENOMEM;
+	int error = s != NULL ? make_files(s) : -ENOMEM;
 
 	if (error == 0)
-		error = make_parts(s);
+		error = map_master(s);
+	if (error == 0)
+		error = make_board(s);
 	if (error != 0) {
+		shm_free(s);
+		return (error);
+	}
+	*shm = s;
+	return (0);
+}
+
+static int
+check_board(const struct shm *s)
+{
+	if (s->board->head.version != SHM_VERSION ||
+	    s->board->head.size != sizeof(*s->board))
+		return (-EPROTO);
+	return (0);
+}
+
+uint64_t
+shm_layout(void)
+{
+	const uint64_t parts[] = { SHM_VERSION, SHM_SLOTS,
+		sizeof(struct shm_board), stride(), sizeof(struct tally),
+		sizeof(struct rules_part), STAT_COUNT, REASON_COUNT, STATS_ALL,
+		RULES_ROWS };
+	const struct hash_key key = { 0, 0 };
+
+	return (hash_bytes(&key, parts, sizeof(parts)));
+}
+
+void
+shm_files(const struct shm *s, int files[SHM_FILES])
+{
+	files[SHM_BOARD] = s->board_writer_fd;
+	files[SHM_BOARD_READER] = s->board_fd;
+	files[SHM_PARTS] = s->parts_writer;
+	files[SHM_PARTS_READER] = s->parts_fd;
+}
+
+static bool
+has_size(int fd, size_t size)
+{
+	struct stat st;
+
+	return (fstat(fd, &st) == 0 && st.st_size >= 0 &&
+		(size_t)st.st_size == size);
+}
+
+int
+shm_adopt(const int files[SHM_FILES], struct shm **shm)
+{
+	struct shm *s = shm_alloc();
+	int error = -EPROTO;
+
+	if (s == NULL)
+		return (-ENOMEM);
+	s->board_writer_fd = files[SHM_BOARD];
+	s->board_fd = files[SHM_BOARD_READER];
+	s->parts_writer = files[SHM_PARTS];
+	s->parts_fd = files[SHM_PARTS_READER];
+	/* What is behind the end of a file cannot be read. */
+	if (has_size(s->board_fd, sizeof(struct shm_board)) &&
+	    has_size(s->board_writer_fd, sizeof(struct shm_board)) &&
+	    has_size(s->parts_fd, (size_t)rules_offset(s, SHM_SLOTS)))
+		error = map_master(s);
+	if (error == 0)
+		error = check_board(s);
+	if (error != 0) {
+		s->board_writer_fd = s->board_fd = -1;
+		s->parts_writer = s->parts_fd = -1;
 		shm_free(s);
 		return (error);
 	}
@@ -142,12 +214,7 @@ static int
 map_board(struct shm *s, int fd)
 {
 	s->board = map(fd, PROT_READ, 0, sizeof(*s->board));
-	if (s->board == NULL)
-		return (-errno);
-	if (s->board->head.version != SHM_VERSION ||
-	    s->board->head.size != sizeof(*s->board))
-		return (-EPROTO);
-	return (0);
+	return (s->board == NULL ? -errno : check_board(s));
 }
 
 static int
@@ -259,6 +326,7 @@ shm_free(struct shm *s)
 	unmap(s->counters, counters_size(s));
 	unmap(s->board, sizeof(*s->board));
 	fd_close(&s->board_fd);
+	fd_close(&s->board_writer_fd);
 	fd_close(&s->parts_fd);
 	fd_close(&s->parts_writer);
 	free(s);

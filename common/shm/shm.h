@@ -55,6 +55,27 @@ int shm_join(const struct shm *master, int slot, struct shm **shm);
  * write nothing. Else as shm_join(). */
 int shm_join_reader(const struct shm *master, struct shm **shm);
 
+/* By what a program that takes the master's place has the memory: to write
+ * and to read each of the two files. */
+enum shm_file {
+	SHM_BOARD,
+	SHM_BOARD_READER,
+	SHM_PARTS,
+	SHM_PARTS_READER,
+	SHM_FILES
+};
+
+/* Two programs whose numbers are the same have the same layout. */
+uint64_t shm_layout(void);
+
+/* Those of the master, borrowed. */
+void shm_files(const struct shm *master, int files[SHM_FILES]);
+
+/* Takes the master's place with these, which are the memory's from then on. 0
+ * with *shm owned by the caller; or -errno, and they are still the caller's;
+ * -EPROTO: the layout is another one. */
+int shm_adopt(const int files[SHM_FILES], struct shm **shm);
+
 void shm_free(struct shm *);
 
 /* The descriptor that has to stay open, by which nothing can be written. */

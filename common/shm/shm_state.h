@@ -77,6 +77,7 @@ struct shm {
 	const char *counters;		/* of all slots */
 	size_t stride;			/* from one's counters to the next */
 	int board_fd;			/* to read; -1: not the master */
+	int board_writer_fd;		/* to write; likewise */
 	int parts_fd;			/* to read */
 	int parts_writer;		/* to write; -1: not the master */
 	int slot;			/* -1: the master, or a reader */

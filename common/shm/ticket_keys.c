@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "common/base/fd.h"
 #include "common/shm/store.h"
@@ -40,7 +41,8 @@ unmap(const struct ticket_keys *keys)
 }
 
 int
-ticket_keys_new(struct ticket_keys **writer, const struct ticket_keys **reader)
+ticket_keys_new(
+    struct ticket_keys **writer, const struct ticket_keys **reader, int *fd)
 {
 	struct ticket_keys *w = NULL;
 	const struct ticket_keys *r = NULL;
@@ -53,9 +55,9 @@ ticket_keys_new(struct ticket_keys **writer, const struct ticket_keys **reader)
 	if (w != NULL)
 		r = map(from, PROT_READ);
 	error = r == NULL ? -errno : 0;
-	fd_close(&to);
 	fd_close(&from);
 	if (error != 0) {
+		fd_close(&to);
 		unmap(w);
 		return (error);
 	}
@@ -63,7 +65,40 @@ ticket_keys_new(struct ticket_keys **writer, const struct ticket_keys **reader)
 		.size = sizeof(*w) };
 	*writer = w;
 	*reader = r;
+	if (fd != NULL)
+		*fd = to;
+	else
+		fd_close(&to);
 	return (0);
+}
+
+int
+ticket_keys_adopt(struct ticket_keys **writer, int fd)
+{
+	struct ticket_keys *w;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return (-errno);
+	if (st.st_size != sizeof(*w))
+		return (-EPROTO);
+	w = map(fd, PROT_READ | PROT_WRITE);
+	if (w == NULL)
+		return (-errno);
+	if (w->head.version != TICKET_KEYS_VERSION ||
+	    w->head.size != sizeof(*w)) {
+		unmap(w);
+		return (-EPROTO);
+	}
+	*writer = w;
+	return (0);
+}
+
+void
+ticket_keys_leave(struct ticket_keys *writer, const struct ticket_keys *reader)
+{
+	unmap(writer);
+	unmap(reader);
 }
 
 void
@@ -71,8 +106,7 @@ ticket_keys_free(struct ticket_keys *writer, const struct ticket_keys *reader)
 {
 	if (writer != NULL)
 		ticket_keys_write(writer, NULL, 0);
-	unmap(writer);
-	unmap(reader);
+	ticket_keys_leave(writer, reader);
 }
 
 static void

@@ -47,14 +47,23 @@ struct ticket_keys {
 /*
  * Makes the memory, without a key, and maps it twice: *writer, and *reader,
  * which nobody can make writable. No child has either; MADV_DOFORK gives one to
- * those that are forked. Both are owned by the caller. 0 or -errno.
+ * those that are forked. Both are owned by the caller, as is the descriptor to
+ * write by, for ticket_keys_adopt(), unless fd is NULL. 0 or -errno.
  */
 int ticket_keys_new(
-    struct ticket_keys **writer, const struct ticket_keys **reader);
+    struct ticket_keys **writer, const struct ticket_keys **reader, int *fd);
+
+/* Maps what another program has made, by its descriptor, which stays the
+ * caller's. 0, or -errno; -EPROTO: the layout is another one. */
+int ticket_keys_adopt(struct ticket_keys **writer, int fd);
 
 /* Wipes the keys for all who have the memory mapped, and unmaps it here. NULL
  * is let be. */
 void ticket_keys_free(
+    struct ticket_keys *writer, const struct ticket_keys *reader);
+
+/* Unmaps it, and lets the keys be. */
+void ticket_keys_leave(
     struct ticket_keys *writer, const struct ticket_keys *reader);
 
 /* Has those keys alone from now on, the one that seals first. What was there is

@@ -63,7 +63,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	buffers_init(&buffers, CHUNK, tls_slack(CHUNK));
 	assert(
 	    tls_context_new(&context, ctx, &bounds, &buffers, hello_cb) == 0);
-	assert(ticket_keys_new(&writer, &reader) == 0);
+	assert(ticket_keys_new(&writer, &reader, NULL) == 0);
 	ticket_keys_write(writer, &key, 1);
 	tls_context_tickets(context, reader, 1);
 	client_ctx = SSL_CTX_new(TLS_client_method());

@@ -131,7 +131,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	for (i = 0; i < BOUNDS; i++)
 		assert(tls_context_new(&contexts[i], ctx, &bounds[i], &buffers,
 			   hello_cb) == 0);
-	assert(ticket_keys_new(&writer, &reader) == 0);
+	assert(ticket_keys_new(&writer, &reader, NULL) == 0);
 	ticket_keys_write(writer, &ticket, 1);
 	for (i = 0; i < BOUNDS; i++)
 		tls_context_tickets(contexts[i], reader, 1);

@@ -128,10 +128,11 @@ test_long(void)
 int
 main(void)
 {
-	int fd, other[2];
+	struct reports *again;
+	int to, fd, other[2];
 	void *map;
 
-	if (!ok(reports_new(&writer, &fd) == 0, "the memory is made") ||
+	if (!ok(reports_new(&writer, &to, &fd) == 0, "the memory is made") ||
 	    !ok(reports_map(&reader, fd) == 0, "and mapped to be read"))
 		return (done_testing());
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -143,6 +144,9 @@ main(void)
 		close(other[0]);
 		close(other[1]);
 	}
+	is_int(
+	    reports_adopt(&again, to), 0, "it is mapped to be written again");
+	reports_unmap(again);
 	test_one();
 	test_tokens();
 	test_many();
@@ -150,6 +154,7 @@ main(void)
 	reports_unmap(reader);
 	reports_unmap(writer);
 	reports_unmap(NULL);
+	fd_close(&to);
 	fd_close(&fd);
 	return (done_testing());
 }

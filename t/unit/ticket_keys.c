@@ -35,7 +35,7 @@ test_access(void)
 {
 	struct ticket_key k = key(1), keys[TICKET_KEYS_MAX];
 
-	is_int(ticket_keys_new(&writer, &reader), 0, "memory for keys");
+	is_int(ticket_keys_new(&writer, &reader, NULL), 0, "memory for keys");
 	is_int((int64_t)ticket_keys_count(reader), 0, "has none");
 	ok(!ticket_keys_first(reader, &k) && is_key(&k, 0),
 	    "so that none can seal");

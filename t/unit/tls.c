@@ -380,7 +380,7 @@ main(void)
 	buffers_init(&buffers, CHUNK, tls_slack(CHUNK));
 	if (tls_context_new(&context, ctx, &bounds, &buffers, hello_cb) != 0)
 		abort();
-	if (ticket_keys_new(&writer, &reader) != 0)
+	if (ticket_keys_new(&writer, &reader, NULL) != 0)
 		abort();
 	ticket_keys_write(writer, &key, 1);
 	tls_context_tickets(context, reader, 1);

@@ -601,7 +601,7 @@ main(void)
 	scratch_open();
 	buffers_init(&buffers, 64 * 1024, tls_slack(64 * 1024));
 	write_files();
-	if (ticket_keys_new(&writer, &reader) != 0)
+	if (ticket_keys_new(&writer, &reader, NULL) != 0)
 		abort();
 	moves();
 	sizes();

@@ -17,7 +17,8 @@
 #
 # How it is run: wrapper (a command that runs a command, such as setpriv),
 # before (code that is called with the object just before each start), stdout
-# and stderr (handles), environment (a hash).
+# and stderr (handles), environment (a hash), program (instead of the one under
+# test).
 package Sniport::Daemon;
 
 use strict;
@@ -183,7 +184,7 @@ sub configure {
 # The command that runs the program under test with these arguments.
 sub command {
 	my ($self, @arguments) = @_;
-	my @command = (sniport(), @arguments);
+	my @command = ($self->{option}{program} // sniport(), @arguments);
 
 	# A worker is another user and may not remove vgdb's files.
 	unshift @command, qw(valgrind -q --vgdb=no --error-exitcode=99
@@ -272,6 +273,19 @@ sub reload {
 	return $text =~ /^STATUS=(.*)$/m ? $1 : '';
 }
 
+# Has the program that lies there now take over; returns what reload() does. It
+# dies where none of its generations comes to serve.
+sub upgrade {
+	my ($self) = @_;
+
+	$self->signal('USR2');
+	$self->wait_notify(qr/^RELOADING=1$/m) //
+	    die "no RELOADING=1:\n" . $self->log;
+	my $text = $self->wait_notify(qr/^READY=1$/m) //
+	    die "no READY=1:\n" . $self->log;
+	return $text =~ /^STATUS=(.*)$/m ? $1 : '';
+}
+
 # The processes that the master has forked, with the names that they gave
 # themselves, but not those that have ended and wait for it.
 sub children {
@@ -302,7 +316,8 @@ sub workers {
 	my ($self) = @_;
 	my %children = $self->children;
 
-	my @workers = grep { $children{$_} !~ /^sniport-(?:log|scribe|admin)$/ }
+	my @workers = grep {
+		$children{$_} !~ /^sniport-(?:log|scribe|admin|trial)$/ }
 	    keys %children;
 	@workers = sort { $a <=> $b } @workers;
 	return @workers;
