@@ -21,7 +21,20 @@ plan skip_all => 'a sanitizer and valgrind have no sandbox to be tried'
 
 my $upstream = Sniport::Upstream->new('echo');
 
-for my $word (qw(shut deaf)) {
+# It cannot shut down its channel from the master.
+{
+	my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
+		environment => { LD_PRELOAD => build() . '/preload/maps.so' });
+	my $client = Sniport::Client->new(port => $daemon->port,
+		name => 'shut.maps.test:443');
+	ok($daemon->wait_log(qr/died: signal 31 \(Bad system call\)/),
+		'shut: the worker is ended') or diag($daemon->log);
+	my $next = tunnel_open($daemon, $upstream);
+	ok(works($next) && finish($next), 'shut: another one serves');
+	$daemon->stop_ok(name => 'shut: sniport stops');
+}
+
+{
 	my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
 		top => 'workers = 2;', timeouts => 'watchdog = "2s";',
 		log => 'level = "info";',
@@ -29,22 +42,22 @@ for my $word (qw(shut deaf)) {
 	# One without a tunnel would end by itself.
 	my @kept = map { tunnel_open($daemon, $upstream) } 1 .. 12;
 	my $client = Sniport::Client->new(port => $daemon->port,
-		name => "$word.maps.test:443");
-	ok($daemon->wait_log(qr/^maps $word: 0$/m),
-		"$word: a worker does not read its messages");
-	my ($deaf) = $daemon->log =~ /^maps $word\[(\d+)\] begins$/m;
+		name => "deaf.maps.test:443");
+	ok($daemon->wait_log(qr/^maps deaf: 0$/m),
+		"deaf: a worker does not read its messages");
+	my ($deaf) = $daemon->log =~ /^maps deaf\[(\d+)\] begins$/m;
 	ok($daemon->wait_log(
 		qr/worker \d\[$deaf\] of generation 1: killed: it takes no messages$/m),
-		"$word: it is killed") or diag($daemon->log);
+		"deaf: it is killed") or diag($daemon->log);
 	ok(poll(sub {
 		my @workers = $daemon->workers;
 		return @workers == 2 && !grep { $_ == $deaf } @workers;
-	}), "$word: and replaced");
+	}), "deaf: and replaced");
 	my @more = map { tunnel_open($daemon, $upstream) } 1 .. 12;
-	is(scalar(grep { works($_) } @more), 12, "$word: all connections are served");
-	is(scalar(() = $daemon->log =~ /: killed: /g), 1, "$word: no other is killed");
+	is(scalar(grep { works($_) } @more), 12, "deaf: all connections are served");
+	is(scalar(() = $daemon->log =~ /: killed: /g), 1, "deaf: no other is killed");
 	finish($_) for @kept, @more;
-	$daemon->stop_ok(name => "$word: sniport stops");
+	$daemon->stop_ok(name => "deaf: sniport stops");
 }
 
 done_testing;

@@ -46,6 +46,7 @@ struct socket {
 	bool shared;	   /* other workers wait for the same connections */
 	bool handed;	   /* connections come out of it that others accepted */
 	bool ended;	   /* and nothing more does */
+	bool last;	   /* nobody else will serve what waits there */
 	unsigned in_a_row; /* turns with a connection */
 	int at_once;	   /* how many were taken in the last one */
 	struct timer surplus; /* armed: nothing new comes, until then */
@@ -73,7 +74,16 @@ share_in(struct acceptor *a, struct socket *s)
 	    a->loop, &s->lfd, s->fd, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE));
 }
 
-/* Fails for want of kernel memory alone; then a busy or a deaf socket is tried
+static int
+watch(struct acceptor *a, struct socket *s)
+{
+	return (s->shared ? share_in(a, s)
+			  : loop_add(a->loop, &s->lfd, s->fd, EPOLLIN));
+}
+
+/* One that is shut down on the other side, as those are that connections come
+ * out of, is told of whatever events it is registered for: it is taken out.
+ * Fails for want of kernel memory alone; then a busy or a deaf socket is tried
  * again at the next pause, and it is -errno where none would come by itself. */
 static int
 set_events(struct acceptor *a, uint32_t events)
@@ -82,11 +92,11 @@ set_events(struct acceptor *a, uint32_t events)
 	int error = 0;
 
 	LIST_FOREACH (s, &a->sockets, link) {
-		if (!s->shared)
+		if (!s->shared && !s->handed)
 			(void)loop_mod(a->loop, &s->lfd, events);
 		else if (events == 0)
 			loop_del(a->loop, &s->lfd);
-		else if (s->lfd.fd == -1 && share_in(a, s) != 0)
+		else if (s->lfd.fd == -1 && watch(a, s) != 0)
 			error = -ENOMEM;
 	}
 	return (error);
@@ -179,20 +189,26 @@ take_handed(struct socket *s, struct addr *client)
 	return (-EPROTO);
 }
 
-/* Accepts one. False: there is none, or none can be had now. */
+/*
+ * Accepts one. False: there is none, or none can be had now. Where there is no
+ * room for it, it can wait; but one that would wait for nobody is refused,
+ * which takes one descriptor of those that are set aside.
+ */
 static bool
 accept_one(struct socket *s)
 {
+	bool room = s->to->room(s->to->arg, s->acceptor->nsockets);
 	struct addr client;
 	int fd;
 
-	if (!s->to->room(s->to->arg, s->acceptor->nsockets)) {
+	if (!room && !s->last) {
 		pause_accepting(s, "the limit on open files is near");
 		return (false);
 	}
 	fd = s->handed ? take_handed(s, &client) : take_queued(s, &client);
 	if (fd >= 0) {
-		s->to->take(s->to->arg, fd, &client, s->listener);
+		(room ? s->to->take : s->to->refuse)(
+		    s->to->arg, fd, &client, s->listener);
 		return (true);
 	}
 	switch (fd) {
@@ -267,13 +283,20 @@ socket_cb(struct loop_fd *lfd, uint32_t events)
 }
 
 static void
-last_call(struct socket *s)
+accept_waiting(struct socket *s)
 {
 	int i;
 
 	for (i = 0; i < LAST_CALL; i++)
 		if (!accept_one(s))
 			break;
+}
+
+static void
+last_call(struct socket *s)
+{
+	s->last = true;
+	accept_waiting(s);
 }
 
 /* No connections are steered to the surplus sockets any more; by now those
@@ -350,7 +373,7 @@ accept_start(struct acceptor **out, struct loop *loop, const struct boot *boot,
 static void
 take_all(struct socket *s)
 {
-	last_call(s);
+	accept_waiting(s);
 	if (s->ended)
 		socket_close(s);
 }

@@ -32,6 +32,10 @@ struct accept_to {
 	/* Takes the connection fd of a client, which came to the listener of
 	 * that index. */
 	void (*take)(void *arg, int fd, const struct addr *, unsigned listener);
+	/* Takes one that there is no room for, and that nobody else will serve:
+	 * it is told of, and closed. */
+	void (*refuse)(
+	    void *arg, int fd, const struct addr *, unsigned listener);
 	/* Nothing is accepted for a while, for want of room or memory. */
 	void (*paused)(void *arg);
 };

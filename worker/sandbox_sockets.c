@@ -2,7 +2,8 @@
  * The filters for sockets. Each of the calls in here changes the socket itself,
  * and a listener is the same one in all processes: by an option a worker would
  * draw all clients to itself, by shutdown(2), or by connect(2) to no address,
- * make it deaf for good.
+ * make it deaf for good. To its own channel from the master a worker could be
+ * deaf, too, and hold up who waits for it.
  */
 #include "worker/sandbox_sockets.h"
 
@@ -127,6 +128,8 @@ forbid_all(scmp_filter_ctx filter, const void *arg)
 		error = forbid(filter, calls, ncalls, boot->sockets[i].fd);
 	for (fd = STDIN_FILENO; error == 0 && fd <= STDERR_FILENO; fd++)
 		error = forbid(filter, calls, ncalls, fd);
+	if (error == 0)
+		error = forbid(filter, calls, ncalls, boot->control_fd);
 	for (i = 0; error == 0 && i < sizeof(logs) / sizeof(logs[0]); i++) {
 		if (is_socket(logs[i]) && (i == 0 || logs[i] != logs[0]))
 			error = forbid(filter, calls, ncalls - 1, logs[i]);

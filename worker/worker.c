@@ -142,6 +142,7 @@ start(struct worker *w)
 		.await_handed = tunnels_await_handed,
 		.await_no_more = tunnels_await_no_more,
 		.take = tunnels_take,
+		.refuse = tunnels_refuse,
 		.paused = tunnels_paused,
 	};
 	error = open_table(w);

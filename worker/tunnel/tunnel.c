@@ -142,6 +142,15 @@ tunnels_take(void *arg, int fd, const struct addr *client, unsigned listener)
 }
 
 void
+tunnels_refuse(void *arg, int fd, const struct addr *client, unsigned listener)
+{
+	struct tunnels *all = arg;
+
+	tunnel_refuse(all, fd, client, &all->boot->conf->listeners[listener],
+	    REASON_LIMIT_TUNNELS);
+}
+
+void
 tunnels_paused(void *arg)
 {
 	const struct tunnels *all = arg;

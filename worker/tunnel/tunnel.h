@@ -89,13 +89,15 @@ void tunnel_await_no_more(struct tunnels *);
 /*
  * For who accepts (worker/accept.h); arg is the tunnels. Is there room for one
  * more beside so many listening sockets? Takes a connection, as tunnel_open(),
- * or as tunnel_refuse() where limits.tunnels is reached. Counts a pause.
+ * or as tunnel_refuse() where limits.tunnels is reached; or refuses it as if it
+ * were. Counts a pause.
  */
 bool tunnels_room(void *arg, size_t sockets);
 void *tunnels_await(void *arg, unsigned listener, socklen_t *len);
 void *tunnels_await_handed(void *arg, size_t addr);
 void tunnels_await_no_more(void *arg);
 void tunnels_take(void *arg, int fd, const struct addr *, unsigned listener);
+void tunnels_refuse(void *arg, int fd, const struct addr *, unsigned listener);
 void tunnels_paused(void *arg);
 
 #endif
