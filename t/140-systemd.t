@@ -9,6 +9,8 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use IO::Socket::INET;
+
 use Sniport::Alone;
 use Sniport::Client;
 use Sniport::Daemon;
@@ -96,6 +98,18 @@ subtest 'reloads' => sub {
 	ok(poll(sub { texts() =~ /no_such_setting/ }), 'the journal has why');
 	is($system->show($UNIT, 'ActiveState'), 'active', 'the service goes on');
 	ok(serves(), 'and serves');
+	# What a check cannot see, since the running service may have it.
+	my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
+	$system->write_files($CONF => configuration(
+		'admin = { address = "127.0.0.1:' . $taken->sockport . '"; };'));
+	is(($system->run(qw(/usr/local/sbin/sniport -t)))[0], 0,
+		'one that only a reload can find wrong');
+	($status, $text) = ctl('reload');
+	isnt($status, 0, 'makes it fail as well');
+	ok(poll(sub { texts() =~ /admin\.address: .*Address already in use/ }),
+		'for that reason') or diag(texts());
+	ok(serves(), 'and the service goes on');
+	close $taken;
 	$system->write_files($CONF => configuration(''));
 	($status, $text) = ctl('reload');
 	is($status, 0, 'a good one is taken again') or diag($text, texts());
