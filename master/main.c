@@ -14,6 +14,7 @@
 #include "master/check.h"
 #include "master/findings.h"
 #include "master/generation.h"
+#include "master/line.h"
 #include "master/options.h"
 #include "master/query.h"
 #include "master/start.h"
@@ -191,6 +192,9 @@ run(const struct options *o, char *const *argv)
 		return (top(o));
 	case OPTIONS_TUNNELS:
 		return (ask(o, "/tunnels"));
+	case OPTIONS_LINE:
+		return ((int)line_run(
+		    o->file, o->words[0], o->json, stdout, stderr));
 	case OPTIONS_WHY:
 		return (why_run(o->words[0], o->json, stdout, stderr) == 0
 			    ? EXIT_SUCCESS

@@ -21,6 +21,7 @@ static const struct command {
 	bool asks;
 } commands[] = {
 	{ "close", OPTIONS_CLOSE, 1, OPTIONS_WORDS_MAX, true },
+	{ "line", OPTIONS_LINE, 0, 1, false },
 	{ "reload", OPTIONS_RELOAD, 0, 0, true },
 	{ "status", OPTIONS_STATUS, 0, 0, true },
 	{ "top", OPTIONS_TOP, 0, OPTIONS_WORDS_MAX, true },
@@ -242,6 +243,7 @@ options_usage(FILE *out)
 	    "       sniport [-c FILE] -q HOST:PORT [-s CLIENT]... [-e]\n"
 	    "       sniport [-c FILE] [--control PATH] close FILTER... "
 	    "[--json]\n"
+	    "       sniport [-c FILE] line [NAME] [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] reload [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] status [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] top [sort=ORDER] "
@@ -274,6 +276,10 @@ options_usage(FILE *out)
 	    "  --control PATH\n"
 	    "                for these: the socket of the service, instead of\n"
 	    "                the one that the configuration names\n"
+	    "  line [NAME]   say whether this host has what an egress line "
+	    "needs;\n"
+	    "                exit 0: it has, 1: it lacks addresses, 3: its "
+	    "device\n"
 	    "  why [REASON]  say what a reason of the audit log means, and "
 	    "what\n"
 	    "                to do about it; without REASON, list them all\n"

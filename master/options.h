@@ -17,6 +17,7 @@ enum options_mode {
 	OPTIONS_HELP,	 /* -h */
 	OPTIONS_QUERY,	 /* -q */
 	OPTIONS_CLOSE,	 /* close FILTER... */
+	OPTIONS_LINE,	 /* line [NAME] */
 	OPTIONS_RELOAD,	 /* reload */
 	OPTIONS_STATUS,	 /* status */
 	OPTIONS_TOP,	 /* top [FILTER]... */
