@@ -61,7 +61,10 @@ my @identity = $ca->issue('web', 'URI:spiffe://a/b');
 my $upstream = Sniport::Upstream->new('echo');
 my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
 	tls => qq(client_auth = "optional"; client_ca = "@{[ $ca->file ]}";),
-	log => 'access_connect = true;');
+	log => 'access_connect = true;',
+	egress => '{ name = "here"; source = [ "127.0.0.1" ]; },
+		{ name = "missing"; source = [ "192.0.2.1" ]; },
+		{ name = "device"; device = "none0"; }');
 my @ask = (sniport(), '--control', $daemon->dir . '/control.sock');
 my $client = tunnel_open($daemon, $upstream, certificate => $identity[0],
 	key => $identity[1]);
@@ -76,6 +79,12 @@ subtest 'JSON of commands' => sub {
 		fields('JSON', 'An entry of certificates'), 'certificates');
 	is_deeply(types(@{ $said->{name_servers} }),
 		fields('JSON', 'An entry of name_servers'), 'name servers');
+	is_deeply(types(@{ $said->{egress} }), fields('JSON', 'An entry of egress'),
+		'egress lines');
+	($status, $text) = run(sniport(), '-c', $daemon->dir . '/sniport.conf',
+		qw(line --json));
+	is_deeply(types(map { decode_json($_) } split /\n/, $text),
+		fields('JSON', 'An entry of egress'), 'which the command has, too');
 	($status, $text) = run(@ask, qw(top --json));
 	is($status, 0, 'top');
 	is_deeply(types(decode_json($text)), fields('JSON', 'A line of top'),
@@ -166,6 +175,8 @@ subtest 'exit statuses' => sub {
 		'sniport -q' => [ [ @config, '-q', 'peer.test:1' ],
 			[ @config, '-q', '10.0.0.1:1' ],
 			[ '-c', "$dir/nothing", '-q', 'peer.test:1' ] ],
+		'sniport line' => [ map { [ @config, 'line', $_ ] }
+			qw(here missing nothing device) ],
 		'sniport why' => [ [ qw(why done) ], [ qw(why nothing) ] ],
 		'sniport close' => [ [ @config, qw(close rule=test) ],
 			[ @config, qw(close id=9-9-9) ],

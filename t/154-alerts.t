@@ -22,7 +22,8 @@ my $dashboard = decode_json(slurp('etc/grafana/sniport.json'));
 
 # Names of metrics, and values of labels, by the service itself.
 my $upstream = Sniport::Upstream->new('echo');
-my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n");
+my $daemon = Sniport::Daemon->new(hosts => "127.0.0.1 peer.test\n",
+	egress => '{ name = "l"; source = [ "127.0.0.1" ]; }');
 my $client = tunnel_open($daemon, $upstream);
 ok(works($client) && finish($client), 'a tunnel');
 my (undef, $text) = ask($daemon, '/metrics');

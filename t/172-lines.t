@@ -13,7 +13,7 @@ use Test::More;
 
 use JSON::PP;
 
-use Sniport::Admin qw(ask pid_of);
+use Sniport::Admin qw(ask metrics pid_of);
 use Sniport::Daemon;
 use Sniport::Network;
 use Sniport::Test qw(poll);
@@ -59,6 +59,17 @@ sub told {
 	return $body eq "ok\n" ? 'up' : $body =~ /^egress line (\w+)$/ ? $1 : $body;
 }
 
+sub listed {
+	my ($status, $text) = $daemon->once('status', '--json');
+
+	return { text => $text } if $status;
+	return { map { ($_->{line} => $_) } @{ decode_json($text)->{egress} } };
+}
+
+sub sampled {
+	return metrics((ask($daemon, '/metrics'))[1], []);
+}
+
 # One test for each line that is named: all who tell of it agree.
 sub lines_ok {
 	my ($title, %want) = @_;
@@ -70,8 +81,10 @@ sub lines_ok {
 		poll(sub { told($name) eq $state });
 		my ($status, $text) = line($name);
 		is_deeply([ told($name), ready($name), $status,
-			$text =~ /^\Q$name\E: (\w+)/ ],
-			[ $state, $code, $exit // 0, $state ],
+			$text =~ /^\Q$name\E: (\w+)/, listed()->{$name}{state},
+			sampled()->{"sniport_egress_up{line=\"$name\"}"} ],
+			[ $state, $code, $exit // 0, $state, $state,
+				$state eq 'down' ? 0 : 1 ],
 			"$title: $name is $state") or diag($text);
 	}
 	return;
@@ -86,6 +99,19 @@ subtest 'at the start' => sub {
 	like((ask($daemon, '/readyz?line=vip'))[1], qr/^egress line down$/,
 		'a line that is down, in words');
 
+	my (undef, $text) = $daemon->once('status');
+	is_deeply([ $text =~ /^egress:     (.*)\n/mg ], [ 'dev: up',
+		'dual: down; fd72::9 is missing',
+		'late: down; the device late0 is missing',
+		'pair: degraded; 10.72.0.9 is missing',
+		'plain: up',
+		'vip: down; 10.72.0.9 is missing' ],
+		'in status, in words') or diag($text);
+	my $sample = sampled();
+	is($sample->{'sniport_egress_sources{line="pair",state="here"}'}, 1,
+		'in metrics: sources that are here');
+	is($sample->{'sniport_egress_sources{line="pair",state="missing"}'}, 1,
+		'and those that are not');
 	unlike($daemon->log, qr/ egress line /, 'the log has told it once, at its setting');
 };
 
@@ -105,11 +131,13 @@ END
 	is_deeply(decode_json($text), { line => 'dual', state => 'down',
 		sources => 2, sources_here => 1, missing => ['fd72::9'] },
 		'what is missing');
+	is_deeply(decode_json($text), listed()->{dual}, 'as in status');
 	($status, $text) = line('dev', '--json');
 	is($status, 0, 'JSON of another');
 	is_deeply(decode_json($text), { line => 'dev', state => 'up',
 		sources => 0, sources_here => 0, missing => [],
 		device => 'out0', device_state => 'up' }, 'which has a device');
+	is_deeply(decode_json($text), listed()->{dev}, 'as in status');
 	($status, $text) = line('none');
 	is($status, 2, 'a line that is not there');
 	like($text, qr/^sniport: line: \S+ has no egress line "none"$/, 'is told');
@@ -181,6 +209,9 @@ $daemon->stop_ok;
 $daemon = Sniport::Daemon->new;
 my ($status, $text) = line();
 is_deeply([ $status, $text ], [ 0, '' ], 'no line');
+unlike((ask($daemon, '/metrics'))[1], qr/sniport_egress/, 'nor samples of any');
+unlike(($daemon->once('status'))[1], qr/^egress/m, 'nor words');
+is_deeply(listed(), {}, 'an empty list');
 $daemon->stop_ok;
 
 done_testing;

@@ -89,6 +89,12 @@ static const struct metrics_family families[] = {
 	{ "sniport_name_server_workers", "gauge",
 	    "workers of the current generation, by how they find a name server",
 	    metrics_put_nameservers, 0 },
+	{ "sniport_egress_up", "gauge",
+	    "whether tunnels can leave by an egress line", metrics_put_lines,
+	    0 },
+	{ "sniport_egress_sources", "gauge",
+	    "source addresses of an egress line, by whether they are here",
+	    metrics_put_sources, 0 },
 };
 
 #define FAMILIES (sizeof(families) / sizeof(families[0]))

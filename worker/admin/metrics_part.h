@@ -83,4 +83,8 @@ bool metrics_put_last(struct metrics *, const struct metrics_family *);
 bool metrics_put_expiry(struct metrics *, const struct metrics_family *);
 bool metrics_put_nameservers(struct metrics *, const struct metrics_family *);
 
+/* metrics_lines.c */
+bool metrics_put_lines(struct metrics *, const struct metrics_family *);
+bool metrics_put_sources(struct metrics *, const struct metrics_family *);
+
 #endif

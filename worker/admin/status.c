@@ -48,6 +48,7 @@ look(struct status *s, const struct admin *a)
 	}
 	s->old_generations =
 	    workers_generations(&a->workers, s->value[SERVICE_GENERATION]);
+	s->boot = boot;
 	s->expiries = boot->expiries;
 	s->nnameservers = nameservers_look(a, s->nameservers);
 }
@@ -125,6 +126,7 @@ put_text(struct text *out, const struct status *s)
 static const struct status_list lists[] = {
 	{ "certificates", status_put_certificate },
 	{ "name_servers", status_put_nameserver },
+	{ "egress", status_put_line },
 };
 
 #define LISTS (sizeof(lists) / sizeof(lists[0]))

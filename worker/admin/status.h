@@ -11,6 +11,7 @@
 #include "worker/admin/report.h"
 #include "worker/admin/text.h"
 
+struct boot_admin;
 struct expiries;
 
 /* As it was when the answer began, and how far that has come. */
@@ -18,6 +19,7 @@ struct status {
 	uint64_t value[SERVICE_VALUES];
 	uint64_t tunnels, tunnels_old, old_generations;
 	struct report_seen load;
+	const struct boot_admin *boot;	 /* borrowed */
 	const struct expiries *expiries; /* borrowed */
 	struct nameserver_seen nameservers[NAMESERVERS_SEEN_MAX];
 	size_t nnameservers;
@@ -35,5 +37,6 @@ struct status_list {
 
 bool status_put_certificate(const struct status *, struct text *);
 bool status_put_nameserver(const struct status *, struct text *);
+bool status_put_line(const struct status *, struct text *);
 
 #endif
