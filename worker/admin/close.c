@@ -15,8 +15,9 @@
 #include "worker/admin/scan.h"
 #include "worker/admin/state.h"
 
-/* Less than what a process has that was told to drain. */
+/* As long as none ends; and in all, which is less than what who asks waits. */
 #define PATIENCE (3 * CLOCK_SEC)
+#define TIME_MAX (8 * CLOCK_SEC)
 
 /* Until the next look, and until the master may take messages again. */
 #define LOOK_AGAIN (10 * CLOCK_MSEC)
@@ -28,9 +29,10 @@
 struct closing {
 	struct scan scan;
 	struct exchange *exchange;
-	bool text, again; /* ... it was looked for them before */
+	bool text;
 	int64_t asked_at; /* who comes later is not meant */
-	uint64_t found, left;
+	uint64_t found, left, left_before;
+	int64_t moved_at;	/* when one was seen to have ended */
 	struct control_msg msg; /* to be sent, if its count is not 0 */
 	struct timer pause;
 };
@@ -125,14 +127,15 @@ end_look(struct closing *c)
 {
 	int64_t now = loop_now(c->exchange->admin->loop);
 
-	if (!c->again)
-		c->found = c->left;
 	/* More than at first: one was overlooked that was being written. */
 	if (c->left > c->found)
 		c->found = c->left;
-	c->again = true;
-	if (c->left == 0 || now - c->asked_at > PATIENCE)
+	if (c->left < c->left_before)
+		c->moved_at = now;
+	if (c->left == 0 || now - c->moved_at > PATIENCE ||
+	    now - c->asked_at > TIME_MAX)
 		return (tell_end(c));
+	c->left_before = c->left;
 	c->left = 0;
 	scan_begin(&c->scan);
 	return (wait_for(c, LOOK_AGAIN));
@@ -178,7 +181,7 @@ close_answer(struct exchange *e)
 		return;
 	}
 	c->exchange = e;
-	c->asked_at = loop_now(e->admin->loop);
+	c->asked_at = c->moved_at = loop_now(e->admin->loop);
 	c->msg.type = CONTROL_CLOSE;
 	timer_init(&c->pause, pause_cb);
 	e->state = c;
