@@ -23,10 +23,10 @@
 #define NOBODY 65534
 
 /* Files of the master beside its listeners and the control sockets. */
-#define FILES_MASTER 32
+#define FILES_MASTER 48
 
 /* So many, and the configuration can be read and the limit judged by it. */
-#define FILES_START 16
+#define FILES_START 32
 
 #define FILES_ADVICE \
 	": raise it with ulimit -n, or with LimitNOFILE in the unit"
@@ -294,9 +294,10 @@ privilege_check_files(const struct conf *conf, size_t nworkers, uint64_t limit,
 	uint64_t share =
 	    ((uint64_t)conf->limits.tunnels + nworkers - 1) / nworkers;
 	uint64_t other = conf->nlisteners + BOOT_FILES_OTHER;
-	/* For each worker, and the one that follows, a control socket, what it
-	 * leaves to others, and the table of its tunnels. */
-	uint64_t master = nworkers * (conf->nlisteners + 6) + FILES_MASTER;
+	/* For each worker, and the one that follows, a control socket, its part
+	 * of the counters and the table of its tunnels, and what it leaves to
+	 * others. */
+	uint64_t master = nworkers * (conf->nlisteners + 8) + FILES_MASTER;
 	struct rlimit files;
 
 	if (limit == 0 && getrlimit(RLIMIT_NOFILE, &files) != 0)

@@ -43,7 +43,7 @@ sub refused_ok {
 }
 
 # Too few to read a configuration.
-for my $files (4 .. 15) {
+for my $files (4 .. 20, 31) {
 	my $daemon = Sniport::Daemon->new(@hosts, files => $files,
 		may_fail => 1);
 
@@ -52,8 +52,7 @@ for my $files (4 .. 15) {
 		'what is wrong is told');
 	$daemon->stop_ok(status => 1);
 }
-refused_ok(16);
-refused_ok(20);
+refused_ok(32);
 refused_ok(64);
 my ($workers, $listeners, $master, $worker) = refused_ok(40);
 is_deeply([ $workers, $listeners ], [ 1, 1 ], 'for one worker and listener');
@@ -93,13 +92,13 @@ sub checked_with {
 	return "$status $text";
 }
 $daemon->configure(top => 'workers = 1;');
-like(checked_with(20), qr/\A1 .*: workers: too few open files: .* RLIMIT_NOFILE is 20: raise it /,
+like(checked_with(32), qr/\A1 .*: workers: too few open files: .* RLIMIT_NOFILE is 32: raise it /,
 	'-t: too few is an error');
 like(checked_with(1000), qr/^0 (?:.*\n)*sniport: warning: \S*limits\.tunnels: 100000 over 1 worker need \d+ open files each, RLIMIT_NOFILE is 1000: /m,
 	'-t: fewer than the tunnels need is a warning');
 SKIP: {
 	skip 'only root asks of the unit', 3 if $>;
-	like(checked_with(1000, 30), qr/^1 (?:.*\n)*.* RLIMIT_NOFILE is 30: /m,
+	like(checked_with(1000, 40), qr/^1 (?:.*\n)*.* RLIMIT_NOFILE is 40: /m,
 		'-t: the unit has less than its own');
 	for ('infinity', 300000) {
 		unlike(checked_with(1000, $_), qr/RLIMIT_NOFILE/,
@@ -109,7 +108,7 @@ SKIP: {
 
 # The master holds the listening sockets of all workers.
 my @many = (top => 'workers = 36;');
-($workers, $listeners, $master, $worker) = refused_ok(70, @many);
+($workers, $listeners, $master, $worker) = refused_ok(90, @many);
 cmp_ok($master, '>', $worker, 'with many workers it is the master that needs more');
 $daemon = Sniport::Daemon->new(@hosts, @many, files => $master);
 ok(serves($daemon), 'as many as it asks for: it serves');

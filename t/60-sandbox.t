@@ -110,13 +110,13 @@ is(scalar(() = $daemon->log =~ /sandbox: files are restricted by Landlock/g),
 	$landlock ? 2 : 0, 'files are guarded, where the kernel can');
 states_ok('start');
 
-# How many maps the process shares with others that are no file: what a writer
-# has taken and not yet written is in such a one.
+# How many maps the process has that are for it and the master alone: what a
+# writer has taken and not yet written is in such a one.
 sub buffers {
 	my ($pid) = @_;
 
 	open my $file, '<', "/proc/$pid/maps" or return -1;
-	return scalar grep { m{ rw-s .* /dev/zero} } <$file>;
+	return scalar grep { m{ rw-s .*/memfd:sniport-private} } <$file>;
 }
 
 sub buffers_ok {
