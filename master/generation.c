@@ -240,6 +240,9 @@ generation_complete(struct generation *g, struct logs *logs, struct findings *f)
 	    g->conf->workers > 0 ? (size_t)g->conf->workers : usable_cpus();
 	(void)privilege_check_files(g->conf, g->nworkers,
 	    g->service != NULL ? g->service->files : 0, f);
+	/* What is changed from now on is seen. */
+	if (logs != NULL && g->conf->tls.watch)
+		renewal_marks_take(&g->marks, g->conf);
 	if (tls_load(&g->tls, g->conf, &g->expiries, f) == 0 &&
 	    g->replaced != NULL)
 		validity_check(g->conf, g->replaced, &g->expiries, f);

@@ -9,6 +9,7 @@
 
 #include "common/tls/expiry.h"
 #include "master/privilege.h"
+#include "master/renewal_files.h"
 
 struct conf;
 struct findings;
@@ -30,6 +31,7 @@ struct generation {
 	struct hosts *hosts;
 	struct ssl_ctx_st *tls;
 	struct expiries expiries;	 /* of what tls was made of */
+	struct renewal_marks marks;	 /* just before, if tls.watch */
 	const struct expiries *replaced; /* served so far; borrowed, or NULL */
 	const struct service *service;	 /* of a check; borrowed, or NULL */
 	struct run_as run_as;

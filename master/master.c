@@ -39,7 +39,9 @@ wait_events(struct master *m, int timeout)
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.ptr == NULL)
 			signals_take(m);
-		else if (!fetch_receive(m, events[i].data.ptr, now) &&
+		else if (!renewal_receive(
+			     &m->renewal, events[i].data.ptr, now) &&
+			 !fetch_receive(m, events[i].data.ptr, now) &&
 			 !admin_receive(m, events[i].data.ptr, now) &&
 			 !lines_receive(m, events[i].data.ptr, now) &&
 			 !upgrade_receive(m, events[i].data.ptr) &&
@@ -103,6 +105,7 @@ tick(struct master *m)
 	next = earlier(next, memory_tick(m, now));
 	next = earlier(next, validity_tick(m, now));
 	next = earlier(next, upgrade_tick(m, now));
+	next = earlier(next, renewal_tick(m, now));
 	next = earlier(next, logs_tick(&m->logs, now, m->log));
 	if (next == CLOCK_NEVER)
 		return (-1);

@@ -20,6 +20,7 @@
 #include "master/memory.h"
 #include "master/notify.h"
 #include "master/regain.h"
+#include "master/renewal.h"
 #include "master/report.h"
 #include "master/upgrade.h"
 
@@ -72,6 +73,7 @@ struct master {
 	struct regain regain;
 	struct memory_watch memory;
 	struct upgrade upgrade;
+	struct renewal renewal;
 	int64_t watchdog_at; /* next WATCHDOG=1 */
 	int64_t extend_at;   /* next EXTEND_TIMEOUT_USEC */
 	int64_t stop_until;  /* what the grace, or the stop, may take */

@@ -172,6 +172,19 @@ tell_success(struct master *m, const struct crew *old, int64_t now)
 }
 
 static void
+watch_files(struct master *m, int64_t now)
+{
+	const struct generation *g = m->current->generation;
+	int error = renewal_begin(&m->renewal, g->conf, &g->marks, now);
+
+	if (error != 0)
+		log_write(m->log, LOG_LEVEL_WARNING,
+		    "tls.watch: not all folders can be watched (%s): files are "
+		    "read each %lld s instead",
+		    strerror(-error), (long long)(RENEWAL_LOOK / CLOCK_SEC));
+}
+
+static void
 commit(struct master *m)
 {
 	struct crew *old = m->current;
@@ -200,6 +213,7 @@ commit(struct master *m)
 	admin_renew(m, now);
 	fetch_watch(m, now);
 	listener_keepalive(&m->listeners, m->current->terms->lost);
+	watch_files(m, now);
 	tell_success(m, old, now);
 	if (old != NULL) {
 		totals_log(m->shm, m->log);

@@ -58,6 +58,7 @@ fini(struct master *m)
 	regain_fini(&m->regain);
 	findings_fini(&m->findings);
 	memory_close(&m->memory);
+	renewal_end(&m->renewal);
 	report_close(&m->reports);
 	shm_free(m->shm);
 	fdstore_close(&m->fdstore);
@@ -107,6 +108,7 @@ init(struct master *m, const char **step)
 	if (error != 0)
 		return (error);
 	m->logs.epoll_fd = m->epoll_fd;
+	m->renewal.epoll_fd = m->epoll_fd;
 	if (takeover_is_due())
 		return (takeover(m, m->upgrade.argv, step));
 	return (make_memory(m, step));
@@ -146,6 +148,7 @@ start_master(const char *file, char *const *argv)
 	lines_init(&m.lines);
 	fetch_init(&m.fetch);
 	regain_init(&m.regain);
+	renewal_init(&m.renewal, -1);
 	findings_init(&m.findings);
 	logs_init(&m.logs, -1, &forget);
 	memory_open(&m.memory);

@@ -151,3 +151,15 @@ tls_load(struct ssl_ctx_st **out, const struct conf *conf,
 		*out = ctx;
 	return (result);
 }
+
+int
+tls_try(const struct conf *conf, struct findings *f)
+{
+	struct expiries expiries;
+	SSL_CTX *ctx;
+	int error = tls_load(&ctx, conf, &expiries, f);
+
+	if (error == 0)
+		SSL_CTX_free(ctx);
+	return (error);
+}

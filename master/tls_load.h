@@ -16,4 +16,7 @@ struct ssl_ctx_st;
 int tls_load(struct ssl_ctx_st **ctx, const struct conf *, struct expiries *,
     struct findings *);
 
+/* The same, but that nothing is kept of it. */
+int tls_try(const struct conf *, struct findings *);
+
 #endif

@@ -63,6 +63,7 @@ struct conf_tls {
 	int64_t tickets;	 /* that a handshake brings */
 	bool require_close_notify;
 	bool allow_expired; /* by a reload, in the place of valid ones */
+	bool watch;	    /* reload when the files change */
 	char *client_ca;    /* PEM file; NULL: none */
 	char *crl;	    /* PEM file; NULL: none */
 	enum conf_client_auth client_auth;

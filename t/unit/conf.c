@@ -109,6 +109,7 @@ test_defaults(void)
 	    "tls.ciphers");
 	ok(!c->tls.require_close_notify, "tls.require_close_notify");
 	ok(!c->tls.allow_expired, "tls.allow_expired");
+	ok(!c->tls.watch, "tls.watch");
 	is_int(c->nrules, 0, "no rules");
 	is_int(c->dns.nservers, 0, "no dns.servers");
 	is_int(c->dns.timeout, CLOCK_SEC, "dns.timeout");
@@ -156,7 +157,7 @@ static const char full[] =
     "tls : { certificates : ( { chain : \"/a\"; key : \"/b\" },\n"
     "    { chain = \"/c\"; key = \"/d\" } )\n"
     "  min_version = \"1.3\"; ciphers = \"A:\" \"B\"; groups = \"X25519\";\n"
-    "  require_close_notify = TRUE; allow_expired = true;"
+    "  require_close_notify = TRUE; allow_expired = true; watch = true;"
     "  client_ca = \"/ca\"; crl = \"/crl\";"
     " ticket_keys = \"/keys\"; tickets = 4;\n"
     "  client_auth = \"optional\"; };\n"
@@ -273,6 +274,7 @@ test_full(void)
 	is_str(c->tls.ciphers, "A:B", "tls.ciphers in two pieces");
 	ok(c->tls.require_close_notify, "tls.require_close_notify");
 	ok(c->tls.allow_expired, "tls.allow_expired");
+	ok(c->tls.watch, "tls.watch");
 	is_str(c->tls.ticket_keys, "/keys", "tls.ticket_keys");
 	is_int(c->tls.tickets, 4, "tls.tickets");
 	is_str(c->tls.client_ca, "/ca", "tls.client_ca");
