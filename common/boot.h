@@ -44,8 +44,12 @@ struct boot_socket {
 #define BOOT_FILES_DNS_UDP 64
 
 /* Files of a worker beside its listeners and tunnels: streams, logs, counters,
- * the loop, races for the upstream, name servers. */
+ * the loop, name servers. */
 #define BOOT_FILES_OTHER (64 + BOOT_FILES_DNS_TCP + BOOT_FILES_DNS_UDP)
+
+/* Of what is left beside all these, tunnels have two each, and one of so many
+ * is for races: the further connections that they try to their upstreams. */
+#define BOOT_FILES_RACES 8
 
 /* All borrowed from the master's memory, which the fork has copied. */
 struct boot {

@@ -291,8 +291,9 @@ int
 privilege_check_files(const struct conf *conf, size_t nworkers, uint64_t limit,
     struct findings *f)
 {
+	/* Two for each tunnel of its share. */
 	uint64_t share =
-	    ((uint64_t)conf->limits.tunnels + nworkers - 1) / nworkers;
+	    ((uint64_t)conf->limits.tunnels + nworkers - 1) / nworkers * 2;
 	uint64_t other = conf->nlisteners + BOOT_FILES_OTHER;
 	/* For each worker, and the one that follows, a control socket, its part
 	 * of the counters and the table of its tunnels, and what it leaves to
@@ -300,11 +301,13 @@ privilege_check_files(const struct conf *conf, size_t nworkers, uint64_t limit,
 	uint64_t master = nworkers * (conf->nlisteners + 8) + FILES_MASTER;
 	struct rlimit files;
 
+	/* What is left of so many, beside the races, is that. */
+	share += (share - 1) / (BOOT_FILES_RACES - 1);
 	if (limit == 0 && getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return (0);
 	if (limit == 0)
 		limit = files.rlim_max;
-	if (limit >= other + 2 * share && limit >= master)
+	if (limit >= other + share && limit >= master)
 		return (0);
 	if (limit < other + 2 || limit < master) {
 		findings_add_at(f, LOG_LEVEL_ERROR, conf, &conf->workers,
@@ -321,6 +324,6 @@ privilege_check_files(const struct conf *conf, size_t nworkers, uint64_t limit,
 	    "%lld over %zu worker%s need %llu open files each, "
 	    "RLIMIT_NOFILE is %llu" FILES_ADVICE,
 	    (long long)conf->limits.tunnels, nworkers, nworkers == 1 ? "" : "s",
-	    (unsigned long long)(other + 2 * share), (unsigned long long)limit);
+	    (unsigned long long)(other + share), (unsigned long long)limit);
 	return (0);
 }

@@ -106,6 +106,23 @@ SKIP: {
 	}
 }
 
+# What it says that so many tunnels need is enough for them, and not one less.
+my @few = (@hosts, limits => 'tunnels = 20;');
+$daemon = Sniport::Daemon->new(@few, files => $worker);
+like($daemon->log, qr/20 over 1 worker need \d+ open files each/,
+	'too few for 20 tunnels');
+my ($need) = $daemon->log =~ /20 over 1 worker need (\d+)/;
+$daemon->stop_ok;
+$daemon = Sniport::Daemon->new(@few, files => $need - 1);
+like($daemon->log, qr/20 over 1 worker need $need /, 'one less');
+$daemon->stop_ok;
+$daemon = Sniport::Daemon->new(@few, files => $need);
+unlike($daemon->log, qr/open files/, 'enough: no warning');
+my @tunnels = map { tunnel_open($daemon, $upstream) } 1 .. 20;
+is(scalar(grep { works($_) } @tunnels), 20, 'and all are served at once');
+finish($_) for @tunnels;
+$daemon->stop_ok;
+
 # The master holds the listening sockets of all workers.
 my @many = (top => 'workers = 36;');
 ($workers, $listeners, $master, $worker) = refused_ok(90, @many);

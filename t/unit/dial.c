@@ -16,6 +16,7 @@ static bool scarce; /* is there no memory? */
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "common/base/fd.h"
@@ -23,11 +24,12 @@ static bool scarce; /* is there no memory? */
 #include "t/unit/tap.h"
 #include "worker/dns/resolver.h"
 
-#define HOSTS	8
+#define HOSTS	16
 #define TIMEOUT (5 * CLOCK_SEC)
 #define MSEC	CLOCK_MSEC
 #define NEVER	INT64_C(-1)
 #define FILES	256
+#define CLIENT	12345 /* for whom it is dialled */
 
 /* What becomes of a connection to an address. */
 enum fate {
@@ -87,6 +89,7 @@ static struct world {
 	int64_t at;
 	int won; /* the descriptor */
 	struct loop_fd lfd;
+	unsigned most_open; /* connections under way at once */
 	bool stuck;
 } w;
 
@@ -172,6 +175,21 @@ fate_cb(struct timer *t)
 	fate_comes(container_of(t, struct host, timer));
 }
 
+/* How many connections are under way? */
+static void
+count_open(void)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < w.nhosts; i++) {
+		struct pollfd p = { .fd = w.hosts[i].peer };
+
+		n += p.fd != -1 && !w.hosts[i].over && poll(&p, 1, 0) == 0;
+	}
+	w.most_open = n > w.most_open ? n : w.most_open;
+}
+
 int
 connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
@@ -197,6 +215,7 @@ connect(int fd, const struct sockaddr *sa, socklen_t len)
 			return (-1);
 	}
 	hang(h, fd);
+	count_open();
 	if (h->fate != HANGS && h->after == 0)
 		fate_comes(h);
 	else if (h->fate != HANGS)
@@ -327,6 +346,7 @@ world(enum addr_family family)
 		.timeout = TIMEOUT,
 		.random = 88172645463325252U,
 	};
+	races_init(&w.context.races, 100);
 	guard_probe_init(&w.context.probe);
 	timer_init(&w.v4.timer, answer_timer_cb);
 	timer_init(&w.v6.timer, answer_timer_cb);
@@ -389,6 +409,7 @@ start(void)
 {
 	const struct dial_request request = { .target = &w.target,
 		.rule = &w.rule,
+		.client = CLIENT,
 		.cb = dial_done,
 		.try_cb = dial_tried };
 	int error;
@@ -440,6 +461,8 @@ end(unsigned files_before)
 	size_t i;
 
 	dial_free(w.dial);
+	if (w.context.races.n != 0)
+		wrong = "a part in the races is left";
 	if (w.v4.query != NULL || w.v6.query != NULL)
 		wrong = "a question is left";
 	if (w.won != -1) {
@@ -593,6 +616,102 @@ test_delays(void)
 	(void)race();
 	is_int(w.hosts[1].tried + w.hosts[2].tried, 500 * MSEC,
 	    "or has turned out to be this host");
+	over();
+}
+
+/* How many addresses were tried by then. */
+static unsigned
+tried_by(int64_t when)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < w.nhosts; i++)
+		n += w.hosts[i].tried != NEVER && w.hosts[i].tried <= when;
+	return (n);
+}
+
+/* Hosts that hang, in one family, so many. */
+static void
+silent_hosts(size_t n)
+{
+	static char text[HOSTS][32];
+	size_t i;
+
+	world(ADDR_FAMILY_IPV4);
+	for (i = 0; i < n; i++) {
+		snprintf(text[i], sizeof(text[i]), "198.51.100.%zu", 10 + i);
+		host(text[i], HANGS, 0, 0);
+	}
+}
+
+/* RFC 8305 has no word on how many may be under way. */
+static void
+test_few_at_once(void)
+{
+	unsigned gone = 0;
+	size_t i;
+
+	silent_hosts(12);
+	is_int(race(), REASON_CONNECT_TIMEOUT, "many that do not answer");
+	is_int(w.at, TIMEOUT, "until it is too late");
+	is_int(tried_by(0) + tried_by(1000 * MSEC), 1 + 5, "five at first");
+	is_int(tried_by(1249 * MSEC) + tried_by(1250 * MSEC), 5 + 6,
+	    "the sixth when the first has had its time");
+	is_int(tried_by(2750 * MSEC), 12, "and so on: all are tried");
+	is_int(w.most_open, 5, "but five are under way at once");
+	for (i = 0; i < w.nhosts; i++)
+		gone += w.hosts[i].times == 1;
+	is_int(gone, 12, "each once");
+	is_int((int64_t)w.ntried, 12, "all are told of");
+	is_int(w.tries[0].reason, REASON_CONNECT_TIMEOUT, "were too late");
+	over();
+	silent_hosts(5);
+	is_int(race(), REASON_CONNECT_TIMEOUT, "few that do not answer");
+	is_int(w.most_open, 5, "are all given up at the end only");
+	over();
+	silent_hosts(11);
+	host("198.51.100.99", CONNECTS, 1240 * MSEC, 0);
+	is_int(race(), REASON_NONE, "one of many that is slow");
+	over();
+	silent_hosts(8);
+	for (i = 0; i < 8; i++) {
+		w.hosts[i].fate = FAILS;
+		w.hosts[i].after = 100 * MSEC;
+		w.hosts[i].error = ECONNREFUSED;
+	}
+	is_int(race(), REASON_CONNECT_REFUSED, "those that refuse");
+	is_int(w.at, 800 * MSEC, "need no place for long");
+	over();
+}
+
+/* Others have what there is for attempts beyond the first, or this client has
+ * its share. */
+static void
+test_no_races(void)
+{
+	silent_hosts(4);
+	races_take(&w.context.races, CLIENT + 1, 100);
+	is_int(race(), REASON_CONNECT_TIMEOUT, "no descriptors for races");
+	is_int(w.most_open, 1, "one is under way at a time");
+	is_int(tried_by(1249 * MSEC) + tried_by(1250 * MSEC), 1 + 2,
+	    "each has its time");
+	is_int(tried_by(3750 * MSEC), 4, "and all are tried");
+	is_int(w.at, TIMEOUT, "the last is given up at the end only");
+	races_give(&w.context.races, CLIENT + 1, 100);
+	over();
+	silent_hosts(6);
+	races_take(&w.context.races, CLIENT, 48);
+	is_int(race(), REASON_CONNECT_TIMEOUT, "a client with its share");
+	is_int(w.most_open, 3, "has no more than others are left");
+	races_give(&w.context.races, CLIENT, 48);
+	over();
+	silent_hosts(2);
+	w.hosts[0].fate = w.hosts[1].fate = FAILS;
+	w.hosts[0].error = w.hosts[1].error = ECONNREFUSED;
+	w.context.races.most = 0;
+	is_int(race(), REASON_CONNECT_REFUSED, "one that is refused");
+	ok(w.at == 0 && tried_by(0) == 2, "has the next tried at once");
 	over();
 }
 
@@ -1172,6 +1291,8 @@ main(void)
 	before = files();
 	test_order();
 	test_delays();
+	test_few_at_once();
+	test_no_races();
 	test_resolution();
 	test_no_address();
 	test_guard();

@@ -461,6 +461,16 @@ test_default(struct shm *s)
 	l.descriptors = BOOT_FILES_OTHER + 400;
 	is_int(open_and_end(&l, &client, 500), 100,
 	    "half of what there are descriptors for");
+	l.descriptors = BOOT_FILES_OTHER + 1 + 400;
+	is_int((int64_t)limits_races(&l, 1), 50, "an eighth is for races");
+	ok(limits_descriptors(&l, 174, 1) && !limits_descriptors(&l, 175, 1),
+	    "and not for tunnels");
+	is_int(open_and_end(&l, &client, 500), 87, "nor for one client's half");
+	l.descriptors = BOOT_FILES_OTHER + 1 + 2;
+	is_int((int64_t)limits_races(&l, 1), 0, "of too few, none");
+	ok(limits_descriptors(&l, 0, 1), "but one tunnel");
+	l.descriptors = BOOT_FILES_OTHER;
+	is_int((int64_t)limits_races(&l, 1), 0, "of none, none");
 	conf.tunnels = 63;
 	l.descriptors = BOOT_FILES_OTHER + 126;
 	is_int(open_and_end(&l, &client, 63), 63, "of few, all");

@@ -18,15 +18,25 @@
 #define RESOLUTION_DELAY (50 * CLOCK_MSEC)
 #define ATTEMPT_DELAY	 (250 * CLOCK_MSEC)
 
+/*
+ * So many attempts are open at once at most. The oldest has had its fair time
+ * by then: for its SYN, the one that the kernel sends again after a second (RFC
+ * 6298), and the delay that an answer to this is given as well.
+ */
+#define AT_ONCE	  5
+#define FAIR_TIME (AT_ONCE * ATTEMPT_DELAY)
+
 struct racer {
 	struct attempt attempt;
 	struct dial *dial;
 	size_t place; /* see dial_try_cb */
+	int64_t started;
 };
 
 struct dial {
 	struct dial_context *context;
 	const struct rule *rule;
+	uint64_t client;
 	dial_cb *cb;
 	dial_try_cb *try_cb;
 	void *arg;
@@ -34,7 +44,7 @@ struct dial {
 	struct timer timer;
 	struct loop_garbage garbage;
 	unsigned nracers;
-	unsigned pending;   /* attempts under way */
+	unsigned pending;   /* attempts under way; all but one of the races */
 	bool starting;	    /* more answers may come at once */
 	size_t ntried;	    /* places that are taken */
 	enum reason reason; /* of the last failure */
@@ -48,6 +58,20 @@ struct dial {
 
 static void advance(struct dial *);
 
+/* So many attempts are under way from now on. */
+static void
+set_pending(struct dial *d, unsigned pending)
+{
+	unsigned had = d->pending > 0 ? d->pending - 1 : 0;
+	unsigned has = pending > 0 ? pending - 1 : 0;
+
+	if (has > had)
+		races_take(&d->context->races, d->client, has - had);
+	else
+		races_give(&d->context->races, d->client, had - has);
+	d->pending = pending;
+}
+
 /* Ends what is under way; winner (may be NULL) stays in the loop. */
 static void
 stop(struct dial *d, const struct racer *winner)
@@ -60,7 +84,7 @@ stop(struct dial *d, const struct racer *winner)
 	for (i = 0; i < d->nracers; i++)
 		if (&d->racers[i] != winner)
 			attempt_close(&d->racers[i].attempt);
-	d->pending = 0;
+	set_pending(d, 0);
 }
 
 static void
@@ -190,7 +214,7 @@ ended_cb(struct attempt *a)
 	if (a->error != 0)
 		attempt_failed(racer);
 	attempt_close(a);
-	d->pending--;
+	set_pending(d, d->pending - 1);
 	advance(d);
 }
 
@@ -210,6 +234,50 @@ permitted(struct dial *d, const struct addr *addr)
 	return (false);
 }
 
+/* May one more be under way? */
+static bool
+may_race(const struct dial *d)
+{
+	return (
+	    d->pending == 0 || (d->pending < AT_ONCE &&
+				   races_room(&d->context->races, d->client)));
+}
+
+/* Of those that are under way; there is one. */
+static struct racer *
+oldest(struct dial *d)
+{
+	struct racer *racer = d->racers;
+
+	while (!attempt_open(&racer->attempt))
+		racer++;
+	return (racer);
+}
+
+static void
+give_up(struct racer *racer)
+{
+	note(racer->dial, racer->place, &racer->attempt.addr,
+	    REASON_CONNECT_TIMEOUT);
+	attempt_close(&racer->attempt);
+	set_pending(racer->dial, racer->dial->pending - 1);
+}
+
+/* When the next address may be tried, beside those under way or in the place of
+ * the oldest. */
+static int64_t
+next_at(struct dial *d)
+{
+	int64_t fair;
+
+	if (d->pending == 0)
+		return (0);
+	if (may_race(d))
+		return (d->next_attempt);
+	fair = oldest(d)->started + FAIR_TIME;
+	return (fair > d->next_attempt ? fair : d->next_attempt);
+}
+
 static void
 try(struct dial *d, const struct addr *addr)
 {
@@ -219,14 +287,17 @@ try(struct dial *d, const struct addr *addr)
 
 	if (!permitted(d, addr))
 		return;
+	if (!may_race(d))
+		give_up(oldest(d));
 	racer = &d->racers[d->nracers++];
 	racer->dial = d;
 	racer->place = note_new(d, addr, REASON_NONE);
-	d->next_attempt = loop_now(d->context->loop) + ATTEMPT_DELAY;
+	racer->started = loop_now(d->context->loop);
+	d->next_attempt = racer->started + ATTEMPT_DELAY;
 	if (attempt_start(&racer->attempt, &way, addr, ended_cb) != 0)
 		attempt_failed(racer);
 	else
-		d->pending++;
+		set_pending(d, d->pending + 1);
 }
 
 static void
@@ -253,7 +324,7 @@ resolution_delayed(struct dial *d, int64_t now)
 static bool
 go_on(struct dial *d)
 {
-	int64_t now = loop_now(d->context->loop);
+	int64_t next, now = loop_now(d->context->loop);
 	const struct addr *addr;
 
 	if (!candidates_any(&d->candidates))
@@ -262,7 +333,7 @@ go_on(struct dial *d)
 		wait_until(d, d->resolution_end);
 		return (true);
 	}
-	while (d->pending == 0 || now >= d->next_attempt) {
+	while ((next = next_at(d)) <= now) {
 		addr = candidates_next(&d->candidates);
 		if (addr == NULL)
 			break;
@@ -270,7 +341,7 @@ go_on(struct dial *d)
 	}
 	if (d->pending == 0 && !candidates_awaited(&d->candidates))
 		return (false);
-	wait_until(d, now >= d->next_attempt ? CLOCK_NEVER : d->next_attempt);
+	wait_until(d, now >= next ? CLOCK_NEVER : next);
 	return (true);
 }
 
@@ -345,6 +416,7 @@ dial_start(struct dial **out, struct dial_context *context,
 	memset(d, 0, offsetof(struct dial, candidates));
 	d->context = context;
 	d->rule = request->rule;
+	d->client = request->client;
 	d->cb = request->cb;
 	d->try_cb = request->try_cb;
 	d->arg = request->arg;

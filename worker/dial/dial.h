@@ -1,6 +1,7 @@
 /*
  * The way to the upstream: resolves the target, asks the guard about every
- * address, and races connections to those that are permitted (RFC 8305).
+ * address, and races connections to those that are permitted (RFC 8305), a few
+ * at a time: one without more ado, and those beside it as the races permit.
  */
 #ifndef WORKER_DIAL_DIAL_H
 #define WORKER_DIAL_DIAL_H
@@ -17,6 +18,7 @@
 #include "common/policy/rule.h"
 #include "common/reason.h"
 #include "worker/dial/egress.h"
+#include "worker/dial/races.h"
 
 struct dial;
 struct loop;
@@ -31,6 +33,7 @@ struct dial_context {
 	const struct guard *guard;
 	struct guard_probe probe; /* owned */
 	struct dial_lines lines;
+	struct races races; /* attempts beyond the first of each dial */
 	enum addr_family family;
 	int64_t timeout; /* for resolving and connecting together, ns */
 	uint64_t random; /* not 0; where to begin in the addresses of a name */
@@ -65,6 +68,7 @@ typedef void dial_try_cb(void *arg, size_t place, const struct facts_try *);
 struct dial_request {
 	const struct target *target; /* borrowed until dial_free() */
 	const struct rule *rule;     /* ... */
+	uint64_t client;	     /* a hash, on which races are counted */
 	/* On which name servers are asked; NULL: nobody's. The caller holds it
 	 * until dial_start() has returned. */
 	struct resolver_account *account;

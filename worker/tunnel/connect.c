@@ -61,6 +61,7 @@ tunnel_dial(struct tunnel *t)
 	struct dial_request request = {
 		.target = t->target,
 		.rule = t->terms,
+		.client = limits_peer(&t->all->limits, &t->facts->client),
 		.cb = dial_done,
 		.try_cb = dial_tried,
 		.arg = t,

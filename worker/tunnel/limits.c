@@ -122,12 +122,24 @@ limits_admit(struct limits *l)
 	return (REASON_NONE);
 }
 
+uint64_t
+limits_races(struct limits *l, uint64_t listeners)
+{
+	uint64_t other = listeners + BOOT_FILES_OTHER;
+
+	l->races = l->descriptors > other
+		       ? (l->descriptors - other) / BOOT_FILES_RACES
+		       : 0;
+	return (l->races);
+}
+
 bool
 limits_descriptors(
     const struct limits *l, uint64_t own_tunnels, uint64_t listeners)
 {
-	return (2 * (own_tunnels + 1) + listeners + BOOT_FILES_OTHER <=
-		l->descriptors);
+	return (
+	    2 * (own_tunnels + 1) + listeners + BOOT_FILES_OTHER + l->races <=
+	    l->descriptors);
 }
 
 /* Two addresses of one /64 are one client: it can take any of them. But those
@@ -244,8 +256,9 @@ tunnels_per_client(const struct limits *l)
 		return (b);
 	b.unasked = true;
 	b.limit = (int64_t)half_of((uint64_t)l->conf->tunnels);
-	if (l->descriptors > BOOT_FILES_OTHER)
-		b.own = half_of((l->descriptors - BOOT_FILES_OTHER) / 2);
+	if (l->descriptors > BOOT_FILES_OTHER + l->races)
+		b.own =
+		    half_of((l->descriptors - BOOT_FILES_OTHER - l->races) / 2);
 	return (b);
 }
 

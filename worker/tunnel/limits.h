@@ -28,6 +28,7 @@ struct limits {
 	struct shm *shm;
 	struct limits_memory memory;
 	uint64_t descriptors; /* of this process */
+	uint64_t races;	      /* those of them that are for races */
 };
 
 /* Reads RLIMIT_NOFILE; conf and shm are borrowed. */
@@ -42,9 +43,13 @@ bool limits_memory(struct limits *);
 /* To be called each turn: notes what is taken. Is no memory left to take? */
 bool limits_note_memory(struct limits *);
 
+/* Sets descriptors aside for races, beside so many listening sockets, and
+ * returns how many; until then there are none. */
+uint64_t limits_races(struct limits *, uint64_t listeners);
+
 /*
- * Are there descriptors for one more tunnel beside this worker's own ones and
- * its listening sockets? A tunnel has two, and races more while it connects.
+ * Are there descriptors for one more tunnel beside this worker's own ones, its
+ * listening sockets and the races? A tunnel has two.
  */
 bool limits_descriptors(
     const struct limits *, uint64_t own_tunnels, uint64_t listeners);

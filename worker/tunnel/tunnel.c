@@ -38,6 +38,8 @@ tunnels_init(struct tunnels *all, const struct boot *boot, struct loop *loop,
 		.timeout = conf->timeouts.connect,
 		.random = (uint64_t)clock_now() ^ (uint64_t)boot->worker << 32,
 	};
+	races_init(
+	    &all->dial.races, limits_races(&all->limits, boot->nsockets));
 	guard_probe_init(&all->dial.probe);
 	tunnel_turns_init(all);
 	if (tls_context_new(&all->tls, boot->tls, &bounds, &all->buffers,
