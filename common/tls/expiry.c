@@ -150,7 +150,7 @@ put_left(char *buf, size_t size, int64_t left)
 const char *
 expiry_text(char buf[EXPIRY_TEXT_SIZE], const struct expiry *e, int64_t now)
 {
-	char date[EXPIRY_DATE_SIZE], left[24];
+	char date[EXPIRY_DATE_SIZE], left[32];
 
 	if (e->begins > now) {
 		snprintf(buf, EXPIRY_TEXT_SIZE, "is not valid before %s",
