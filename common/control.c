@@ -113,6 +113,7 @@ is_valid(const struct control_msg *msg, size_t nfds)
 	case CONTROL_GONE:
 		return (msg->reason < REASON_COUNT && nfds == 0);
 	case CONTROL_RELOAD:
+	case CONTROL_UPGRADE:
 		return (
 		    msg->reason < REASON_COUNT && nfds == 0 && msg->token != 0);
 	case CONTROL_CLOSE:

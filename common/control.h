@@ -41,11 +41,13 @@ enum control_type {
 	/* admin process to master */
 	CONTROL_RELOAD, /* reload; `token`: of whoever asks for the report */
 	/* admin process to master, which passes it on to the worker */
-	CONTROL_CLOSE /* an operator ends those tunnels of that worker */
+	CONTROL_CLOSE, /* an operator ends those tunnels of that worker */
+	/* admin process to master */
+	CONTROL_UPGRADE /* become the program that lies there now; `token` */
 };
 
 /* Both sides are of one version, or what they say is refused. */
-#define CONTROL_VERSION 5
+#define CONTROL_VERSION 6
 
 struct control_msg {
 	uint32_t version; /* filled in by control_send() */
@@ -63,7 +65,7 @@ struct control_msg {
 	uint32_t slot, worker, generation;
 	uint32_t count; /* CLOSE: how many numbers there are, not 0 */
 	uint64_t numbers[CONTROL_NUMBERS_MAX]; /* of tunnels, in its worker */
-	uint64_t token;			       /* RELOAD; not 0 */
+	uint64_t token;			       /* RELOAD, UPGRADE; not 0 */
 };
 
 /* A non-blocking, close-on-exec pair. 0 or -errno. */

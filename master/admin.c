@@ -19,6 +19,7 @@
 #include "master/admin_spawn.h"
 #include "master/death.h"
 #include "master/master.h"
+#include "master/upgrade.h"
 #include "master/order.h"
 
 /* What the old one has for requests that it was sent, and a moment more until
@@ -213,6 +214,8 @@ take(struct master *m, struct admin_child *c, const struct control_msg *msg)
 		c->missed = CLOCK_NEVER;
 	} else if (msg->type == CONTROL_RELOAD) {
 		report_want(m, msg->token);
+	} else if (msg->type == CONTROL_UPGRADE) {
+		upgrade_want(m, msg->token);
 	} else if (msg->type == CONTROL_CLOSE) {
 		order_close(m, msg);
 	} else {

@@ -1,7 +1,7 @@
 /*
- * Asks for a reload by a token, and then for its report until that is there: a
- * reload replaces the admin process, so each answer may be from another one, or
- * be cut short.
+ * Asks for a reload, or an upgrade, by a token, and then for its report until
+ * that is there: a reload replaces the admin process, so each answer may be
+ * from another one, or be cut short.
  */
 #include "master/ask_reload.h"
 
@@ -33,16 +33,16 @@
 #define PATHS	    3
 
 struct waiting {
-	const char *file;
+	const char *what, *file;
 	bool json;
 	FILE *out, *err;
 	/* Where to ask; a reload may move the socket. */
 	char paths[PATHS][ASK_PATH_SIZE];
 	size_t npaths, at;
-	char target[64];
-	bool asked;    /* the service was told */
-	bool looked;   /* where the socket is by now */
-	int64_t heard; /* when it last said that it is not over */
+	char first[64], target[64]; /* of the first request, and the others */
+	bool asked;		    /* the service was told */
+	bool looked;		    /* where the socket is by now */
+	int64_t heard;		    /* when it last said that it is not over */
 };
 
 /* Does nobody listen there? */
@@ -133,7 +133,8 @@ give_up(const struct waiting *w, int error, const char *answer)
 		fprintf(w->err, "sniport: %s: %s", w->paths[w->at], answer);
 	if (w->asked)
 		fprintf(w->err,
-		    "sniport: reload: it is not known what became of it\n");
+		    "sniport: %s: it is not known what became of it\n",
+		    w->what);
 	return (2);
 }
 
@@ -181,8 +182,8 @@ try(struct waiting *w)
 	body = open_memstream(&answer, &len);
 	if (body == NULL)
 		return (give_up(w, -ENOMEM, NULL));
-	error = ask_begin(
-	    &a, w->paths[w->at], w->asked ? "GET" : "POST", w->target);
+	error = ask_begin(&a, w->paths[w->at], w->asked ? "GET" : "POST",
+	    w->asked ? w->target : w->first);
 	if (error == 0)
 		error = ask_body(&a, body);
 	if (fclose(body) != 0)
@@ -196,10 +197,11 @@ try(struct waiting *w)
 }
 
 int
-ask_reload(const char *file, const char *named, bool json, FILE *out, FILE *err)
+ask_reload(const struct ask_load *load, FILE *out, FILE *err)
 {
-	struct waiting w = { .file = file,
-		.json = json,
+	struct waiting w = { .what = load->upgrade ? "upgrade" : "reload",
+		.file = load->file,
+		.json = load->json,
 		.out = out,
 		.err = err,
 		.npaths = 1,
@@ -207,17 +209,19 @@ ask_reload(const char *file, const char *named, bool json, FILE *out, FILE *err)
 	uint64_t token = 0;
 	int result, pause = PAUSE_FIRST;
 
-	if (ask_find(w.paths[0], file, named, err) != 0)
+	if (ask_find(w.paths[0], load->file, load->named, err) != 0)
 		return (2);
 	/* It may not have heard yet of a path that was set. */
-	if (named == NULL && strcmp(file, CONF_DEFAULT_FILE) == 0)
+	if (load->named == NULL && strcmp(load->file, CONF_DEFAULT_FILE) == 0)
 		add_path(&w, ASK_DEFAULT_PATH);
 	while (token == 0)
 		if (getrandom(&token, sizeof(token), 0) < 0)
 			return (give_up(&w, -errno, NULL));
 	snprintf(w.target, sizeof(w.target),
 	    "/reload?token=%016" PRIx64 "&format=%s", token,
-	    json ? "json" : "text");
+	    load->json ? "json" : "text");
+	snprintf(
+	    w.first, sizeof(w.first), "/%s%s", w.what, strchr(w.target, '?'));
 	while ((result = try(&w)) < 0) {
 		(void)poll(NULL, 0, pause);
 		pause = pause * 2 < PAUSE_MOST ? pause * 2 : PAUSE_MOST;

@@ -111,6 +111,8 @@ code_upgrade(struct codec *c, struct master *m)
 	codec_text(c, u->program, sizeof(u->program));
 	codec_text(c, u->file, sizeof(u->file));
 	u->before = codec_fd(c, u->before, CODEC_FILE_ANY);
+	u->reported = codec_flag(c, u->reported);
+	m->reload_began = codec_time(c, m->reload_began);
 	if (!c->reads && m->current != NULL && m->current->generation != NULL)
 		served = m->current->generation->expiries;
 	code_expiries(c, &served);

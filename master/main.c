@@ -164,6 +164,17 @@ close_tunnels(const struct options *o)
 }
 
 static int
+load(const struct options *o)
+{
+	const struct ask_load load = { .upgrade = o->mode == OPTIONS_UPGRADE,
+		.file = o->file,
+		.named = o->control,
+		.json = o->json };
+
+	return (ask_reload(&load, stdout, stderr));
+}
+
+static int
 run(const struct options *o, char *const *argv)
 {
 	switch (o->mode) {
@@ -184,8 +195,8 @@ run(const struct options *o, char *const *argv)
 	case OPTIONS_CLOSE:
 		return (close_tunnels(o));
 	case OPTIONS_RELOAD:
-		return (
-		    ask_reload(o->file, o->control, o->json, stdout, stderr));
+	case OPTIONS_UPGRADE:
+		return (load(o));
 	case OPTIONS_STATUS:
 		return (ask(o, "/status"));
 	case OPTIONS_TOP:

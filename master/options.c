@@ -26,6 +26,7 @@ static const struct command {
 	{ "status", OPTIONS_STATUS, 0, 0, true },
 	{ "top", OPTIONS_TOP, 0, OPTIONS_WORDS_MAX, true },
 	{ "tunnels", OPTIONS_TUNNELS, 0, OPTIONS_WORDS_MAX, true },
+	{ "upgrade", OPTIONS_UPGRADE, 0, 0, true },
 	{ "why", OPTIONS_WHY, 0, 1, false },
 };
 
@@ -250,6 +251,7 @@ options_usage(FILE *out)
 	    "[FILTER]... [--json]\n"
 	    "       sniport [-c FILE] [--control PATH] tunnels [FILTER]... "
 	    "[--json]\n"
+	    "       sniport [-c FILE] [--control PATH] upgrade [--json]\n"
 	    "       sniport why [REASON] [--json]\n"
 	    "  -c FILE       configuration (" CONF_DEFAULT_FILE ")\n"
 	    "  -t            check the configuration and exit\n"
@@ -273,6 +275,10 @@ options_usage(FILE *out)
 	    "sort=rate,\n"
 	    "                sort=total or sort=age\n"
 	    "  tunnels       list the tunnels that are open\n"
+	    "  upgrade       have the running service become the program that "
+	    "lies\n"
+	    "                there now, wait, and say what was found; exit as "
+	    "reload\n"
 	    "  --control PATH\n"
 	    "                for these: the socket of the service, instead of\n"
 	    "                the one that the configuration names\n"

@@ -19,6 +19,7 @@ enum options_mode {
 	OPTIONS_CLOSE,	 /* close FILTER... */
 	OPTIONS_LINE,	 /* line [NAME] */
 	OPTIONS_RELOAD,	 /* reload */
+	OPTIONS_UPGRADE, /* upgrade */
 	OPTIONS_STATUS,	 /* status */
 	OPTIONS_TOP,	 /* top [FILTER]... */
 	OPTIONS_TUNNELS, /* tunnels [FILTER]... */

@@ -103,7 +103,8 @@ reload_begin(struct master *m, struct pause *pause)
 
 	m->reload_began = clock_now();
 	findings_init(&m->findings);
-	report_begin(m);
+	if (!upgrade_has_report(m))
+		report_begin(m);
 	if (m->current != NULL) {
 		log_write(
 		    m->log, LOG_LEVEL_NOTICE, "reload: reading %s", m->file);
@@ -214,6 +215,7 @@ commit(struct master *m)
 	fetch_watch(m, now);
 	listener_keepalive(&m->listeners, m->current->terms->lost);
 	watch_files(m, now);
+	upgrade_note(m);
 	tell_success(m, old, now);
 	if (old != NULL) {
 		totals_log(m->shm, m->log);

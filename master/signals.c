@@ -55,11 +55,7 @@ take_signal(struct master *m, uint32_t signo)
 		reopen_logs(m);
 		break;
 	case SIGUSR2:
-		if (m->phase == MASTER_RUNNING)
-			m->upgrade.wanted = true;
-		else if (!m->done)
-			log_write(m->log, LOG_LEVEL_WARNING,
-			    "upgrade: ignored: sniport is stopping");
+		upgrade_want(m, 0);
 		break;
 	case SIGTERM:
 	case SIGINT:

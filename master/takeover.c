@@ -197,9 +197,15 @@ begin(struct master *m, const char *failure)
 	u->again = failure != NULL;
 	if (failure == NULL)
 		return;
-	log_write(m->log, LOG_LEVEL_ERROR,
+	findings_init(&m->findings);
+	findings_add(&m->findings, LOG_LEVEL_ERROR,
 	    "upgrade: failed: %s: sniport " SNIPORT_VERSION " goes on",
 	    failure);
+	findings_log(&m->findings, m->log);
+	if (u->reported)
+		report_end(m, NULL, clock_now());
+	u->reported = false;
+	findings_fini(&m->findings);
 	fd_close(&u->before);
 }
 

@@ -121,15 +121,16 @@ trial_hear(struct trial *t)
 }
 
 void
-trial_tell(struct master *m, enum log_level level)
+trial_tell(struct trial *t, const char *program, enum log_level level,
+    struct findings *f)
 {
-	char *line, *rest = m->upgrade.trial.said;
+	char *line, *rest = t->said;
 	int n = 0;
 
 	while (n++ < LINES_MAX && (line = strsep(&rest, "\n")) != NULL)
 		if (line[0] != '\0')
-			log_write(m->log, level, "upgrade: %s: %s",
-			    m->upgrade.program, line);
+			findings_add(
+			    f, level, "upgrade: %s: %s", program, line);
 }
 
 void

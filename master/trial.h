@@ -9,6 +9,7 @@
 #include "common/log/log.h"
 
 struct codec;
+struct findings;
 struct master;
 
 /* The option by which it is run. One that does not know it refuses it. */
@@ -33,8 +34,9 @@ int trial_run(struct master *, const struct codec *, const char **step);
 /* Reads what it has to say. False: nothing more will come. */
 bool trial_hear(struct trial *);
 
-/* Logs that, as far as it is the first lines. */
-void trial_tell(struct master *, enum log_level);
+/* Adds that to the findings, as far as it is the first lines. */
+void trial_tell(
+    struct trial *, const char *program, enum log_level, struct findings *);
 
 /* It has ended: nothing more is to be heard. */
 void trial_close_output(struct master *);

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/log/log.h"
+#include "common/shm/reports.h"
 #include "master/codec.h"
 #include "master/death.h"
 #include "master/handover.h"
@@ -74,18 +75,80 @@ upgrade_is_busy(const struct master *m)
 static void fail(struct master *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* With what the trial had to say. The master's findings are of a load, and
+ * there is none. */
 static void
 fail(struct master *m, const char *fmt, ...)
 {
+	struct upgrade *u = &m->upgrade;
 	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_write(m->log, LOG_LEVEL_ERROR,
+	findings_init(&m->findings);
+	trial_tell(&u->trial, u->program, LOG_LEVEL_ERROR, &m->findings);
+	findings_add(&m->findings, LOG_LEVEL_ERROR,
 	    "upgrade: failed: %s: sniport " SNIPORT_VERSION " goes on", text);
+	findings_log(&m->findings, m->log);
+	if (u->reported)
+		report_end(m, NULL, clock_now());
+	u->reported = false;
+	findings_fini(&m->findings);
 	end(m);
+}
+
+static void
+tell_passed(struct master *m)
+{
+	struct findings f;
+
+	findings_init(&f);
+	trial_tell(&m->upgrade.trial, m->upgrade.program, LOG_LEVEL_NOTICE, &f);
+	findings_log(&f, m->log);
+	findings_fini(&f);
+}
+
+void
+upgrade_want(struct master *m, uint64_t token)
+{
+	struct upgrade *u = &m->upgrade;
+	size_t i;
+
+	if (m->phase != MASTER_RUNNING) {
+		if (!m->done)
+			log_write(m->log, LOG_LEVEL_WARNING,
+			    "upgrade: ignored: sniport is stopping");
+		return;
+	}
+	/* Who had no answer may have asked again. */
+	for (i = 0; i < u->ntokens; i++)
+		if (u->tokens[i] == token)
+			return;
+	if (token != 0 && reports_find(m->reports.writer, token) != 0)
+		return;
+	if (token != 0 && u->ntokens < UPGRADE_TOKENS)
+		u->tokens[u->ntokens++] = token;
+	u->wanted = true;
+}
+
+bool
+upgrade_has_report(const struct master *m)
+{
+	return (m->upgrade.handed && m->upgrade.reported);
+}
+
+/* All of it is in the report of the load that it ends with. */
+static void
+begin_report(struct master *m)
+{
+	struct upgrade *u = &m->upgrade;
+
+	while (u->ntokens > 0)
+		(void)reports_ask(m->reports.writer, u->tokens[--u->ntokens]);
+	report_begin(m);
+	u->reported = true;
 }
 
 static void
@@ -95,6 +158,8 @@ begin(struct master *m, int64_t now)
 	int error;
 
 	u->wanted = false;
+	m->reload_began = now;
+	begin_report(m);
 	if (u->program[0] == '\0') {
 		fail(m, "the program's file is not known");
 		return;
@@ -253,9 +318,8 @@ upgrade_reaped(struct master *m, pid_t pid, int status)
 	u->trial.pid = 0;
 	(void)trial_hear(&u->trial);
 	trial_close_output(m);
-	if (m->phase == MASTER_RUNNING)
-		trial_tell(m, passed ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR);
 	if (passed && m->phase == MASTER_RUNNING) {
+		tell_passed(m);
 		u->step = UPGRADE_PASSED;
 		u->until = now + WAIT_PATIENCE;
 		return (true);
@@ -273,23 +337,29 @@ upgrade_reaped(struct master *m, pid_t pid, int status)
 }
 
 void
+upgrade_note(struct master *m)
+{
+	const struct upgrade *u = &m->upgrade;
+
+	if (u->handed && u->again)
+		findings_add(&m->findings, LOG_LEVEL_NOTICE,
+		    "upgrade: sniport " SNIPORT_VERSION " serves again");
+	else if (u->handed)
+		findings_add(&m->findings, LOG_LEVEL_NOTICE,
+		    "upgrade: sniport " SNIPORT_VERSION
+		    " has taken over from %s",
+		    u->version);
+}
+
+void
 upgrade_done(struct master *m)
 {
 	struct upgrade *u = &m->upgrade;
 
 	if (!u->handed)
 		return;
-	u->handed = false;
+	u->handed = u->again = u->reported = false;
 	fd_close(&u->before);
-	if (u->again)
-		log_write(m->log, LOG_LEVEL_NOTICE,
-		    "upgrade: sniport " SNIPORT_VERSION " serves again");
-	else
-		log_write(m->log, LOG_LEVEL_NOTICE,
-		    "upgrade: sniport " SNIPORT_VERSION
-		    " has taken over from %s",
-		    u->version);
-	u->again = false;
 }
 
 void
@@ -302,7 +372,7 @@ upgrade_undo(struct master *m, const char *cause)
 
 	if (!u->handed || m->phase != MASTER_RUNNING)
 		return;
-	u->handed = false;
+	u->handed = u->reported = false;
 	if (before == -1) {
 		log_write(m->log, LOG_LEVEL_ERROR,
 		    "upgrade: until a reload succeeds no worker that dies is "

@@ -25,6 +25,9 @@ enum upgrade_step {
 	UPGRADE_PASSED /* it is waited for the moment to run it */
 };
 
+/* More than so many at once are not told by its report what became of it. */
+#define UPGRADE_TOKENS 16
+
 struct upgrade {
 	char *const *argv;	/* of this process */
 	char program[PATH_MAX]; /* to be run; "": it cannot be told */
@@ -35,6 +38,9 @@ struct upgrade {
 	bool handed; /* no generation of this program has served yet */
 	bool again;  /* it was gone back to */
 	bool wanted;
+	uint64_t tokens[UPGRADE_TOKENS]; /* of those who want it */
+	size_t ntokens;
+	bool reported; /* the report of the last load is its, and goes on */
 	enum upgrade_step step;
 	int64_t until; /* what the step may take */
 	struct trial trial;
@@ -44,6 +50,15 @@ void upgrade_init(struct master *, const char *file, char *const *argv);
 
 /* Ends the trial, if there is one. */
 void upgrade_fini(struct master *);
+
+/* Somebody wants one: by a signal, if the token is 0, or the one who will ask
+ * for its report by that token; see report.h. */
+void upgrade_want(struct master *, uint64_t token);
+
+/* A reload begins, or a load is about to be told as taken: that is the end of
+ * an upgrade, whose report goes on. */
+bool upgrade_has_report(const struct master *);
+void upgrade_note(struct master *);
 
 /* Is one under way, so that no reload is to begin? */
 bool upgrade_is_busy(const struct master *);

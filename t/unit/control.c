@@ -158,7 +158,7 @@ test_refused(void)
 	refused(msg, sizeof(msg[0]), 2, "one descriptor too many");
 	msg[0].type = 0;
 	refused(msg, sizeof(msg[0]), 0, "type 0");
-	msg[0].type = CONTROL_CLOSE + 1;
+	msg[0].type = CONTROL_UPGRADE + 1;
 	refused(msg, sizeof(msg[0]), 0, "unknown type");
 	msg[0].type = CONTROL_HAND;
 	refused(msg, sizeof(msg[0]), 0, "hand without descriptor");
@@ -166,6 +166,8 @@ test_refused(void)
 	refused(msg, sizeof(msg[0]), 0, "connection without descriptor");
 	msg[0].type = CONTROL_RELOAD;
 	refused(msg, sizeof(msg[0]), 0, "reload without a token");
+	msg[0].type = CONTROL_UPGRADE;
+	refused(msg, sizeof(msg[0]), 0, "upgrade without a token");
 	msg[0].type = CONTROL_CLOSE;
 	refused(msg, sizeof(msg[0]), 0, "close without a number");
 	msg[0].count = CONTROL_NUMBERS_MAX + 1;

@@ -62,6 +62,7 @@ test_commands(void)
 	is_int(parsed.mode, OPTIONS_CLOSE, "is a command");
 	is_int(parse(ARG("close"), NULL, NULL, NULL), -EINVAL, "close alone");
 	is_str(error, "close: which?", "is asked what is meant");
+	is_int(parse(ARG("upgrade"), ARG("--json"), NULL, NULL), 0, "upgrade");
 	is_int(parse(ARG("reload"), ARG("--json"), NULL, NULL), 0, "reload");
 	is_int(parsed.mode, OPTIONS_RELOAD, "is a command");
 	is_int(parse(ARG("status"), ARG("now"), NULL, NULL), -EINVAL,

@@ -12,5 +12,6 @@ void tunnels_answer(struct exchange *); /* tunnels.c */
 void close_answer(struct exchange *);	/* close.c */
 void report_answer(struct exchange *);	/* reload.c */
 void reload_answer(struct exchange *);	/* reload.c */
+void upgrade_answer(struct exchange *); /* reload.c */
 
 #endif

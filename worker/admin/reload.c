@@ -1,6 +1,7 @@
 /*
- * POST /reload asks the master for a reload. GET /reload is the report of the
- * last load, or, by its token, of the one that somebody waits for.
+ * POST /reload asks the master for a reload, POST /upgrade for an upgrade,
+ * which ends with one. GET /reload is the report of the last load, or, by its
+ * token, of the one that somebody waits for.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -200,10 +201,10 @@ report_answer(struct exchange *e)
 	free(r);
 }
 
-void
-reload_answer(struct exchange *e)
+static void
+ask_master(struct exchange *e, enum control_type type, const char *what)
 {
-	struct control_msg msg = { .type = CONTROL_RELOAD };
+	struct control_msg msg = { .type = type };
 	const struct admin *a = e->admin;
 	struct asked asked;
 	int error;
@@ -227,9 +228,21 @@ reload_answer(struct exchange *e)
 		return;
 	}
 	log_write(a->boot->log, LOG_LEVEL_NOTICE,
-	    "reload: asked for by process %d of user %u", (int)e->peer.pid,
+	    "%s: asked for by process %d of user %u", what, (int)e->peer.pid,
 	    (unsigned)e->peer.uid);
 	e->status = 202;
 	e->type = EXCHANGE_JSON;
 	text_put(e->out, "{\"token\":\"%016" PRIx64 "\"}\n", asked.token);
+}
+
+void
+reload_answer(struct exchange *e)
+{
+	ask_master(e, CONTROL_RELOAD, "reload");
+}
+
+void
+upgrade_answer(struct exchange *e)
+{
+	ask_master(e, CONTROL_UPGRADE, "upgrade");
 }

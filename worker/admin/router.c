@@ -31,6 +31,7 @@ static const struct route routes[] = {
 	{ "GET", "/tunnels", ROUTE_ALL, tunnels_answer },
 	{ "GET", "/reload", ROUTE_OPERATOR, report_answer },
 	{ "POST", "/reload", ROUTE_OWNER, reload_answer },
+	{ "POST", "/upgrade", ROUTE_OWNER, upgrade_answer },
 	{ "POST", "/close", ROUTE_OWNER, close_answer },
 };
 
