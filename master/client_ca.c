@@ -14,6 +14,8 @@
 #include "common/conf/conf.h"
 #include "common/tls/revocation.h"
 #include "master/client_ca_check.h"
+#include "master/client_crl.h"
+#include "master/client_crl_scope.h"
 #include "master/findings.h"
 #include "master/pem.h"
 
@@ -173,7 +175,7 @@ add_all(SSL_CTX *ctx, EVP_MD_CTX *digest, const struct client_ca *ca)
 			return (false);
 	for (i = 0; i < (int)sk_X509_CRL_num(ca->crls); i++) {
 		crl = sk_X509_CRL_value(ca->crls, i);
-		if (client_ca_signed(ca, crl) &&
+		if (crl != NULL &&
 		    (!add_crl(store, crl) || !digest_crl(digest, crl)))
 			return (false);
 	}
@@ -213,23 +215,27 @@ set_session_context(SSL_CTX *ctx, EVP_MD_CTX *digest, struct findings *f)
 	return (-EINVAL);
 }
 
-/* What is given and would do nothing, or shut out clients. */
-static void
-check(const struct client_ca *ca, const struct pem_file *ca_file,
+/* What is given and would do nothing, or shut out clients. 0 or -EINVAL. */
+static int
+check(struct client_ca *ca, const struct pem_file *ca_file,
     const struct pem_file *crl_file)
 {
 	const struct conf *conf = ca_file->conf;
 
 	if (conf->tls.client_auth != CONF_CLIENT_AUTH_NONE) {
 		client_ca_check_authorities(ca, ca_file);
-		if (ca->crls != NULL)
-			client_ca_check_crls(ca, crl_file);
-		return;
+		if (ca->crls == NULL)
+			return (0);
+		if (client_crl_choose(ca, crl_file) != 0)
+			return (-EINVAL);
+		client_ca_check_crls(ca, crl_file);
+		return (0);
 	}
 	if (ca->authorities != NULL)
 		pem_finding(ca_file, LOG_LEVEL_WARNING, NO_EFFECT);
 	if (ca->crls != NULL)
 		pem_finding(crl_file, LOG_LEVEL_WARNING, NO_EFFECT);
+	return (0);
 }
 
 static int
@@ -275,12 +281,17 @@ client_ca_load(SSL_CTX *ctx, const struct conf *conf, struct expiries *expiries,
 		result = load(&ca, &ca_file, read_authorities);
 	if (result == 0 && tls->crl != NULL)
 		result = load(&ca, &crl_file, read_crls);
+	if (result == 0)
+		result = check(&ca, &ca_file, &crl_file);
 	if (result == 0) {
-		check(&ca, &ca_file, &crl_file);
 		if (tls->client_auth != CONF_CLIENT_AUTH_NONE)
 			client_ca_expiries(&ca, conf, expiries);
 		result = use(ctx, conf, &ca, f);
 	}
+	if (result == 0 && ca.crls != NULL &&
+	    tls->client_auth != CONF_CLIENT_AUTH_NONE)
+		client_crl_check_scopes(
+		    &ca, SSL_CTX_get_cert_store(ctx), &crl_file);
 	SSL_CTX_set_verify(ctx, verify_mode(tls->client_auth), NULL);
 	SSL_CTX_set_verify_depth(ctx, DEPTH_MAX);
 	sk_X509_pop_free(ca.authorities, X509_free);

@@ -10,17 +10,15 @@
 #include "common/tls/library.h"
 #include "master/pem.h"
 
-#define NAME_SIZE 128
-
-static const char *
-name_of(const X509_NAME *name, char buf[NAME_SIZE])
+const char *
+client_ca_name(const X509_NAME *name, char buf[CLIENT_CA_NAME_SIZE])
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	int len = 0;
 
 	if (bio != NULL &&
 	    X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0)
-		len = BIO_read(bio, buf, NAME_SIZE - 1);
+		len = BIO_read(bio, buf, CLIENT_CA_NAME_SIZE - 1);
 	buf[len > 0 ? len : 0] = '\0';
 	BIO_free(bio);
 	return (buf);
@@ -50,26 +48,6 @@ client_ca_orphan(const struct client_ca *ca, X509 *cert)
 			sk_X509_value(ca->authorities, i), cert) == X509_V_OK)
 			return (false);
 	return (true);
-}
-
-bool
-client_ca_signed(const struct client_ca *ca, X509_CRL *crl)
-{
-	bool known = false;
-	X509 *cert;
-	int i;
-
-	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++) {
-		cert = sk_X509_value(ca->authorities, i);
-		if (X509_NAME_cmp(X509_get_subject_name(cert),
-			X509_CRL_get_issuer(crl)) != 0)
-			continue;
-		known = true;
-		if (X509_CRL_verify(crl, X509_get0_pubkey(cert)) == 1)
-			return (true);
-	}
-	ERR_clear_error();
-	return (!known);
 }
 
 /* Is the certificate in force at that time? */
@@ -107,11 +85,11 @@ check_dates(
 	X509 *cert = sk_X509_value(ca->authorities, i);
 	const ASN1_TIME *begin = X509_get0_notBefore(cert);
 	const ASN1_TIME *end = X509_get0_notAfter(cert);
-	char name[NAME_SIZE], date[PEM_DATE_SIZE];
+	char name[CLIENT_CA_NAME_SIZE], date[PEM_DATE_SIZE];
 	struct expiry one = { .begins = pem_time(begin),
 		.ends = pem_time(end) };
 
-	name_of(X509_get_subject_name(cert), name);
+	client_ca_name(X509_get_subject_name(cert), name);
 	if (!in_force(cert, now) && !renewed(ca, cert, now)) {
 		bool early = X509_cmp_time(begin, &now) > 0;
 
@@ -156,7 +134,7 @@ check_name(
     const struct client_ca *ca, int i, const struct pem_file *file, time_t now)
 {
 	X509 *cert = sk_X509_value(ca->authorities, i);
-	char name[NAME_SIZE];
+	char name[CLIENT_CA_NAME_SIZE];
 	int first;
 
 	for (first = 0; first < i; first++)
@@ -169,14 +147,58 @@ check_name(
 	    "identifiers to tell them apart: clients of one of them are "
 	    "refused; issue both with a subjectKeyIdentifier, and what they "
 	    "sign with an authorityKeyIdentifier",
-	    first + 1, i + 1, name_of(X509_get_subject_name(cert), name));
+	    first + 1, i + 1,
+	    client_ca_name(X509_get_subject_name(cert), name));
+}
+
+/* Is it meant for an authority's, though it may not be one's? */
+static bool
+claims_authority(X509 *cert)
+{
+	return (is_authority(cert) ||
+		(self_issued(cert) &&
+		    (X509_get_extension_flags(cert) & EXFLAG_CA) != 0));
+}
+
+/* Why nobody is verified by an authority, whenever; NULL: there is no cause. */
+static const char *
+unfit(const struct client_ca *ca, X509 *cert)
+{
+	if ((X509_get_extension_flags(cert) & EXFLAG_CRITICAL) != 0)
+		return ("has a critical extension that is not known");
+	if (!is_authority(cert))
+		return ("may not sign certificates (keyUsage without "
+			"keyCertSign)");
+	if (X509_check_purpose(cert, X509_PURPOSE_SSL_CLIENT, 1) <= 0)
+		return ("is not for clients (extendedKeyUsage without "
+			"clientAuth)");
+	if (ca->crls != NULL &&
+	    (X509_get_key_usage(cert) & X509v3_KU_CRL_SIGN) == 0)
+		return ("may not sign revocation lists (keyUsage without "
+			"cRLSign)");
+	return (NULL);
+}
+
+static bool
+check_fitness(const struct client_ca *ca, int i, const struct pem_file *file)
+{
+	X509 *cert = sk_X509_value(ca->authorities, i);
+	const char *why = claims_authority(cert) ? unfit(ca, cert) : NULL;
+	char name[CLIENT_CA_NAME_SIZE];
+
+	if (why == NULL)
+		return (true);
+	pem_finding(file, LOG_LEVEL_WARNING,
+	    "certificate %d (%s) %s: its clients are refused", i + 1,
+	    client_ca_name(X509_get_subject_name(cert), name), why);
+	return (false);
 }
 
 void
 client_ca_check_authorities(
     const struct client_ca *ca, const struct pem_file *file)
 {
-	char name[NAME_SIZE];
+	char name[CLIENT_CA_NAME_SIZE];
 	time_t now = time(NULL);
 	X509 *cert;
 	int i;
@@ -185,13 +207,16 @@ client_ca_check_authorities(
 		cert = sk_X509_value(ca->authorities, i);
 		if (is_authority(cert))
 			check_name(ca, i, file, now);
+		if (!check_fitness(ca, i, file))
+			continue;
 		if (is_authority(cert) || self_issued(cert))
 			check_dates(ca, i, file, now);
 		else
 			pem_finding(file, LOG_LEVEL_WARNING,
 			    "certificate %d (%s) is not that of an authority: "
 			    "no client is verified by it",
-			    i + 1, name_of(X509_get_subject_name(cert), name));
+			    i + 1,
+			    client_ca_name(X509_get_subject_name(cert), name));
 	}
 	ERR_clear_error();
 }
@@ -214,8 +239,8 @@ has_crl(const struct client_ca *ca, const X509_NAME *issuer, const time_t *now)
 
 	for (i = 0; i < (int)sk_X509_CRL_num(ca->crls); i++) {
 		crl = sk_X509_CRL_value(ca->crls, i);
-		if (X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer) == 0 &&
-		    client_ca_signed(ca, crl) &&
+		if (crl != NULL &&
+		    X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer) == 0 &&
 		    (now == NULL || crl_in_force(crl, *now)))
 			return (true);
 	}
@@ -227,22 +252,21 @@ check_crl(
     const struct client_ca *ca, int i, const struct pem_file *file, time_t now)
 {
 	X509_CRL *crl = sk_X509_CRL_value(ca->crls, i);
-	const X509_NAME *issuer = X509_CRL_get_issuer(crl);
-	const ASN1_TIME *begin = X509_CRL_get0_lastUpdate(crl);
-	char name[NAME_SIZE], date[PEM_DATE_SIZE];
-	bool early = X509_cmp_time(begin, &now) > 0;
+	char name[CLIENT_CA_NAME_SIZE], date[PEM_DATE_SIZE];
+	const ASN1_TIME *begin;
+	const X509_NAME *issuer;
+	bool early;
 
-	name_of(issuer, name);
-	if (!client_ca_signed(ca, crl))
-		pem_finding(file, LOG_LEVEL_WARNING,
-		    "revocation list %d is not signed by its issuer (%s): it "
-		    "is left out",
-		    i + 1, name);
-	else if (!crl_in_force(crl, now) && !has_crl(ca, issuer, &now))
+	if (crl == NULL)
+		return;
+	issuer = X509_CRL_get_issuer(crl);
+	begin = X509_CRL_get0_lastUpdate(crl);
+	early = X509_cmp_time(begin, &now) > 0;
+	if (!crl_in_force(crl, now) && !has_crl(ca, issuer, &now))
 		pem_finding(file, LOG_LEVEL_WARNING,
 		    "revocation list %d (%s) %s %s: clients of its issuer are "
 		    "refused",
-		    i + 1, name,
+		    i + 1, client_ca_name(issuer, name),
 		    early ? "is not in force before"
 			  : "has been out of date since",
 		    pem_date(
@@ -252,7 +276,7 @@ check_crl(
 void
 client_ca_check_crls(const struct client_ca *ca, const struct pem_file *file)
 {
-	char name[NAME_SIZE];
+	char name[CLIENT_CA_NAME_SIZE];
 	time_t now = time(NULL);
 	X509 *cert;
 	int i;
@@ -267,7 +291,8 @@ client_ca_check_crls(const struct client_ca *ca, const struct pem_file *file)
 			    "has no revocation list of %s, which is "
 			    "certificate %d of tls.client_ca: its clients are "
 			    "refused",
-			    name_of(X509_get_subject_name(cert), name), i + 1);
+			    client_ca_name(X509_get_subject_name(cert), name),
+			    i + 1);
 	}
 	ERR_clear_error();
 }
@@ -308,8 +333,8 @@ add_crls(const struct client_ca *ca, const char *file, int64_t now,
 	expiry_init(&e, EXPIRY_CRL, file);
 	for (i = 0; i < (int)sk_X509_CRL_num(ca->crls); i++) {
 		crl = sk_X509_CRL_value(ca->crls, i);
-		end = X509_CRL_get0_nextUpdate(crl);
-		if (end == NULL || !client_ca_signed(ca, crl))
+		end = crl != NULL ? X509_CRL_get0_nextUpdate(crl) : NULL;
+		if (end == NULL)
 			continue;
 		/* Another one is in force at that time, or is now instead. */
 		at = (time_t)(pem_time(end) > now ? pem_time(end) : now);

@@ -9,7 +9,8 @@ struct conf;
 struct expiries;
 struct pem_file;
 
-/* As they stand in the files; the lists are NULL where no file is given. */
+/* As they stand in the files; the lists are NULL where no file is given, and a
+ * list that was left out is. */
 struct client_ca {
 	STACK_OF(X509) * authorities;
 	STACK_OF(X509_CRL) * crls;
@@ -18,15 +19,17 @@ struct client_ca {
 /* Is the certificate another authority's, which is not among these? */
 bool client_ca_orphan(const struct client_ca *, X509 *);
 
-/* Has the list's issuer signed it, as far as that one is known? */
-bool client_ca_signed(const struct client_ca *, X509_CRL *);
+/* What a name is called in findings. Returns buf. */
+#define CLIENT_CA_NAME_SIZE 128
+const char *client_ca_name(const X509_NAME *, char buf[CLIENT_CA_NAME_SIZE]);
 
 /* Warns of each certificate by which nobody, or nobody any longer, is
  * verified. */
 void client_ca_check_authorities(
     const struct client_ca *, const struct pem_file *);
 
-/* Warns of each list that is of no use, and of each authority that has none. */
+/* Warns of each list that is not in force, and of each authority that has
+ * none. */
 void client_ca_check_crls(const struct client_ca *, const struct pem_file *);
 
 /* Adds when the first authority ends, of those in force that were not renewed,

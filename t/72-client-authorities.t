@@ -13,7 +13,7 @@ use Test::More;
 
 use Sniport::Authority;
 use Sniport::Daemon;
-use Sniport::Test qw(certificate temporary);
+use Sniport::Test qw(certificate temporary tls_library);
 use Sniport::Upstream;
 use Sniport::Who;
 
@@ -54,7 +54,31 @@ my $old = Sniport::Authority->new($dir, 'old', end => date(-$DAY));
 my $early = Sniport::Authority->new($dir, 'early', start => date(5 * $DAY),
 	end => date(50 * $DAY));
 my $soon = Sniport::Authority->new($dir, 'soon', end => date(13 * $DAY));
+# What an authority may do is less than it has to.
+my $AUTHORITY = 'basicConstraints=critical,CA:TRUE';
+my $USAGE = 'keyUsage=critical,keyCertSign,cRLSign';
+my %limited = map { ($_->[0] => Sniport::Authority->new($dir, $_->[0],
+	authority => [ @$_[1 .. $#$_] ])) }
+    [ 'unsigning', $AUTHORITY, 'keyUsage=critical,cRLSign' ],
+    [ 'listless', $AUTHORITY, 'keyUsage=critical,keyCertSign' ],
+    [ 'serving', $AUTHORITY, $USAGE, 'extendedKeyUsage=serverAuth' ],
+    [ 'strange', $AUTHORITY, $USAGE, '1.2.3.4=critical,DER:05:00' ],
+    [ 'longest', "$AUTHORITY,pathlen:1", $USAGE ],
+    [ 'both', $AUTHORITY, $USAGE, 'extendedKeyUsage=serverAuth,clientAuth' ];
+my $under = Sniport::Authority->new($dir, 'under', issuer => $limited{longest});
+my $deepest = Sniport::Authority->new($dir, 'deepest', issuer => $under);
+my $server = Sniport::Authority->new($dir, 'server', issuer => $mesh,
+	extensions => [ 'extendedKeyUsage=serverAuth' ]);
 my %key = (
+	(map { ($_ => [ $limited{$_}->issue('leaf', 'DNS:a.example.com') ]) }
+		keys %limited),
+	under => [ $under->issue('leaf', 'DNS:a.example.com',
+		chain => [ $under ]) ],
+	deepest => [ $deepest->issue('leaf', 'DNS:a.example.com',
+		chain => [ $deepest, $under ]) ],
+	server => [ $server->issue('leaf', 'DNS:a.example.com') ],
+	any => [ $mesh->issue('any', 'DNS:a.example.com',
+		usage => 'anyExtendedKeyUsage') ],
 	twin => [ $twin->issue('leaf', 'DNS:a.example.com') ],
 	mesh => [ $mesh->issue('leaf', 'DNS:a.example.com') ],
 	aside => [ $aside->issue('leaf', 'DNS:a.example.com') ],
@@ -88,7 +112,7 @@ my $future = joined($mesh->crl(start => date($DAY)));
 $mesh->revoke_authority($gone);
 $below->revoke('bad');
 my %crl = map { ($_->{name} => joined($_->crl)) }
-    ($mesh, $aside, $below, $twin, $gone);
+    ($mesh, $aside, $below, $twin, $gone, $limited{listless});
 
 my $upstream = Sniport::Upstream->new('echo');
 my $port = $upstream->port;
@@ -98,6 +122,8 @@ my $who = Sniport::Who->new(daemon => $daemon, port => $port, key => \%key);
 sub ca { return joined(map { ref $_ ? $_->file : $_ } @_); }
 
 my $EXPIRED = 'certificate has expired';
+my $PURPOSE = tls_library() eq 'AWS-LC' ? 'unsupported certificate purpose'
+    : 'unsuitable certificate purpose';
 my $NO_CRL = 'unable to get certificate CRL';
 my $NO_ISSUER = 'unable to get local issuer certificate';
 # Title; client_ca; crl (undef: none); warnings; then for each client that is
@@ -134,7 +160,9 @@ for (
 	    [ qr/: revocation list 1 \(CN=mesh\) has been out of date since $DATE: clients of its issuer are refused$/ ],
 	    mesh => 'CRL has expired' ],
 	[ 'a list out of date, and one in force', ca($mesh),
-	    ca($late, $crl{mesh}), [], mesh => undef ],
+	    ca($late, $crl{mesh}),
+	    [ qr/: revocation list 1 \(CN=mesh\) is replaced by list 2, which is newer: it is left out$/ ],
+	    mesh => undef ],
 	[ 'a list that is not in force yet', ca($mesh), $future,
 	    [ qr/: revocation list 1 \(CN=mesh\) is not in force before $DATE: clients of its issuer are refused$/ ],
 	    mesh => 'CRL is not yet valid' ],
@@ -193,6 +221,33 @@ for (
 	    ca($below_expired, $mesh), undef,
 	    [ qr/: certificate 1 \(CN=below\) expired on / ],
 	    alone => $EXPIRED, below => $EXPIRED, mesh => undef ],
+
+	# What its certificate says that it may do.
+	[ 'an authority that may not sign certificates', ca($limited{unsigning}),
+	    undef, [ qr/: certificate 1 \(CN=unsigning\) may not sign certificates \(keyUsage without keyCertSign\): its clients are refused$/ ],
+	    unsigning => tls_library() eq 'AWS-LC' ? $NO_ISSUER :
+	    'invalid CA certificate' ],
+	[ 'an authority that may not sign lists, without any',
+	    ca($limited{listless}), undef, [], listless => undef ],
+	[ 'an authority that may not sign lists, and one',
+	    ca($limited{listless}), $crl{listless},
+	    [ qr/: certificate 1 \(CN=listless\) may not sign revocation lists \(keyUsage without cRLSign\): its clients are refused$/ ],
+	    listless => 'key usage does not include CRL signing' ],
+	[ 'an authority of servers', ca($limited{serving}, $limited{both}), undef,
+	    [ qr/: certificate 1 \(CN=serving\) is not for clients \(extendedKeyUsage without clientAuth\): its clients are refused$/ ],
+	    serving => $PURPOSE, both => undef ],
+	[ 'an intermediate of servers', ca($server), undef,
+	    [ qr/: certificate 1 \(CN=server\) is not for clients / ],
+	    server => $PURPOSE ],
+	[ 'an authority with an unknown critical extension',
+	    ca($limited{strange}), undef,
+	    [ qr/: certificate 1 \(CN=strange\) has a critical extension that is not known: its clients are refused$/ ],
+	    strange => 'unhandled critical extension' ],
+	[ 'an authority with a path length', ca($limited{longest}), undef, [],
+	    longest => undef, under => undef,
+	    deepest => 'path length constraint exceeded' ],
+	[ 'any extended key usage of a client', ca($mesh), undef, [],
+	    any => $PURPOSE ],
 
 	# What is not an authority.
 	[ 'a client\'s own certificate, of an authority', $key{mesh}[0], undef,

@@ -109,16 +109,17 @@ write_cert(const char *name, const struct party *p)
 	fclose(f);
 }
 
-/* Appends a list that is in force from yesterday for so many seconds; revoked:
- * a serial number, 0 for none; until 0: it does not say until when. */
+/* Appends a list that is in force between two times, in seconds from now;
+ * revoked: a serial number, 0 for none; until 0: it does not say until when. */
 static void
-write_crl(const char *name, const struct party *p, long until, int revoked)
+write_crl_since(const char *name, const struct party *p, long since, long until,
+    int revoked)
 {
 	FILE *f = fopen(scratch_path(name), "a");
 	X509_CRL *crl = X509_CRL_new();
 	X509_REVOKED *entry = X509_REVOKED_new();
 	ASN1_INTEGER *serial = ASN1_INTEGER_new();
-	ASN1_TIME *t = X509_gmtime_adj(NULL, -DAY);
+	ASN1_TIME *t = X509_gmtime_adj(NULL, since);
 
 	X509_CRL_set_version(crl, X509_CRL_VERSION_2);
 	X509_CRL_set_issuer_name(crl, X509_get_subject_name(p->cert));
@@ -140,6 +141,12 @@ write_crl(const char *name, const struct party *p, long until, int revoked)
 	ASN1_INTEGER_free(serial);
 	ASN1_TIME_free(t);
 	X509_CRL_free(crl);
+}
+
+static void
+write_crl(const char *name, const struct party *p, long until, int revoked)
+{
+	write_crl_since(name, p, -DAY, until, revoked);
 }
 
 /* What a server is set up by: files' names, and client_auth. */
@@ -391,8 +398,11 @@ moves(void)
 	move(
 	    "an authority has no list any more", &lists, &to, &client, REFUSED);
 	to.crl = "late_and_good.crl";
-	move(
-	    "a list in force, and one out of date", &lists, &to, &client, ANEW);
+	move("a list in force, and an older one out of date", &lists, &to,
+	    &client, RESUMED);
+	to.crl = "good_and_next.crl";
+	move("a list in force, and one of the future", &lists, &to, &client,
+	    ANEW);
 	to.crl = "endless.crl";
 	move("lists that do not say until when", &lists, &to, &client, RESUMED);
 	move("lists where there were none", &plain, &lists, &client, ANEW);
@@ -589,8 +599,11 @@ write_files(void)
 	write_crl("late.crl", &below, -60, 0);
 	write_crl("half.crl", &mesh, DAY, 0);
 	write_crl("late_and_good.crl", &mesh, DAY, 0);
-	write_crl("late_and_good.crl", &below, -60, 0);
+	write_crl_since("late_and_good.crl", &below, -2 * DAY, -60, 0);
 	write_crl("late_and_good.crl", &below, DAY, 0);
+	write_crl("good_and_next.crl", &mesh, DAY, 0);
+	write_crl("good_and_next.crl", &below, DAY, 0);
+	write_crl_since("good_and_next.crl", &below, DAY, 2 * DAY, 0);
 	write_crl("endless.crl", &mesh, 0, 0);
 	write_crl("endless.crl", &below, 0, 0);
 }

@@ -9,6 +9,7 @@
 #include "common/tls/library.h"
 #include "common/tls/revocation.h"
 #include "worker/tls/certificates.h"
+#include "worker/tls/chain.h"
 #include "worker/tls/state.h"
 #include "worker/tls/tickets.h"
 
@@ -94,24 +95,6 @@ judge_finding(int ok, X509_STORE_CTX *store)
 	return (1);
 }
 
-/* OpenSSL (3.0) looks at the dates of such an anchor only with the flag for
- * partial chains. */
-static bool
-anchor_in_force(X509_STORE_CTX *store)
-{
-	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
-	X509 *anchor = sk_X509_value(chain, (int)sk_X509_num(chain) - 1);
-	int error = X509_V_OK;
-
-	if (X509_cmp_current_time(X509_get0_notBefore(anchor)) >= 0)
-		error = X509_V_ERR_CERT_NOT_YET_VALID;
-	else if (X509_cmp_current_time(X509_get0_notAfter(anchor)) <= 0)
-		error = X509_V_ERR_CERT_HAS_EXPIRED;
-	if (error != X509_V_OK)
-		X509_STORE_CTX_set_error(store, error);
-	return (error == X509_V_OK);
-}
-
 /* OpenSSL (3.0) cannot make a session of a longer one: the handshake would end
  * with an internal error. */
 #define LEAF_MAX (60 * 1024)
@@ -178,8 +161,11 @@ verify(X509_STORE_CTX *store, struct tls_stream *tls)
 		*why = true_cause(store);
 		return (*why != NULL ? reject(store) : -EINVAL);
 	}
-	if (!anchor_in_force(store))
+	error = tls_chain_fault(X509_STORE_CTX_get0_chain(store));
+	if (error != X509_V_OK) {
+		X509_STORE_CTX_set_error(store, error);
 		return (-EINVAL);
+	}
 	*why = library_weakness(X509_STORE_CTX_get0_chain(store));
 	if (*why != NULL)
 		return (reject(store));

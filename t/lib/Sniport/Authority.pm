@@ -26,7 +26,8 @@ my @AUTHORITY = ('basicConstraints=critical,CA:TRUE',
 
 # Options: issuer (another authority; without one it signs itself), subject
 # (its name, where that is not $name), end (when it expires), extensions (an
-# array of further ones), unmarked (1: what it issues does not say by which
+# array of further ones), authority (an array of those that say what it may do,
+# instead of what authorities have), unmarked (1: what it issues does not say by which
 # key), anonymous (1: nor does its own certificate say which that is), key (what openssl-req(1) takes for -newkey; P-256 unless given).
 sub new {
 	my ($class, $dir, $name, %option) = @_;
@@ -54,7 +55,7 @@ sub sign_authority {
 	my $issuer = $option{issuer} // $self;
 	my $base = "$self->{dir}/$self->{name}";
 
-	write_file("$base.ext", join "\n", @AUTHORITY, 'subjectKeyIdentifier=' .
+	write_file("$base.ext", join "\n", @{ $option{authority} // \@AUTHORITY }, 'subjectKeyIdentifier=' .
 		($option{anonymous} ? 'none' : 'hash'),
 		$issuer == $self ? () : 'authorityKeyIdentifier=keyid',
 		@{ $option{extensions} // [] }, '');
@@ -110,8 +111,8 @@ sub file { return "$_[0]{dir}/$_[0]{name}.pem"; }
 
 # A certificate of that name with these subject alternative names, and its
 # key. Options: end (when it expires), extensions (an array, as openssl-req(1)
-# takes them), chain (an array of authorities whose certificates follow), key as
-# above.
+# takes them), usage (the extended key usage, clientAuth unless given), chain (an
+# array of authorities whose certificates follow), key as above.
 sub issue {
 	my ($self, $leaf, $names, %option) = @_;
 	my $base = "$self->{dir}/$self->{name}-$leaf";
@@ -120,7 +121,8 @@ sub issue {
 	unshift @names, '-addext', "subjectAltName=$names" if $names;
 
 	openssl(qw(req -new -nodes), new_key(%option), '-subj', "/CN=$leaf", @names,
-		'-addext', 'extendedKeyUsage=clientAuth', '-keyout', "$base.key",
+		'-addext', 'extendedKeyUsage=' . ($option{usage} // 'clientAuth'),
+		'-keyout', "$base.key",
 		'-out', "$base.csr");
 	openssl('ca', '-batch', '-notext', '-config', $self->config,
 		dates(%option), '-in', "$base.csr", '-out', "$base.pem");
@@ -129,11 +131,13 @@ sub issue {
 	return ("$base.pem", "$base.key");
 }
 
+# The reason is one of openssl-ca(1).
 sub revoke {
-	my ($self, $leaf) = @_;
+	my ($self, $leaf, $reason) = @_;
 
 	openssl('ca', '-config', $self->config, '-revoke',
-		"$self->{dir}/$self->{name}-$leaf.pem");
+		"$self->{dir}/$self->{name}-$leaf.pem",
+		$reason ? ('-crl_reason', $reason) : ());
 	return;
 }
 
@@ -146,15 +150,24 @@ sub revoke_authority {
 }
 
 # The list of what was revoked until now. Options: start and end (dates), or
-# seconds (until it is out of date); 30 days unless given.
+# seconds (until it is out of date); 30 days unless given; extensions (an array
+# of further ones).
 sub crl {
 	my ($self, %option) = @_;
 	my $file = "$self->{dir}/$self->{name}.crl";
+	my $start = $option{start} // ($option{end} ? '200101000000Z' : undef);
+	my @dates = $start ? ('-crl_lastupdate', $start) : ();
+	my $config = $self->config;
 
-	my @dates = $option{start} ? ('-crl_lastupdate', $option{start}) : ();
-	push @dates, '-crl_lastupdate', '200101000000Z', '-crl_nextupdate',
-	    $option{end} if $option{end};
-	openssl('ca', '-gencrl', '-config', $self->config, @dates,
+	push @dates, '-crl_nextupdate', $option{end} if $option{end};
+	if ($option{extensions}) {
+		$config = "$file.cnf";
+		write_file($config, join "\n", slurp($self->config) =~
+			s/^crl_extensions = .*/crl_extensions = list/mr,
+			'[list]', 'authorityKeyIdentifier = keyid',
+			@{ $option{extensions} }, '');
+	}
+	openssl('ca', '-gencrl', '-config', $config, @dates,
 		$option{seconds} ? ('-crlsec', $option{seconds}) : (),
 		'-out', $file);
 	return $file;

@@ -1,0 +1,345 @@
+/*
+ * Chooses among the revocation lists that are given. The TLS libraries take
+ * delta lists for whole ones or pass them over, and of two lists of one time
+ * the first: here no list gets to them that could be mistaken.
+ */
+#include "master/client_crl.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "master/client_ca_check.h"
+#include "master/pem.h"
+
+#define GIVE_FULL ": give the full list of its issuer instead"
+#define MALFORMED "has a malformed extension"
+#define CRITICAL                                                          \
+	"has a critical extension that is not known: give a list of its " \
+	"issuer "                                                         \
+	"without that"
+#define INDIRECT "is an indirect list, of more than one issuer" GIVE_FULL
+
+/* The list's issuer is not among the authorities, or is and has not signed. */
+#define UNKNOWN	 -1
+#define UNSIGNED -2
+
+struct listed {
+	X509_CRL *crl;	      /* borrowed */
+	ASN1_INTEGER *number; /* NULL: it has none */
+	int64_t since;	      /* thisUpdate, in seconds since 1970 */
+	int signer;	      /* which authority, or as above */
+	bool left_out;
+};
+
+/* NULL: nothing is wrong. */
+static const char *
+scope_fault(const X509_CRL *crl)
+{
+	int critical;
+	ISSUING_DIST_POINT *scope = X509_CRL_get_ext_d2i(
+	    crl, NID_issuing_distribution_point, &critical, NULL);
+	const char *fault = NULL;
+
+	if (scope == NULL)
+		return (critical == -1 ? NULL : MALFORMED);
+	if (scope->indirectCRL > 0)
+		fault = INDIRECT;
+	else if (scope->onlysomereasons != NULL)
+		fault = "is for some reasons of revocation only" GIVE_FULL;
+	else if (scope->onlyattr > 0)
+		fault = "is for attribute certificates only" GIVE_FULL;
+	else if (scope->onlyuser > 0 && scope->onlyCA > 0)
+		fault = MALFORMED;
+	ISSUING_DIST_POINT_free(scope);
+	return (fault);
+}
+
+static const char *
+entry_fault(const X509_REVOKED *entry)
+{
+	ASN1_ENUMERATED *reason;
+	int critical;
+	long value;
+
+	if (X509_REVOKED_get_ext_count(entry) == 0)
+		return (NULL);
+	if (X509_REVOKED_get_ext_by_NID(entry, NID_certificate_issuer, -1) >= 0)
+		return (INDIRECT);
+	if (X509_REVOKED_get_ext_by_critical(entry, 1, -1) >= 0)
+		return (CRITICAL);
+	reason =
+	    X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, &critical, NULL);
+	if (reason == NULL)
+		return (critical == -1 ? NULL : MALFORMED);
+	value = ASN1_ENUMERATED_get(reason);
+	ASN1_ENUMERATED_free(reason);
+	return (value == CRL_REASON_REMOVE_FROM_CRL
+		    ? "has an entry with the reason removeFromCRL, which only "
+		      "delta lists may have" GIVE_FULL
+		    : NULL);
+}
+
+/* Is there an extension that must be heeded and is not one of those that the
+ * libraries heed? */
+static bool
+has_critical(const X509_CRL *crl)
+{
+	int at = -1, nid;
+
+	while ((at = X509_CRL_get_ext_by_critical(crl, 1, at)) >= 0) {
+		nid = OBJ_obj2nid(
+		    X509_EXTENSION_get_object(X509_CRL_get_ext(crl, at)));
+		if (nid != NID_issuing_distribution_point &&
+		    nid != NID_authority_key_identifier)
+			return (true);
+	}
+	return (false);
+}
+
+static const char *
+fault_of(X509_CRL *crl)
+{
+	STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
+	const char *fault;
+	int i;
+
+	if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0)
+		return ("is a delta list, which only says what has changed "
+			"since another" GIVE_FULL);
+	fault = scope_fault(crl);
+	if (fault == NULL && has_critical(crl))
+		fault = CRITICAL;
+	for (i = 0; fault == NULL && i < (int)sk_X509_REVOKED_num(entries); i++)
+		fault = entry_fault(sk_X509_REVOKED_value(entries, i));
+	return (fault);
+}
+
+static const char *
+issuer_of(const struct listed *l, char buf[CLIENT_CA_NAME_SIZE])
+{
+	return (client_ca_name(X509_CRL_get_issuer(l->crl), buf));
+}
+
+/* By which authority the list is signed: the first of those that have its
+ * issuer's name and the right key. */
+static int
+find_signer(const struct client_ca *ca, X509_CRL *crl)
+{
+	int i, signer = UNKNOWN;
+	X509 *cert;
+
+	for (i = 0; i < (int)sk_X509_num(ca->authorities); i++) {
+		cert = sk_X509_value(ca->authorities, i);
+		if (X509_NAME_cmp(X509_get_subject_name(cert),
+			X509_CRL_get_issuer(crl)) != 0)
+			continue;
+		signer = UNSIGNED;
+		if (X509_CRL_verify(crl, X509_get0_pubkey(cert)) == 1)
+			return (i);
+	}
+	return (signer);
+}
+
+static int
+look_at(struct listed *l, int i, const struct client_ca *ca,
+    const struct pem_file *file)
+{
+	char name[CLIENT_CA_NAME_SIZE];
+	const char *fault;
+	int critical;
+
+	l->crl = sk_X509_CRL_value(ca->crls, i);
+	l->since = pem_time(X509_CRL_get0_lastUpdate(l->crl));
+	l->signer = find_signer(ca, l->crl);
+	l->number =
+	    X509_CRL_get_ext_d2i(l->crl, NID_crl_number, &critical, NULL);
+	fault = fault_of(l->crl);
+	if (fault == NULL && l->number == NULL && critical != -1)
+		fault = MALFORMED;
+	if (l->signer == UNSIGNED) {
+		l->left_out = true;
+		pem_finding(file, LOG_LEVEL_WARNING,
+		    "revocation list %d is not signed by its issuer (%s): it "
+		    "is left out",
+		    i + 1, issuer_of(l, name));
+	} else if (fault != NULL) {
+		pem_finding(file, LOG_LEVEL_ERROR, "revocation list %d (%s) %s",
+		    i + 1, issuer_of(l, name), fault);
+		return (-EINVAL);
+	}
+	return (0);
+}
+
+static const ASN1_OCTET_STRING *
+extension(const X509_CRL *crl, int nid)
+{
+	int at = X509_CRL_get_ext_by_NID(crl, nid, -1);
+
+	return (
+	    at < 0 ? NULL : X509_EXTENSION_get_data(X509_CRL_get_ext(crl, at)));
+}
+
+static bool
+same_scope(const X509_CRL *a, const X509_CRL *b)
+{
+	const ASN1_OCTET_STRING *its =
+	    extension(a, NID_issuing_distribution_point);
+	const ASN1_OCTET_STRING *other =
+	    extension(b, NID_issuing_distribution_point);
+
+	return (its == NULL || other == NULL
+		    ? its == other
+		    : ASN1_OCTET_STRING_cmp(its, other) == 0);
+}
+
+/* Of an issuer that is not known, as far as the lists tell by whose key they
+ * are signed. */
+static bool
+same_key(const X509_CRL *a, const X509_CRL *b)
+{
+	const ASN1_OCTET_STRING *its =
+	    extension(a, NID_authority_key_identifier);
+	const ASN1_OCTET_STRING *other =
+	    extension(b, NID_authority_key_identifier);
+
+	return (its == NULL || other == NULL ||
+		ASN1_OCTET_STRING_cmp(its, other) == 0);
+}
+
+static bool
+comparable(const struct listed *a, const struct listed *b)
+{
+	return (!a->left_out && !b->left_out && a->signer == b->signer &&
+		X509_NAME_cmp(X509_CRL_get_issuer(a->crl),
+		    X509_CRL_get_issuer(b->crl)) == 0 &&
+		same_scope(a->crl, b->crl) &&
+		(a->signer != UNKNOWN || same_key(a->crl, b->crl)));
+}
+
+/* Below 0: a has the lower number. None is lower than any. */
+static int
+compare_numbers(const struct listed *a, const struct listed *b)
+{
+	if (a->number == NULL || b->number == NULL)
+		return ((a->number != NULL) - (b->number != NULL));
+	return (ASN1_INTEGER_cmp(a->number, b->number));
+}
+
+/* One that is in force only later replaces none until then. */
+static bool
+replaces(const struct listed *a, const struct listed *b, int64_t now)
+{
+	if (a->since != b->since)
+		return (a->since > b->since && a->since <= now);
+	return (compare_numbers(a, b) > 0);
+}
+
+/* Which list is there instead of list i; -1: none. Of several, the one that
+ * none of them replaces. */
+static int
+find_better(const struct listed *lists, int n, int i, int64_t now)
+{
+	int j, best = -1;
+
+	for (j = 0; j < n; j++)
+		if (j != i && comparable(&lists[j], &lists[i]) &&
+		    replaces(&lists[j], &lists[i], now) &&
+		    (best < 0 || replaces(&lists[j], &lists[best], now)))
+			best = j;
+	return (best);
+}
+
+/* Which earlier list is as new as list i; -1: none. */
+static int
+find_equal(const struct listed *lists, int i)
+{
+	int j;
+
+	for (j = 0; j < i; j++)
+		if (comparable(&lists[j], &lists[i]) &&
+		    lists[j].since == lists[i].since &&
+		    compare_numbers(&lists[j], &lists[i]) == 0)
+			return (j);
+	return (-1);
+}
+
+/* Compares list i with all others, before any is left out for that. */
+static int
+compare(const struct listed *lists, int n, int i, const struct pem_file *file,
+    bool *left_out)
+{
+	int equal, better = find_better(lists, n, i, time(NULL));
+	char name[CLIENT_CA_NAME_SIZE];
+
+	issuer_of(&lists[i], name);
+	*left_out = better >= 0;
+	if (better >= 0) {
+		pem_finding(file, LOG_LEVEL_WARNING,
+		    "revocation list %d (%s) is replaced by list %d, which is "
+		    "newer: it is left out",
+		    i + 1, name, better + 1);
+		return (0);
+	}
+	equal = find_equal(lists, i);
+	if (equal < 0)
+		return (0);
+	*left_out = X509_CRL_match(lists[equal].crl, lists[i].crl) == 0;
+	if (*left_out) {
+		pem_finding(file, LOG_LEVEL_WARNING,
+		    "revocation list %d (%s) is the same as list %d: it is "
+		    "left out",
+		    i + 1, name, equal + 1);
+		return (0);
+	}
+	pem_finding(file, LOG_LEVEL_ERROR,
+	    "revocation lists %d and %d (%s) are not the same, but of the same "
+	    "time and with the same number: take out the one that does not "
+	    "hold",
+	    equal + 1, i + 1, name);
+	return (-EINVAL);
+}
+
+static int
+choose(struct listed *lists, int n, struct client_ca *ca,
+    const struct pem_file *file)
+{
+	bool left_out;
+	int i, result = 0;
+
+	for (i = 0; i < n; i++)
+		if (look_at(&lists[i], i, ca, file) != 0)
+			result = -EINVAL;
+	for (i = 0; i < n && result == 0; i++) {
+		result = compare(lists, n, i, file, &left_out);
+		if (!left_out && !lists[i].left_out)
+			continue;
+		(void)sk_X509_CRL_set(ca->crls, i, NULL);
+	}
+	return (result);
+}
+
+int
+client_crl_choose(struct client_ca *ca, const struct pem_file *file)
+{
+	int i, n = (int)sk_X509_CRL_num(ca->crls);
+	struct listed *lists = calloc((size_t)n, sizeof(*lists));
+	int result;
+
+	if (lists == NULL) {
+		pem_failed(file, "its revocation lists cannot be compared");
+		return (-EINVAL);
+	}
+	result = choose(lists, n, ca, file);
+	for (i = 0; i < n; i++) {
+		ASN1_INTEGER_free(lists[i].number);
+		if (sk_X509_CRL_value(ca->crls, i) == NULL)
+			X509_CRL_free(lists[i].crl);
+	}
+	free(lists);
+	ERR_clear_error();
+	return (result);
+}
