@@ -224,6 +224,8 @@ fork_worker(struct child *c, const struct spawn_from *from, int64_t now,
 	if (c->pid == 0) {
 		forget_others(from->crews, crew);
 		join(&boot, from->shm, c->slot);
+		/* It is what the master knows of its child. */
+		free(c);
 		become_worker(&boot, &crew->run_as);
 	}
 	if (c->pid < 0)
