@@ -186,7 +186,7 @@ my ($least, $most) = map { [ configured('-T', $_) ] } qq($need
 is($most->[0], 0, 'sniport -T prints the sample') or diag($most->[1]);
 is($most->[1], $least->[1], 'what is not commented out in it is the default');
 
-for my $page (glob 'etc/man/*.[58]') {
+for my $page (glob 'etc/man/*.[578]') {
 	SKIP: {
 		skip "mandoc is not installed: $page is not checked", 1
 		    if (run('sh', '-c', 'command -v mandoc'))[0];

@@ -35,7 +35,8 @@ my $unit = cache('SNIPORT_UNIT_DIR');
 $unit = $unit =~ m!^/! ? "$dir$unit" : "$prefix/$unit";
 $unit .= '/sniport.service';
 for my $file ("$prefix/sbin/sniport", "$prefix/share/man/man8/sniport.8",
-	"$prefix/share/man/man5/sniport.conf.5", $unit,
+	"$prefix/share/man/man5/sniport.conf.5",
+	"$prefix/share/man/man7/sniport-trouble.7", $unit,
 	$unit =~ s/service\z/socket/r,
 	"$prefix/lib/sysusers.d/sniport.conf",
 	"$prefix/share/doc/sniport/README",

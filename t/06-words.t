@@ -35,7 +35,7 @@ my @page = map {
 	my $name = $_;
 	my $line = 0;
 	map { [ "$name:" . ++$line, $_ ] } split /\n/, slurp($name);
-} glob('etc/man/*.[58]'), qw(README etc/sniport.conf etc/sniport.service
+} glob('etc/man/*.[578]'), qw(README etc/sniport.conf etc/sniport.service
 	etc/sniport.socket etc/sniport.logrotate);
 cmp_ok(scalar(@program), '>', 1000, 'the strings of the program were read');
 
@@ -61,7 +61,7 @@ none('what is counted is not always many',
 	qr/%\w+ (?:tunnels|lines|workers|listeners|rules|certificates|sockets)\b/,
 	grep { $_->[1] !~ /more than|to %/ } @program);
 none('nothing is said twice', qr/\b(\w{2,}) \1\b/,
-	grep { $_->[1] !~ /\bhad had|that that\b/ && $_->[0] =~ /\.(?:[chd58]|def|conf)\b/ } @all);
+	grep { $_->[1] !~ /\bhad had|that that\b/ && $_->[0] =~ /\.(?:[chd578]|def|conf)\b/ } @all);
 none('times in messages have units of their own', qr/%\w+ms or less/, @program);
 
 done_testing;
