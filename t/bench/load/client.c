@@ -264,6 +264,19 @@ client_read(struct client *c, void *p, size_t len)
 	return (-1);
 }
 
+ssize_t
+client_try_write(struct client *c, const void *p, size_t len)
+{
+	int n = SSL_write(c->ssl, p, (int)len);
+
+	if (n > 0)
+		return (n);
+	if (again(c, n))
+		return (0);
+	client_end(c, false);
+	return (-1);
+}
+
 size_t
 client_write(struct client *c, const void *p, size_t len)
 {

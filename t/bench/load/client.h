@@ -49,6 +49,7 @@ struct client {
 	uint64_t left;	   /* of the user */
 	int64_t began;	   /* of the user */
 	struct client *up; /* of the user */
+	void *user;	   /* of the user */
 };
 
 #define CLIENT_MESSAGE 64
@@ -66,6 +67,9 @@ ssize_t client_read(struct client *, void *, size_t);
 
 /* How much was written, 0 where output() will be called; ends on errors. */
 size_t client_write(struct client *, const void *, size_t);
+
+/* The same, but -1 where the client has ended, which closed() was told of. */
+ssize_t client_try_write(struct client *, const void *, size_t);
 
 /* Writes an order for the upstream, and a message if it is to be sent back. */
 void client_order(struct client *, uint8_t order, uint64_t size);

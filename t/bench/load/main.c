@@ -15,6 +15,8 @@
  *	hold KIND COUNT PARALLEL
  *	drop PERCENT
  *	patience SECONDS	see open_patience()
+ *	life RATE TRANSFERS IDLE LIFETIME	begins at once; see work.h
+ *	rest			ends that
  *
  * So who started it can look at the proxy before and after the work alone. With
  * "spin" it never sleeps while there is work.
@@ -72,6 +74,20 @@ prepare(char **word)
 }
 
 static void
+set_alive(char **word)
+{
+	struct life_work work = { .server = &server };
+
+	work.rate = number(word[1], COUNT_MAX);
+	work.transfers = (unsigned)number(word[2], WORK_PARALLEL_MAX);
+	work.idle = (unsigned)number(word[3], WORK_PARALLEL_MAX);
+	work.lifetime = number(word[4], COUNT_MAX);
+	if (server.name == NULL)
+		errx(2, "no proxy");
+	life_go(&work);
+}
+
+static void
 command(char *line)
 {
 	char *word[WORDS + 1] = { NULL }, *save = NULL;
@@ -82,6 +98,10 @@ command(char *line)
 		word[++n] = strtok_r(NULL, " ", &save);
 	if (n >= 3 && strcmp(word[0], "proxy") == 0)
 		set_proxy(word);
+	else if (n == 5 && strcmp(word[0], "life") == 0)
+		set_alive(word);
+	else if (n == 1 && strcmp(word[0], "rest") == 0)
+		life_rest();
 	else if (n >= 4)
 		prepare(word);
 	else if (n == 1 && strcmp(word[0], "go") == 0)

@@ -65,4 +65,31 @@ bool hold(const struct work *);
 /* Ends that share of them, in percent, evenly spread, and says "dropped". */
 void hold_drop(unsigned percent);
 
+/*
+ * For as long as it goes on: new connections at a rate, with one message each;
+ * transfers of 5 to 40 seconds, whose bytes come back and are compared; idle
+ * ones that stand until the end, and work then. Each offers the session of an
+ * earlier one that is younger than the lifetime (in seconds), if its place has
+ * one. What ends is begun anew. Lines meanwhile, of a kind ("new", "transfer",
+ * "idle") and its address:
+ *
+ *	broken KIND ADDRESS TIME PHASE	did not end as it should
+ *	unresumed KIND ADDRESS TIME	its session was not resumed
+ *	corrupt KIND ADDRESS TIME	other bytes came back
+ *
+ * life_rest() lets all of them end; "ended" is followed by how many were
+ * opened, ended well and were broken, how many offered a session and resumed
+ * it, how many sessions could not be offered, how many transfers were whole,
+ * their bytes, and the longest that a new one waited for its answer, in ms.
+ */
+struct life_work {
+	struct server *server;
+	uint64_t rate;		  /* new ones a second */
+	unsigned transfers, idle; /* at once */
+	uint64_t lifetime;
+};
+
+void life_go(const struct life_work *);
+void life_rest(void);
+
 #endif
