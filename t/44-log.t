@@ -39,6 +39,18 @@ sub refuse {
 	return Sniport::Hello::exchange($port, hello($name))->{socket}->sockport;
 }
 
+# The same for each name, by port; all stay open, so that no port comes twice.
+sub refuse_each {
+	my ($port, @names) = @_;
+	my (%name, @held);
+
+	for (@names) {
+		push @held, Sniport::Hello::exchange($port, hello($_))->{socket};
+		$name{ $held[-1]->sockport } = $_;
+	}
+	return %name;
+}
+
 # Lines of a pipe as they come.
 sub reader {
 	my ($handle) = @_;
@@ -343,7 +355,7 @@ my @hostile = (
 
 subtest 'hostile names, JSON' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts);
-	my %name = map { (refuse($daemon->port, $_) => $_) } @hostile;
+	my %name = refuse_each($daemon->port, @hostile);
 	ok(poll(sub { $daemon->slurp('audit.log') =~ tr/\n// == @hostile }),
 		'each has its line');
 	my $text = $daemon->slurp('audit.log');
@@ -364,7 +376,7 @@ subtest 'hostile names, JSON' => sub {
 subtest 'hostile names, text' => sub {
 	my $daemon = Sniport::Daemon->new(@hosts, log => 'format = "text";
 		access = "%DIR%/audit.txt";');
-	my %name = map { (refuse($daemon->port, $_) => $_) } @hostile;
+	my %name = refuse_each($daemon->port, @hostile);
 	ok(poll(sub { $daemon->slurp('audit.txt') =~ tr/\n// == @hostile }),
 		'each has its line');
 	my $text = $daemon->slurp('audit.txt');
