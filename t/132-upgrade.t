@@ -6,7 +6,6 @@
 use strict;
 use warnings;
 
-use File::Copy qw(copy);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
@@ -15,9 +14,9 @@ use Sniport::Admin qw(ask);
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Peer;
-use Sniport::Test qw(deadline poll run sniport status temporary
-	under_valgrind);
-use Sniport::Tunnel qw(arrivals_more arrivals_start arrivals_stop
+use Sniport::Program qw(running);
+use Sniport::Test qw(deadline poll run status under_valgrind);
+use Sniport::Tunnel qw(all_done_ok arrivals_more arrivals_start arrivals_stop
 	broken_peers finish name_of tunnel_open works);
 use Sniport::Upstream;
 
@@ -25,25 +24,7 @@ plan skip_all => 'SKIPPED: valgrind is the program then' if under_valgrind();
 
 my $upstream = Sniport::Upstream->new('echo');
 my $name = name_of($upstream);
-my $dir = temporary();
-my $program = "$dir/sniport";
-
-# Another file lies there from now on, as a package puts it there.
-sub install {
-	my ($file) = @_;
-
-	copy($file, "$program.new") or die "$program.new: $!";
-	chmod 0755, "$program.new" or die $!;
-	rename "$program.new", $program or die $!;
-	return (stat $program)[1];
-}
-
-# The program that the master is, by its number in the file system.
-sub inode_of {
-	my ($daemon) = @_;
-
-	return (stat '/proc/' . $daemon->pid . '/exe')[1];
-}
+my $program = Sniport::Program->new;
 
 # The audit line of a tunnel.
 sub line_of {
@@ -62,11 +43,11 @@ sub count_of {
 	return ($daemon->count // {})->{$counter} // 0;
 }
 
-my $first = install(sniport());
-my $daemon = Sniport::Daemon->new(program => $program,
+my $first = $program->inode;
+my $daemon = Sniport::Daemon->new(program => $program->path,
 	top => 'workers = 2;', hosts => "127.0.0.1 peer.test\n",
 	log => 'level = "info"; error = "%DIR%/error.log";');
-is(inode_of($daemon), $first, 'it runs');
+is(running($daemon), $first, 'it runs');
 
 subtest 'tunnels go on, and new ones come, while programs change' => sub {
 	my $held = Sniport::Peer->new(port => $daemon->port, tunnels => 20,
@@ -76,11 +57,11 @@ subtest 'tunnels go on, and new ones come, while programs change' => sub {
 	my $pid = $daemon->pid;
 
 	for my $n (2 .. 4) {
-		my $inode = install(sniport());
+		my $inode = $program->install;
 		like($daemon->upgrade,
 			qr/^Serving: 2 workers, 1 listener, 1 rule, generation $n$/,
 			"another program serves, generation $n");
-		is(inode_of($daemon), $inode, '... which is the new one');
+		is(running($daemon), $inode, '... which is the new one');
 		arrivals_more($arrivals, 3);
 	}
 	my $arrived = arrivals_stop($arrivals);
@@ -95,13 +76,7 @@ subtest 'tunnels go on, and new ones come, while programs change' => sub {
 	my @reports = $held->reports;
 	is(scalar @reports, 20, 'the twenty tunnels come to their end');
 	is_deeply([ broken_peers(@reports) ], [], 'not a byte is wrong');
-	my @lines = @{ poll(sub {
-		my @lines = $daemon->audit;
-		return @lines == 20 + $arrived->{count} && \@lines;
-	}) || [] };
-	is(scalar @lines, 20 + $arrived->{count}, 'each has its audit line');
-	is_deeply([ map { $_->{reason} eq 'done' ? () :
-		"$_->{client} $_->{reason}" } @lines ], [], 'which says "done"');
+	my @lines = all_done_ok($daemon, 20 + $arrived->{count});
 	my %tunnel = map { ($_->{tunnel} => 1) } @lines;
 	is(scalar keys %tunnel, scalar @lines, 'no tunnel has the name of another');
 	is(count_of($daemon, 'accepted'), scalar @lines,

@@ -6,7 +6,6 @@
 use strict;
 use warnings;
 
-use File::Copy qw(copy);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
@@ -14,8 +13,8 @@ use Socket;
 use Test::More;
 
 use Sniport::Daemon;
-use Sniport::Test qw(build deadline poll sanitized sniport status temporary
-	under_valgrind write_file);
+use Sniport::Program qw(running);
+use Sniport::Test qw(build deadline poll sanitized status under_valgrind write_file);
 use Sniport::Tunnel qw(arrivals_more arrivals_start arrivals_stop finish
 	name_of tunnel_open works);
 use Sniport::Upstream;
@@ -23,20 +22,10 @@ use Sniport::Upstream;
 plan skip_all => 'SKIPPED: valgrind is the program then' if under_valgrind();
 
 my $upstream = Sniport::Upstream->new('echo');
-my $dir = temporary();
-my $program = "$dir/sniport";
-
-sub install {
-	copy(sniport(), "$program.new") or die $!;
-	chmod 0755, "$program.new" or die $!;
-	rename "$program.new", $program or die $!;
-	return (stat $program)[1];
-}
-
-sub inode_of { return (stat '/proc/' . $_[0]->pid . '/exe')[1]; }
-
-my $first = install();
-my $daemon = Sniport::Daemon->new(program => $program,
+my $program = Sniport::Program->new;
+my $dir = $program->dir;
+my $first = $program->inode;
+my $daemon = Sniport::Daemon->new(program => $program->path,
 	top => 'workers = 2;', hosts => "127.0.0.1 peer.test\n",
 	log => 'level = "info";', environment => {
 		LD_PRELOAD => build() . '/preload/takeover.so',
@@ -56,7 +45,7 @@ sub hear {
 sub undone_ok {
 	my ($title, $why) = @_;
 
-	my $other = install();
+	my $other = $program->install;
 	my $before = () = $daemon->log =~ /upgrade: failed:/g;
 	# The program before gets a generation of its own by a reload.
 	$daemon->signal('USR2');
@@ -67,7 +56,7 @@ sub undone_ok {
 		ok(poll(sub { $daemon->log =~
 			/upgrade: failed:(?!.*upgrade: failed:).*upgrade: sniport \S+ serves again/s }),
 			'the program before serves');
-		is(inode_of($daemon), $first, '... which it is');
+		is(running($daemon), $first, '... which it is');
 		is(status($daemon->pid, 'Name'), 'sniport', 'by its name, too');
 		hear();
 		ok(works($tunnel), 'a tunnel goes on');
@@ -92,14 +81,14 @@ my $taken = IO::Socket::INET->new(Proto => 'tcp', LocalAddr => '127.0.0.1',
 my $address = '127.0.0.1:' . $taken->sockport;
 $daemon->configure(listeners => qq({ address = "127.0.0.1:%PORT%"; },
 	{ address = "$address"; }));
-my $inode = install();
+my $inode = $program->install;
 $daemon->signal('USR2');
 subtest 'its first generation comes to nothing' => sub {
 	ok($daemon->wait_log(qr/upgrade: failed: \S+ listeners\.address: \Q$address\E: bind: Address already in use/),
 		'the program before is run again');
 	ok($daemon->wait_log(qr/upgrade: until a reload succeeds no worker that dies is replaced$/m),
 		'its own reload fails likewise, as it would have');
-	is(inode_of($daemon), $first, 'it goes on');
+	is(running($daemon), $first, 'it goes on');
 	ok(works($tunnel), 'a tunnel goes on');
 	arrivals_more($arrivals, 3);
 };
@@ -109,9 +98,9 @@ subtest 'when the configuration is right again' => sub {
 	hear();
 	like($daemon->reload, qr/^Serving: 2 workers, 2 listeners/, 'a reload does');
 	ok(works($tunnel), 'a tunnel goes on');
-	my $other = install();
+	my $other = $program->install;
 	like($daemon->upgrade, qr/^Serving: 2 workers/, 'and an upgrade, too');
-	is(inode_of($daemon), $other, '... to the new program');
+	is(running($daemon), $other, '... to the new program');
 };
 
 my $arrived = arrivals_stop($arrivals);

@@ -4,7 +4,6 @@
 use strict;
 use warnings;
 
-use File::Copy qw(copy);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
@@ -12,28 +11,18 @@ use JSON::PP ();
 use Test::More;
 
 use Sniport::Daemon;
-use Sniport::Test qw(build poll run sanitized sniport temporary
-	under_valgrind write_file);
+use Sniport::Program qw(running);
+use Sniport::Test qw(build poll run sanitized sniport under_valgrind write_file);
 use Sniport::Tunnel qw(finish tunnel_open works);
 use Sniport::Upstream;
 
 plan skip_all => 'SKIPPED: valgrind is the program then' if under_valgrind();
 
 my $upstream = Sniport::Upstream->new('echo');
-my $dir = temporary();
-my $program = "$dir/sniport";
-
-sub install {
-	copy(sniport(), "$program.new") or die $!;
-	chmod 0755, "$program.new" or die $!;
-	rename "$program.new", $program or die $!;
-	return (stat $program)[1];
-}
-
-sub inode_of { return (stat '/proc/' . $_[0]->pid . '/exe')[1]; }
-
-my $first = install();
-my $daemon = Sniport::Daemon->new(program => $program,
+my $program = Sniport::Program->new;
+my ($dir, $path) = ($program->dir, $program->path);
+my $first = $program->inode;
+my $daemon = Sniport::Daemon->new(program => $program->path,
 	hosts => "127.0.0.1 peer.test\n", log => 'level = "info";',
 	environment => {
 		LD_PRELOAD => build() . '/preload/takeover.so',
@@ -53,21 +42,21 @@ like($text, qr/^sniport: notice: upgrade: sniport \S+ has taken over from \S+$/m
 	'who has taken over');
 like($text, qr/^sniport: reload: done in \d+ ms, 1 worker, .*generation 2$/m,
 	'what serves now');
-my $second = install();
+my $second = $program->install;
 ($status, $text) = upgrade('--json');
 is($status, 0, 'once more, in JSON');
 my $said = JSON::PP::decode_json($text);
 is($said->{result}, 'done', 'the result');
 is($said->{generation}, 3, 'the generation');
-is(inode_of($daemon), $second, 'another program runs');
+is(running($daemon), $second, 'another program runs');
 
-unlink $program;
+unlink $program->path;
 ($status, $text) = upgrade();
 is($status, 1, 'no program: it fails');
-like($text, qr/upgrade: failed: \Q$program\E: No such file or directory: sniport \S+ goes on$/m,
+like($text, qr/upgrade: failed: \Q$path\E: No such file or directory: sniport \S+ goes on$/m,
 	'and says why');
 
-install();
+$program->install;
 $daemon->configure(rules => '{ name = "broken"; action = "perhaps"; }');
 ($status, $text) = upgrade();
 is($status, 1, 'a wrong configuration: it fails');
@@ -84,7 +73,7 @@ like($text, qr/upgrade: failed: it crashed, or stood still, as it took over/,
 	'and says so');
 ok($daemon->wait_log(qr/upgrade: sniport \S+ serves again/),
 	'the program before serves');
-is(inode_of($daemon), $second, '... which it is');
+is(running($daemon), $second, '... which it is');
 
 my $taken = IO::Socket::INET->new(Proto => 'tcp', LocalAddr => '127.0.0.1',
 	ReusePort => 1, Listen => 1) or die "listen: $!";

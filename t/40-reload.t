@@ -13,7 +13,7 @@ use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Peer;
 use Sniport::Test qw(certificate deadline poll status under_valgrind);
-use Sniport::Tunnel qw(arrivals_more arrivals_start arrivals_stop broken_peers
+use Sniport::Tunnel qw(all_done_ok arrivals_more arrivals_start arrivals_stop broken_peers
 	finish name_of tunnel_open works);
 use Sniport::Upstream;
 
@@ -95,13 +95,7 @@ subtest 'tunnels go on, and new ones come, while it reloads' => sub {
 	is(scalar @busy, 20, 'those that were in full flow too');
 	is_deeply([ broken_peers(@busy) ], [], 'not a byte is wrong');
 
-	my @lines = @{ poll(sub {
-		my @lines = $daemon->audit;
-		return @lines == 70 + $arrived->{count} && \@lines;
-	}) || [] };
-	is(scalar @lines, 70 + $arrived->{count}, 'each has its audit line');
-	is_deeply([ map { $_->{reason} eq 'done' ? () :
-		"$_->{client} $_->{reason}" } @lines ], [], 'which says "done"');
+	my @lines = all_done_ok($daemon, 70 + $arrived->{count});
 	my %port = map { $_->{client} =~ /:(\d+)$/; ($1 => 1) } @reports;
 	is_deeply([ grep { $port{ $_->{client_port} } &&
 		$_->{generation} != 1 } @lines ], [],

@@ -1,10 +1,7 @@
 /* Listening sockets that the service manager keeps, and their names there. */
 #include "master/fdstore.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +18,11 @@
 #include "master/listener.h"
 #include "master/notify.h"
 #include "master/socket.h"
+#include "t/unit/loopback.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
 #define KEPT_MAX 16
-#define CLIENTS	 40
 #define NOW	 (1000 * CLOCK_SEC)
 #define LATER	 (NOW + BOOT_SURPLUS_TIME + 2 * CLOCK_SEC)
 
@@ -198,25 +195,6 @@ wanted(const char *max, size_t want)
 	manager_fini(&m);
 }
 
-static struct conf_listener
-on_loopback(void)
-{
-	static char text[] = "127.0.0.1:port";
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (bind(fd, (struct sockaddr *)&sin, len) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
-		abort();
-	close(fd);
-	return ((struct conf_listener){ .address = text,
-	    .addr = { .family = AF_INET,
-		.port = ntohs(sin.sin_port),
-		.ip = { 127, 0, 0, 1 } } });
-}
-
 static int
 prepare(struct listener_set *set, const struct conf *conf, size_t nworkers)
 {
@@ -263,7 +241,8 @@ start(struct listener_set *set, struct manager *m, const char *max)
 static void
 keeping(struct log *log)
 {
-	struct conf_listener l[] = { on_loopback(), on_loopback() };
+	struct conf_listener l[] = { on_loopback(free_port()),
+		on_loopback(free_port()) };
 	struct conf one = { .listeners = l, .nlisteners = 1 };
 	struct conf two = { .listeners = l, .nlisteners = 2 };
 	struct conf other = { .listeners = l + 1, .nlisteners = 1 };
@@ -313,7 +292,7 @@ keeping(struct log *log)
 static void
 too_small(struct log *log)
 {
-	struct conf_listener l = on_loopback();
+	struct conf_listener l = on_loopback(free_port());
 	struct conf conf = { .listeners = &l, .nlisteners = 1 };
 	struct listener_set set;
 	struct manager m;
@@ -338,7 +317,7 @@ too_small(struct log *log)
 static void
 busy(struct log *log)
 {
-	struct conf_listener l = on_loopback();
+	struct conf_listener l = on_loopback(free_port());
 	struct conf conf = { .listeners = &l, .nlisteners = 1 };
 	struct conf none = { .nlisteners = 0 };
 	char text[KEPT_MAX * FDSTORE_NAME_SIZE];
@@ -375,38 +354,6 @@ busy(struct log *log)
 	manager_fini(&m);
 }
 
-/* Connects, accepts all, and counts what came to each socket. */
-static int
-connect_many(const struct group *g, int came[KEPT_MAX])
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(&g->at.addr, &ss);
-	struct pollfd pfd[KEPT_MAX];
-	int clients[CLIENTS], fd, sum = 0;
-
-	memset(came, 0, KEPT_MAX * sizeof(*came));
-	for (int i = 0; i < CLIENTS; i++) {
-		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
-		if (connect(clients[i], (struct sockaddr *)&ss, len) != 0)
-			return (-1);
-	}
-	for (size_t i = 0; i < g->nfds; i++)
-		pfd[i] = (struct pollfd){ .fd = g->fds[i], .events = POLLIN };
-	while (sum < CLIENTS && poll(pfd, g->nfds, 5000) > 0) {
-		for (size_t i = 0; i < g->nfds; i++) {
-			fd = accept(g->fds[i], NULL, NULL);
-			if (fd < 0)
-				continue;
-			close(fd);
-			came[i]++;
-			sum++;
-		}
-	}
-	for (int i = 0; i < CLIENTS; i++)
-		close(clients[i]);
-	return (sum);
-}
-
 /* Puts what the manager keeps where it would be in a process that it starts. */
 static void
 hand_over(struct manager *m)
@@ -431,9 +378,9 @@ hand_over(struct manager *m)
 static void
 taking_up(struct log *log)
 {
-	struct conf_listener l = on_loopback();
+	struct conf_listener l = on_loopback(free_port());
 	struct conf conf = { .listeners = &l, .nlisteners = 1 };
-	int came[KEPT_MAX];
+	int came[LOOPBACK_SOCKETS];
 	struct worker_set who, renewed = { 0 };
 	struct listener_set set;
 	const struct group *g;
@@ -461,21 +408,24 @@ taking_up(struct log *log)
 	change(&set, &conf, 4, log, &m);
 	ok(TAILQ_FIRST(&set.groups) == g, "by the listener of that address");
 	is_int((int64_t)m.nkept, 4, "and they are kept still");
-	is_int(connect_many(g, came), CLIENTS, "they serve");
+	is_int(connect_many(g, came), LOOPBACK_CLIENTS, "they serve");
 	for (i = 0; i < 4; i++) {
 		who = (struct worker_set){ 0 };
 		worker_set_add(&who, i);
 		is_int(listener_away(&set, &who), 0, "one is away");
-		is_int(connect_many(g, came), CLIENTS, "all are served");
+		is_int(
+		    connect_many(g, came), LOOPBACK_CLIENTS, "all are served");
 		is_int(came[i], 0, "by others");
 	}
 	change(&set, &conf, 6, log, &m);
-	is_int(connect_many(g, came), CLIENTS, "more workers join them");
+	is_int(
+	    connect_many(g, came), LOOPBACK_CLIENTS, "more workers join them");
 	ok(came[4] > 0 && came[5] > 0, "which take part");
 	is_int((int64_t)m.nkept, 6, "and are kept");
 	change(&set, &conf, 1, log, &m);
 	listener_tick(&set, LATER);
-	is_int(connect_many(g, came), CLIENTS, "one serves all in the end");
+	is_int(connect_many(g, came), LOOPBACK_CLIENTS,
+	    "one serves all in the end");
 	listener_fini(&set);
 	manager_fini(&m);
 }
@@ -484,7 +434,7 @@ taking_up(struct log *log)
 static void
 not_whole(struct log *log)
 {
-	struct conf_listener l = on_loopback();
+	struct conf_listener l = on_loopback(free_port());
 	struct conf conf = { .listeners = &l, .nlisteners = 1 };
 	struct listener_set set;
 	struct manager m;
@@ -512,7 +462,8 @@ not_whole(struct log *log)
 static void
 not_wanted(struct log *log)
 {
-	struct conf_listener l[] = { on_loopback(), on_loopback() };
+	struct conf_listener l[] = { on_loopback(free_port()),
+		on_loopback(free_port()) };
 	struct conf conf = { .listeners = l, .nlisteners = 2 };
 	struct conf one = { .listeners = l + 1, .nlisteners = 1 };
 	char text[KEPT_MAX * FDSTORE_NAME_SIZE];

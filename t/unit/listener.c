@@ -1,9 +1,7 @@
 /* Listening sockets over starts, reloads and changes that fail. */
 #include "master/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -16,39 +14,12 @@
 #include "master/findings.h"
 #include "master/socket.h"
 #include "master/terms.h"
+#include "t/unit/loopback.h"
 #include "t/unit/sink_path.h"
 #include "t/unit/tap.h"
 
-#define SOCKETS_MAX 8
-#define CLIENTS	    60
-#define NOW	    (1000 * CLOCK_SEC)
-#define LATER	    (NOW + BOOT_SURPLUS_TIME + 2 * CLOCK_SEC)
-
-/* A loopback port that was free a moment ago. */
-static uint16_t
-free_port(void)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (bind(fd, (struct sockaddr *)&sin, len) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
-		abort();
-	close(fd);
-	return (ntohs(sin.sin_port));
-}
-
-static struct conf_listener
-on_loopback(uint16_t port)
-{
-	static char name[] = "127.0.0.1:port";
-
-	return ((struct conf_listener){ .address = name,
-	    .addr = {
-		.family = AF_INET, .port = port, .ip = { 127, 0, 0, 1 } } });
-}
+#define NOW   (1000 * CLOCK_SEC)
+#define LATER (NOW + BOOT_SURPLUS_TIME + 2 * CLOCK_SEC)
 
 static struct conf
 conf_of(struct conf_listener *listeners, size_t n)
@@ -106,38 +77,6 @@ only_group(const struct listener_set *set)
 	return (TAILQ_FIRST(&set->groups));
 }
 
-/* Connects, accepts all, counts what came to each socket. Returns the sum. */
-static int
-connect_many(const struct group *g, int came[SOCKETS_MAX])
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(&g->at.addr, &ss);
-	struct pollfd pfd[SOCKETS_MAX];
-	int clients[CLIENTS], fd, sum = 0;
-
-	memset(came, 0, SOCKETS_MAX * sizeof(*came));
-	for (int i = 0; i < CLIENTS; i++) {
-		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
-		if (connect(clients[i], (struct sockaddr *)&ss, len) != 0)
-			return (-1);
-	}
-	for (size_t i = 0; i < g->nfds; i++)
-		pfd[i] = (struct pollfd){ .fd = g->fds[i], .events = POLLIN };
-	while (sum < CLIENTS && poll(pfd, g->nfds, 5000) > 0) {
-		for (size_t i = 0; i < g->nfds; i++) {
-			fd = accept(g->fds[i], NULL, NULL);
-			if (fd < 0)
-				continue;
-			close(fd);
-			came[i]++;
-			sum++;
-		}
-	}
-	for (int i = 0; i < CLIENTS; i++)
-		close(clients[i]);
-	return (sum);
-}
-
 static void
 starting(void)
 {
@@ -145,13 +84,14 @@ starting(void)
 	struct conf conf = conf_of(&l, 1);
 	struct boot_socket *sockets;
 	struct listener_set set;
-	int came[SOCKETS_MAX];
+	int came[LOOPBACK_SOCKETS];
 	size_t n;
 
 	listener_init(&set);
 	change(&set, &conf, 3);
 	is_int(only_group(&set)->nfds, 3, "one socket per worker");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	ok(came[0] > 0 && came[1] > 0 && came[2] > 0,
 	    "and every socket takes part");
 	is_int(inherited(&set, &conf, 1, 3, &sockets, &n), 0,
@@ -254,22 +194,24 @@ away(void)
 	struct conf conf = conf_of(&l, 1);
 	struct worker_set who = only(1);
 	struct listener_set set;
-	int came[SOCKETS_MAX], i;
+	int came[LOOPBACK_SOCKETS], i;
 
 	listener_init(&set);
 	change(&set, &conf, 4);
 	is_int(listener_away(&set, &who), 0, "a worker is away");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	ok(came[0] > 0 && came[1] == 0 && came[2] > 0 && came[3] > 0,
 	    "by the others");
 	worker_set_add(&who, 0);
 	worker_set_add(&who, 3);
 	is_int(listener_away(&set, &who), 0, "more of them");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
-	is_int(came[2], CLIENTS, "by the only one");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
+	is_int(came[2], LOOPBACK_CLIENTS, "by the only one");
 	worker_set_add(&who, 2);
 	is_int(listener_away(&set, &who), 0, "all of them");
-	is_int(connect_many(only_group(&set), came), CLIENTS,
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
 	    "all come to somebody's socket");
 	who = (struct worker_set){ 0 };
 	is_int(listener_away(&set, &who), 0, "none");
@@ -279,7 +221,8 @@ away(void)
 	who = only(0);
 	is_int(listener_away(&set, &who), 0, "one is away");
 	is_int(prepare(&set, &conf, 6), 0, "while the group grows");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	is_int(came[0] + came[4] + came[5], 0, "by those who are there");
 	listener_commit(&set, 6, NOW);
 	connect_many(only_group(&set), came);
@@ -300,7 +243,7 @@ healing(struct log *log)
 	struct conf conf = conf_of(&l, 1);
 	struct worker_set renewed = { 0 }, who;
 	struct listener_set set;
-	int came[SOCKETS_MAX], fds[4];
+	int came[LOOPBACK_SOCKETS], fds[4];
 	size_t i, place = 0;
 
 	listener_init(&set);
@@ -311,13 +254,14 @@ healing(struct log *log)
 		!worker_set_has(&renewed, 0),
 	    "nothing is wrong: nothing is done");
 	deafen(&set, 1);
-	is_int(connect_many(only_group(&set), came), CLIENTS,
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
 	    "the kernel has the others serve");
 	listener_heal(&set, CLOCK_SEC, log, &renewed);
 	ok(!worker_set_has(&renewed, 0) && worker_set_has(&renewed, 1) &&
 		!worker_set_has(&renewed, 2) && !worker_set_has(&renewed, 3),
 	    "the deaf one is opened anew");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	for (i = 0; i < 4; i++)
 		ok(came[i] > 0, "by each");
 	for (i = 0; i < 4; i++) {
@@ -346,7 +290,7 @@ healing(struct log *log)
 	is_int(socket_steer(only_group(&set)->fds[2], &place, 1), 0,
 	    "a program of somebody else");
 	connect_many(only_group(&set), came);
-	is_int(came[0], CLIENTS, "which draws all to one socket");
+	is_int(came[0], LOOPBACK_CLIENTS, "which draws all to one socket");
 	listener_heal(&set, CLOCK_SEC, log, &renewed);
 	connect_many(only_group(&set), came);
 	ok(came[0] > 0 && came[1] > 0, "does not stay");
@@ -354,7 +298,7 @@ healing(struct log *log)
 	change(&set, &conf, 2);
 	listener_heal(&set, CLOCK_SEC, log, &renewed);
 	listener_tick(&set, LATER);
-	is_int(connect_many(only_group(&set), came), CLIENTS,
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
 	    "and those that are left serve all");
 	ok(came[0] > 0 && came[1] > 0, "each of them");
 	listener_fini(&set);
@@ -367,14 +311,15 @@ shrinking(void)
 	struct conf conf = conf_of(&l, 1);
 	struct boot_socket *sockets;
 	struct listener_set set;
-	int came[SOCKETS_MAX];
+	int came[LOOPBACK_SOCKETS];
 	size_t n;
 
 	listener_init(&set);
 	change(&set, &conf, 4);
 	change(&set, &conf, 2);
 	is_int(only_group(&set)->nfds, 4, "surplus sockets stay for a while");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	is_int(came[2] + came[3], 0, "and nobody comes to the surplus");
 	ok(came[0] > 0 && came[1] > 0, "but to both of the others");
 	is_int(inherited(&set, &conf, 1, 2, &sockets, &n), 0,
@@ -389,7 +334,8 @@ shrinking(void)
 	is_int(only_group(&set)->nfds, 4, "and not before");
 	is_int(listener_tick(&set, LATER), CLOCK_NEVER, "then");
 	is_int(only_group(&set)->nfds, 2, "they are gone");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	listener_fini(&set);
 }
 
@@ -400,17 +346,17 @@ late_worker(void)
 	struct conf_listener l = on_loopback(free_port());
 	struct conf conf = conf_of(&l, 1);
 	struct listener_set set;
-	int came[SOCKETS_MAX], held;
+	int came[LOOPBACK_SOCKETS], held;
 
 	listener_init(&set);
 	change(&set, &conf, 2);
 	held = dup(only_group(&set)->fds[1]);
 	change(&set, &conf, 1);
 	listener_tick(&set, LATER);
-	is_int(connect_many(only_group(&set), came), CLIENTS,
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
 	    "none goes to a closed surplus socket of which a copy is held");
 	change(&set, &conf, 2);
-	is_int(connect_many(only_group(&set), came), CLIENTS,
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
 	    "nor does its place confuse the group when it grows again");
 	ok(came[0] > 0 && came[1] > 0, "both are used");
 	close(held);
@@ -423,18 +369,21 @@ growing(void)
 	struct conf_listener l = on_loopback(free_port());
 	struct conf conf = conf_of(&l, 1);
 	struct listener_set set;
-	int came[SOCKETS_MAX];
+	int came[LOOPBACK_SOCKETS];
 
 	listener_init(&set);
 	change(&set, &conf, 2);
 	is_int(prepare(&set, &conf, 4), 0, "more workers: prepare");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	is_int(came[2] + came[3], 0, "by the old sockets until the commit");
 	listener_rollback(&set);
 	is_int(only_group(&set)->nfds, 2, "a change that fails leaves nothing");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	change(&set, &conf, 4);
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	ok(came[0] > 0 && came[1] > 0 && came[2] > 0 && came[3] > 0,
 	    "after the commit by all sockets");
 	listener_fini(&set);
@@ -447,7 +396,7 @@ growing_again(void)
 	struct conf conf = conf_of(&l, 1);
 	struct boot_socket *sockets;
 	struct listener_set set;
-	int came[SOCKETS_MAX], fds[4];
+	int came[LOOPBACK_SOCKETS], fds[4];
 	size_t n;
 
 	listener_init(&set);
@@ -465,7 +414,8 @@ growing_again(void)
 	listener_commit(&set, 3, NOW);
 	ok(memcmp(only_group(&set)->fds, fds, sizeof(fds)) == 0,
 	    "the sockets are the same ones");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	ok(came[1] > 0 && came[2] > 0 && came[3] == 0, "by the first three");
 	listener_tick(&set, LATER);
 	is_int(only_group(&set)->nfds, 3, "then the fourth is closed");
@@ -478,14 +428,15 @@ shrink_that_fails(void)
 	struct conf_listener l = on_loopback(free_port());
 	struct conf conf = conf_of(&l, 1);
 	struct listener_set set;
-	int came[SOCKETS_MAX];
+	int came[LOOPBACK_SOCKETS];
 
 	listener_init(&set);
 	change(&set, &conf, 3);
 	is_int(prepare(&set, &conf, 1), 0, "fewer workers: prepare");
 	listener_rollback(&set);
 	is_int(listener_tick(&set, LATER), CLOCK_NEVER, "nothing is surplus");
-	is_int(connect_many(only_group(&set), came), CLIENTS, "all are served");
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
+	    "all are served");
 	ok(came[0] > 0 && came[1] > 0 && came[2] > 0, "by all three again");
 	listener_fini(&set);
 }
@@ -567,16 +518,17 @@ overlapping(void)
 	struct conf_listener l = on_loopback(free_port()), any = l;
 	struct conf conf = conf_of(&l, 1), conf_any = conf_of(&any, 1);
 	struct listener_set set;
-	int came[SOCKETS_MAX];
+	int came[LOOPBACK_SOCKETS];
 
 	memset(any.addr.ip, 0, sizeof(any.addr.ip));
 	listener_init(&set);
 	change(&set, &conf, 1);
 	change(&set, &conf_any, 1);
-	is_int(connect_many(only_group(&set), came), CLIENTS,
+	is_int(connect_many(only_group(&set), came), LOOPBACK_CLIENTS,
 	    "from one address to all of them on the same port");
 	change(&set, &conf, 1);
-	is_int(connect_many(only_group(&set), came), CLIENTS, "and back");
+	is_int(
+	    connect_many(only_group(&set), came), LOOPBACK_CLIENTS, "and back");
 	listener_fini(&set);
 }
 

@@ -13,31 +13,14 @@
 #include "common/conf/conf.h"
 #include "common/log/facts.h"
 #include "common/net/addr.h"
-#include "common/net/guard.h"
 #include "common/net/target.h"
 #include "common/policy/rule.h"
 #include "common/reason.h"
-#include "worker/dial/egress.h"
-#include "worker/dial/races.h"
+#include "worker/dial/context.h"
 
 struct dial;
-struct loop;
 struct loop_fd;
-struct resolver;
 struct resolver_account;
-
-/* What all dials of a worker share; borrowed. */
-struct dial_context {
-	struct loop *loop;
-	struct resolver *resolver;
-	const struct guard *guard;
-	struct guard_probe probe; /* owned */
-	struct dial_lines lines;
-	struct races races; /* attempts beyond the first of each dial */
-	enum addr_family family;
-	int64_t timeout; /* for resolving and connecting together, ns */
-	uint64_t random; /* not 0; where to begin in the addresses of a name */
-};
 
 /* What is known so far. Times are -1 where a step was not reached. */
 struct dial_report {
@@ -56,13 +39,6 @@ struct dial_report {
  */
 typedef void dial_cb(
     void *arg, const struct dial_report *report, struct loop_fd *lfd);
-
-/*
- * Called for each address when it is dialled (NONE), or refused, and again when
- * it has failed; also from within dial_start(). place: 0 for the first one; the
- * last of FACTS_TRIED_MAX is shared by all that come when the others are taken.
- */
-typedef void dial_try_cb(void *arg, size_t place, const struct facts_try *);
 
 /* What is to be dialled, for whom. */
 struct dial_request {

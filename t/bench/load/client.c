@@ -251,30 +251,28 @@ client_start(
 	return (c);
 }
 
-ssize_t
-client_read(struct client *c, void *p, size_t len)
+/* How many bytes went; 0: none yet; -1: it was ended. */
+static ssize_t
+moved(struct client *c, int result)
 {
-	int n = SSL_read(c->ssl, p, (int)len);
-
-	if (n > 0)
-		return (n);
-	if (again(c, n))
+	if (result > 0)
+		return (result);
+	if (again(c, result))
 		return (0);
 	client_end(c, false);
 	return (-1);
 }
 
 ssize_t
+client_read(struct client *c, void *p, size_t len)
+{
+	return (moved(c, SSL_read(c->ssl, p, (int)len)));
+}
+
+ssize_t
 client_try_write(struct client *c, const void *p, size_t len)
 {
-	int n = SSL_write(c->ssl, p, (int)len);
-
-	if (n > 0)
-		return (n);
-	if (again(c, n))
-		return (0);
-	client_end(c, false);
-	return (-1);
+	return (moved(c, SSL_write(c->ssl, p, (int)len)));
 }
 
 size_t

@@ -15,12 +15,13 @@ use warnings;
 use Exporter qw(import);
 use JSON::PP ();
 use POSIX ();
+use Test::More;
 
 use Sniport::Client ();
-use Sniport::Test qw(deadline group_kill group_start readable);
+use Sniport::Test qw(deadline group_kill group_start poll readable);
 
-our @EXPORT_OK = qw(arrivals_more arrivals_start arrivals_stop broken_peers finish is_open
-	name_of seen tunnel_open works);
+our @EXPORT_OK = qw(all_done_ok arrivals_more arrivals_start arrivals_stop
+	broken_peers finish is_open name_of seen tunnel_open works);
 
 my $count = 0;
 
@@ -148,6 +149,20 @@ sub broken_peers {
 		    "$r->{upstream_sent}" if $r->{client_got} != $r->{upstream_sent};
 		@wrong ? "$r->{client}: " . join(', ', @wrong) : undef;
 	} @reports;
+}
+
+# Two tests: there are so many audit lines, and all say that all went well.
+# Returns them.
+sub all_done_ok {
+	my ($daemon, $n) = @_;
+	my @lines;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	poll(sub { return (@lines = $daemon->audit) == $n; });
+	is(scalar @lines, $n, 'each has its audit line');
+	is_deeply([ map { $_->{reason} eq 'done' ? () :
+		"$_->{client} $_->{reason}" } @lines ], [], 'which says "done"');
+	return @lines;
 }
 
 1;
