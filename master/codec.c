@@ -98,7 +98,7 @@ codec_number(struct codec *c, uint64_t n, uint64_t max)
 	if (n <= max)
 		return (n);
 	codec_fail(c, -EPROTO, "a number is out of range");
-	return (0);
+	return (c->reads ? 0 : n);
 }
 
 int64_t
@@ -232,12 +232,13 @@ codec_fd(struct codec *c, int fd, enum codec_file what)
 {
 	uint64_t n = codec_number(c, (uint64_t)(fd + 1), CODEC_FILES_MAX);
 
-	fd = (int)n - 1;
+	if (c->reads)
+		fd = (int)n - 1;
 	if (c->error == 0 && fd >= 0 && fd <= STDERR_FILENO)
 		codec_fail(c, -EPROTO, "a descriptor is a standard stream");
 	if (c->error == 0 && fd != -1)
 		take_file(c, fd, what);
-	return (c->error != 0 || (c->reads && c->blind) ? -1 : fd);
+	return (c->reads && (c->error != 0 || c->blind) ? -1 : fd);
 }
 
 void

@@ -1,8 +1,8 @@
 /*
  * Bytes from one program to the next, which are written and read by the same
  * code: each function takes a value, and returns it where it writes, or what
- * was read in its place. What is read is taken for hostile: of the first thing
- * that is wrong on all is zeros, and the error stays.
+ * was read in its place. What is read is taken for hostile: from the first
+ * thing that is wrong on, everything reads as zero, and the error stays.
  */
 #ifndef MASTER_CODEC_H
 #define MASTER_CODEC_H
@@ -51,15 +51,15 @@ uint64_t codec_number(struct codec *, uint64_t, uint64_t max);
 /* Any. */
 int64_t codec_signed(struct codec *, int64_t);
 bool codec_flag(struct codec *, bool);
-/* Of a clock, which is not before it began. */
+/* A time, which is not negative. */
 int64_t codec_time(struct codec *, int64_t);
 
 /* So many bytes, and a text with its NUL in a buffer. */
 void codec_bytes(struct codec *, void *, size_t);
 void codec_text(struct codec *, char *, size_t size);
 
-/* A descriptor, or -1. None comes twice. It stays as it is, whatever is
- * wrong. */
+/* A descriptor, or -1. None comes twice. What is written is returned as it is,
+ * even after an error: it is still in use. */
 int codec_fd(struct codec *, int fd, enum codec_file);
 
 /* The same place in what is written and what is read. */

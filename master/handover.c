@@ -104,6 +104,7 @@ code_upgrade(struct codec *c, struct master *m)
 	struct upgrade *u = &m->upgrade;
 	struct expiries served = u->served;
 	char version[sizeof(u->version)] = SNIPORT_VERSION;
+	size_t i;
 
 	codec_text(c, version, sizeof(version));
 	if (c->reads)
@@ -112,6 +113,11 @@ code_upgrade(struct codec *c, struct master *m)
 	codec_text(c, u->file, sizeof(u->file));
 	u->before = codec_fd(c, u->before, CODEC_FILE_ANY);
 	u->reported = codec_flag(c, u->reported);
+	u->asked = codec_flag(c, c->reads ? false : m->reload_wanted);
+	u->wanted = codec_flag(c, u->wanted);
+	u->ntokens = codec_number(c, u->ntokens, UPGRADE_TOKENS);
+	for (i = 0; i < u->ntokens; i++)
+		u->tokens[i] = (uint64_t)codec_signed(c, (int64_t)u->tokens[i]);
 	m->reload_began = codec_time(c, m->reload_began);
 	if (!c->reads && m->current != NULL && m->current->generation != NULL)
 		served = m->current->generation->expiries;

@@ -189,8 +189,11 @@ program_become(int exe, char *const *argv, const struct program_handover *h)
 
 	format(h, text);
 	if (setenv(VARIABLE, text, 1) != 0 ||
-	    (h->failure != NULL && setenv(VARIABLE_FAILED, h->failure, 1) != 0))
+	    (h->failure != NULL &&
+		setenv(VARIABLE_FAILED, h->failure, 1) != 0)) {
+		program_forget();
 		return (-ENOMEM);
+	}
 	if (h->failure == NULL)
 		(void)unsetenv(VARIABLE_FAILED);
 	(void)fcntl(h->state, F_SETFD, 0);

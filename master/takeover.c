@@ -41,6 +41,8 @@ static struct {
 static void
 crash_cb(int signo)
 {
+	/* It would end the program that is gone back to. */
+	(void)alarm(0);
 	(void)execveat(
 	    way_back.before, "", way_back.argv, way_back.env, AT_EMPTY_PATH);
 	_exit(EXIT_FAILURE);
@@ -217,6 +219,7 @@ go_back(const struct program_handover *h, char *const *argv, const char *why)
 		.state = h->state, .before = -1, .failure = why
 	};
 
+	(void)alarm(0);
 	if (h->before != -1)
 		(void)program_become(h->before, argv, &back);
 }
@@ -241,10 +244,12 @@ takeover(struct master *m, char *const *argv, const char **step)
 		go_back(&h, argv, *step);
 		handover_forget(m);
 	} else {
-		codec_share(&c, false);
 		begin(m, h.failure);
 	}
 	unguard();
+	/* As long as the way back is open, it needs them. */
+	if (error == 0)
+		codec_share(&c, false);
 	fd_close(&h.state);
 	program_forget();
 	codec_fini(&c);

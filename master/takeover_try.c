@@ -77,8 +77,14 @@ try_state(int fd, struct master *m)
 	struct codec c;
 	int error;
 
-	if (bytes == NULL)
-		return (-errno);
+	if (bytes == NULL) {
+		error = -errno;
+		fprintf(stderr,
+		    "sniport " SNIPORT_VERSION
+		    " cannot read what is handed over: %s\n",
+		    strerror(-error));
+		return (error);
+	}
 	error = handover_read(&c, bytes, size, false, m);
 	if (error != 0)
 		fprintf(stderr,
@@ -101,8 +107,13 @@ takeover_try(const char *text)
 	bool good;
 
 	(void)prctl(PR_SET_NAME, "sniport-trial", 0, 0, 0);
-	if (m == NULL || privilege_limits() != 0 ||
-	    sscanf(text, "%d%c", &fd, &end) != 1 || fd <= STDERR_FILENO) {
+	error = m == NULL ? -ENOMEM : privilege_limits();
+	if (error != 0) {
+		fprintf(stderr, "sniport: trial: %s\n", strerror(-error));
+		free(m);
+		return (EXIT_FAILURE);
+	}
+	if (sscanf(text, "%d%c", &fd, &end) != 1 || fd <= STDERR_FILENO) {
 		fprintf(stderr, "sniport: %s: %s\n", text, strerror(EINVAL));
 		return (EXIT_FAILURE);
 	}

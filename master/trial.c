@@ -20,6 +20,9 @@
 /* Of what it says, so much is logged. */
 #define LINES_MAX 20
 
+/* So many empty a full pipe; the loop tells of more. */
+#define READS_MAX 16
+
 void
 trial_init(struct trial *t)
 {
@@ -104,12 +107,16 @@ bool
 trial_hear(struct trial *t)
 {
 	char buf[4096];
+	ssize_t n = -1;
 	size_t room;
-	ssize_t n;
+	int i;
 
 	if (t->output == -1)
 		return (false);
-	while ((n = read(t->output, buf, sizeof(buf))) > 0) {
+	for (i = 0; i < READS_MAX; i++) {
+		n = read(t->output, buf, sizeof(buf));
+		if (n <= 0)
+			break;
 		room = sizeof(t->said) - 1 - t->nsaid;
 		if ((size_t)n < room)
 			room = (size_t)n;
@@ -117,7 +124,7 @@ trial_hear(struct trial *t)
 		t->nsaid += room;
 	}
 	t->said[t->nsaid] = '\0';
-	return (n < 0);
+	return (n != 0);
 }
 
 void

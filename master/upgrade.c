@@ -108,6 +108,9 @@ tell_passed(struct master *m)
 	trial_tell(&m->upgrade.trial, m->upgrade.program, LOG_LEVEL_NOTICE, &f);
 	findings_log(&f, m->log);
 	findings_fini(&f);
+	/* It is told once. */
+	m->upgrade.trial.nsaid = 0;
+	m->upgrade.trial.said[0] = '\0';
 }
 
 void
@@ -288,7 +291,9 @@ upgrade_tick(struct master *m, int64_t now)
 	case UPGRADE_PASSED:
 		return (now + WAIT_LOOK);
 	case UPGRADE_TRIES:
-		return (m->upgrade.until);
+		/* One that was killed may take its time to end. */
+		return (m->upgrade.until > now ? m->upgrade.until
+					       : now + WAIT_LOOK);
 	}
 	return (CLOCK_NEVER);
 }
@@ -358,7 +363,8 @@ upgrade_done(struct master *m)
 
 	if (!u->handed)
 		return;
-	u->handed = u->again = u->reported = false;
+	m->reload_wanted = m->reload_wanted || u->asked;
+	u->handed = u->again = u->reported = u->asked = false;
 	fd_close(&u->before);
 }
 

@@ -40,6 +40,8 @@ struct upgrade {
 	bool wanted;
 	uint64_t tokens[UPGRADE_TOKENS]; /* of those who want it */
 	size_t ntokens;
+	bool
+	    asked; /* a reload was wanted meanwhile, which has its own report */
 	bool reported; /* the report of the last load is its, and goes on */
 	enum upgrade_step step;
 	int64_t until; /* what the step may take */

@@ -117,7 +117,10 @@ subtest 'after all that it can be done' => sub {
 };
 
 subtest 'a stop ends a trial' => sub {
+	my $tried = () = $daemon->log =~ /upgrade: trying /g;
 	$daemon->signal('USR2');
+	ok(poll(sub { $tried < (() = $daemon->log =~ /upgrade: trying /g) }),
+		'one begins');
 	$daemon->stop_ok;
 	my ($end) = $daemon->log =~ /.*has taken over[^\n]*\n(.*)/s;
 	unlike($end, qr/cannot take over/, 'and nothing false is said');

@@ -91,6 +91,17 @@ close $taken;
 is($status, 0, 'when all is well it takes');
 ok(works($tunnel) && finish($tunnel), 'a tunnel has gone on all the time');
 
+# All of them come while the first one is under way, or soon after.
+my @commands = map {
+	open my $pipe, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', sniport(), '-c',
+	    $daemon->dir . '/sniport.conf', $_ or die "$_: $!";
+	$pipe;
+} qw(upgrade reload upgrade reload);
+for my $pipe (@commands) {
+	my $said = join '', <$pipe>;
+	ok(close $pipe, 'commands at once: each is answered') or diag($said);
+}
+
 $daemon->stop_ok;
 ($status, $text) = upgrade();
 is($status, 2, 'without a service: it cannot be asked');

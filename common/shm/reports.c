@@ -49,16 +49,17 @@ map_writer(struct reports **writer, int fd)
 {
 	struct reports *r =
 	    mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	int error = 0;
+	int error;
 
 	if (r == MAP_FAILED)
 		return (-errno);
 	if (madvise(r, sizeof(*r), MADV_DONTFORK) != 0) {
 		error = -errno;
 		munmap(r, sizeof(*r));
+		return (error);
 	}
 	*writer = r;
-	return (error);
+	return (0);
 }
 
 int

@@ -125,12 +125,17 @@ static void
 test_not_now(struct master *m)
 {
 	struct child *c = m->current->seats[0].child;
+	struct child *other = m->current->seats[1].child;
+	int control = other->control_fd, admin = m->admin.current->control_fd;
 	struct codec w;
 
 	c->kept.n = 1;
 	is_int(handover_write(&w, m), -EAGAIN, "a removed listener: not now");
 	codec_fini(&w);
 	c->kept.n = 0;
+	ok(control != -1 && other->control_fd == control &&
+		m->admin.current->control_fd == admin,
+	    "... and nothing is lost");
 	m->current = NULL;
 	is_int(handover_write(&w, m), -EPROTO, "no generation: never");
 	codec_fini(&w);
