@@ -157,6 +157,19 @@ read_head(struct ask *a)
 	return (error != 0 ? error : -EPROTO);
 }
 
+/* An admin process that was broken into may send what a terminal obeys. */
+static void
+mask(char *bytes, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (((uint8_t)bytes[i] < ' ' && bytes[i] != '\n' &&
+			bytes[i] != '\t') ||
+		    bytes[i] == 0x7f)
+			bytes[i] = '?';
+}
+
 /* So many bytes; -1: all until the end. */
 static int
 copy(FILE *in, long long left, FILE *out)
@@ -168,6 +181,7 @@ copy(FILE *in, long long left, FILE *out)
 		want = left > 0 && left < (long long)sizeof(buf) ? (size_t)left
 								 : sizeof(buf);
 		n = fread(buf, 1, want, in);
+		mask(buf, n);
 		fwrite(buf, 1, n, out);
 		if (left > 0)
 			left -= (long long)n;
@@ -318,6 +332,8 @@ ask_add(char target[ASK_TARGET_SIZE], const char *word)
 	const char *equals = strchr(word, '='), *c;
 	size_t len = strlen(target);
 
+	if (ASK_TARGET_SIZE - len < sizeof("&id="))
+		return (-ENAMETOOLONG);
 	len += (size_t)snprintf(target + len, ASK_TARGET_SIZE - len, "&%s",
 	    equals == NULL ? "id=" : "");
 	for (c = word; *c != '\0'; c++) {

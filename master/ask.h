@@ -12,10 +12,9 @@
 
 /*
  * Where to ask: at the socket that was named, if it is not NULL, or at that of
- * the configuration. It need not be valid, but has to
- * be read; the default file may be missing, since the service may run all the
- * same: then at the default. 0, or -EINVAL and err says
- * why.
+ * the configuration. It need not be valid, but has to be read; the default file
+ * may be missing, since the service may run all the same: then at the default.
+ * 0, or -EINVAL and err says why.
  */
 int ask_find(
     char path[ASK_PATH_SIZE], const char *file, const char *named, FILE *err);

@@ -151,7 +151,7 @@ check_name(
 	    client_ca_name(X509_get_subject_name(cert), name));
 }
 
-/* Is it meant for an authority's, though it may not be one's? */
+/* Does it call itself an authority's, whether or not it may act as one? */
 static bool
 claims_authority(X509 *cert)
 {

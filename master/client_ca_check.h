@@ -9,8 +9,8 @@ struct conf;
 struct expiries;
 struct pem_file;
 
-/* As they stand in the files; the lists are NULL where no file is given, and a
- * list that was left out is. */
+/* As they stand in the files. A stack is NULL where no file is given; an
+ * element of crls is NULL where that list was left out. */
 struct client_ca {
 	STACK_OF(X509) * authorities;
 	STACK_OF(X509_CRL) * crls;

@@ -1,7 +1,7 @@
 /*
- * Chooses among the revocation lists that are given. The TLS libraries take
- * delta lists for whole ones or pass them over, and of two lists of one time
- * the first: here no list gets to them that could be mistaken.
+ * Chooses among the revocation lists that are given. Of two lists of one time
+ * the TLS libraries take the first: here no list gets to them that could be
+ * mistaken.
  */
 #include "master/client_crl.h"
 
@@ -13,15 +13,8 @@
 #include <time.h>
 
 #include "master/client_ca_check.h"
+#include "master/client_crl_fault.h"
 #include "master/pem.h"
-
-#define GIVE_FULL ": give the full list of its issuer instead"
-#define MALFORMED "has a malformed extension"
-#define CRITICAL                                                          \
-	"has a critical extension that is not known: give a list of its " \
-	"issuer "                                                         \
-	"without that"
-#define INDIRECT "is an indirect list, of more than one issuer" GIVE_FULL
 
 /* The list's issuer is not among the authorities, or is and has not signed. */
 #define UNKNOWN	 -1
@@ -34,89 +27,6 @@ struct listed {
 	int signer;	      /* which authority, or as above */
 	bool left_out;
 };
-
-/* NULL: nothing is wrong. */
-static const char *
-scope_fault(const X509_CRL *crl)
-{
-	int critical;
-	ISSUING_DIST_POINT *scope = X509_CRL_get_ext_d2i(
-	    crl, NID_issuing_distribution_point, &critical, NULL);
-	const char *fault = NULL;
-
-	if (scope == NULL)
-		return (critical == -1 ? NULL : MALFORMED);
-	if (scope->indirectCRL > 0)
-		fault = INDIRECT;
-	else if (scope->onlysomereasons != NULL)
-		fault = "is for some reasons of revocation only" GIVE_FULL;
-	else if (scope->onlyattr > 0)
-		fault = "is for attribute certificates only" GIVE_FULL;
-	else if (scope->onlyuser > 0 && scope->onlyCA > 0)
-		fault = MALFORMED;
-	ISSUING_DIST_POINT_free(scope);
-	return (fault);
-}
-
-static const char *
-entry_fault(const X509_REVOKED *entry)
-{
-	ASN1_ENUMERATED *reason;
-	int critical;
-	long value;
-
-	if (X509_REVOKED_get_ext_count(entry) == 0)
-		return (NULL);
-	if (X509_REVOKED_get_ext_by_NID(entry, NID_certificate_issuer, -1) >= 0)
-		return (INDIRECT);
-	if (X509_REVOKED_get_ext_by_critical(entry, 1, -1) >= 0)
-		return (CRITICAL);
-	reason =
-	    X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, &critical, NULL);
-	if (reason == NULL)
-		return (critical == -1 ? NULL : MALFORMED);
-	value = ASN1_ENUMERATED_get(reason);
-	ASN1_ENUMERATED_free(reason);
-	return (value == CRL_REASON_REMOVE_FROM_CRL
-		    ? "has an entry with the reason removeFromCRL, which only "
-		      "delta lists may have" GIVE_FULL
-		    : NULL);
-}
-
-/* Is there an extension that must be heeded and is not one of those that the
- * libraries heed? */
-static bool
-has_critical(const X509_CRL *crl)
-{
-	int at = -1, nid;
-
-	while ((at = X509_CRL_get_ext_by_critical(crl, 1, at)) >= 0) {
-		nid = OBJ_obj2nid(
-		    X509_EXTENSION_get_object(X509_CRL_get_ext(crl, at)));
-		if (nid != NID_issuing_distribution_point &&
-		    nid != NID_authority_key_identifier)
-			return (true);
-	}
-	return (false);
-}
-
-static const char *
-fault_of(X509_CRL *crl)
-{
-	STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
-	const char *fault;
-	int i;
-
-	if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0)
-		return ("is a delta list, which only says what has changed "
-			"since another" GIVE_FULL);
-	fault = scope_fault(crl);
-	if (fault == NULL && has_critical(crl))
-		fault = CRITICAL;
-	for (i = 0; fault == NULL && i < (int)sk_X509_REVOKED_num(entries); i++)
-		fault = entry_fault(sk_X509_REVOKED_value(entries, i));
-	return (fault);
-}
 
 static const char *
 issuer_of(const struct listed *l, char buf[CLIENT_CA_NAME_SIZE])
@@ -150,16 +60,12 @@ look_at(struct listed *l, int i, const struct client_ca *ca,
 {
 	char name[CLIENT_CA_NAME_SIZE];
 	const char *fault;
-	int critical;
 
 	l->crl = sk_X509_CRL_value(ca->crls, i);
 	l->since = pem_time(X509_CRL_get0_lastUpdate(l->crl));
 	l->signer = find_signer(ca, l->crl);
-	l->number =
-	    X509_CRL_get_ext_d2i(l->crl, NID_crl_number, &critical, NULL);
-	fault = fault_of(l->crl);
-	if (fault == NULL && l->number == NULL && critical != -1)
-		fault = MALFORMED;
+	l->number = X509_CRL_get_ext_d2i(l->crl, NID_crl_number, NULL, NULL);
+	fault = client_crl_fault(l->crl);
 	if (l->signer == UNSIGNED) {
 		l->left_out = true;
 		pem_finding(file, LOG_LEVEL_WARNING,
@@ -211,13 +117,32 @@ same_key(const X509_CRL *a, const X509_CRL *b)
 }
 
 static bool
-comparable(const struct listed *a, const struct listed *b)
+same_signer(const struct listed *a, const struct listed *b)
 {
 	return (!a->left_out && !b->left_out && a->signer == b->signer &&
 		X509_NAME_cmp(X509_CRL_get_issuer(a->crl),
 		    X509_CRL_get_issuer(b->crl)) == 0 &&
-		same_scope(a->crl, b->crl) &&
 		(a->signer != UNKNOWN || same_key(a->crl, b->crl)));
+}
+
+static bool
+comparable(const struct listed *a, const struct listed *b)
+{
+	return (same_signer(a, b) && same_scope(a->crl, b->crl));
+}
+
+static bool
+is_for_all(const X509_CRL *crl)
+{
+	return (extension(crl, NID_issuing_distribution_point) == NULL);
+}
+
+/* Is one of them for all certificates, and the other for some of these? Which
+ * of them the library would go by is not for us to say. */
+static bool
+overlap(const struct listed *a, const struct listed *b)
+{
+	return (same_signer(a, b) && is_for_all(a->crl) != is_for_all(b->crl));
 }
 
 /* Below 0: a has the lower number. None is lower than any. */
@@ -267,6 +192,26 @@ find_equal(const struct listed *lists, int i)
 	return (-1);
 }
 
+/* 0, or -EINVAL where an earlier list overlaps with list i. */
+static int
+check_overlap(const struct listed *lists, int i, const struct pem_file *file)
+{
+	char name[CLIENT_CA_NAME_SIZE];
+	int j;
+
+	for (j = 0; j < i; j++) {
+		if (!overlap(&lists[j], &lists[i]))
+			continue;
+		pem_finding(file, LOG_LEVEL_ERROR,
+		    "of revocation lists %d and %d (%s) one is for all "
+		    "certificates, and the other for some of them only: give "
+		    "the full one alone",
+		    j + 1, i + 1, issuer_of(&lists[i], name));
+		return (-EINVAL);
+	}
+	return (0);
+}
+
 /* Compares list i with all others, before any is left out for that. */
 static int
 compare(const struct listed *lists, int n, int i, const struct pem_file *file,
@@ -313,6 +258,8 @@ choose(struct listed *lists, int n, struct client_ca *ca,
 	for (i = 0; i < n; i++)
 		if (look_at(&lists[i], i, ca, file) != 0)
 			result = -EINVAL;
+	for (i = 0; i < n && result == 0; i++)
+		result = check_overlap(lists, i, file);
 	for (i = 0; i < n && result == 0; i++) {
 		result = compare(lists, n, i, file, &left_out);
 		if (!left_out && !lists[i].left_out)

@@ -132,7 +132,7 @@ follow(struct way *w, const char *target)
 	return (true);
 }
 
-/* One name further. False: there, or it goes no further. */
+/* Goes one name further. False: it has arrived, or cannot go on. */
 static bool
 go(struct folders *f, struct way *w)
 {

@@ -140,9 +140,9 @@ look(struct master *m, bool quiet)
 }
 
 static void
-look_and_wait(struct master *m, int64_t began, bool quiet)
+look_and_wait(struct master *m, bool quiet)
 {
-	int64_t now;
+	int64_t now, began = clock_now();
 
 	look(m, quiet);
 	now = clock_now();
@@ -169,7 +169,7 @@ lines_renew(struct master *m, int64_t now)
 	}
 	/* First, so that no change falls between the two. */
 	watch(m);
-	look_and_wait(m, now, true);
+	look_and_wait(m, true);
 	lines_begin(m->shm, m->current->number);
 }
 
@@ -199,6 +199,6 @@ lines_tick(struct master *m, int64_t now)
 	if (m->lines.n == 0 || m->current == NULL)
 		return (CLOCK_NEVER);
 	if (m->lines.look_at <= now)
-		look_and_wait(m, now, false);
+		look_and_wait(m, false);
 	return (m->lines.look_at);
 }

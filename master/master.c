@@ -117,9 +117,10 @@ tick(struct master *m)
 }
 
 /*
- * One turn of the loop while a configuration is read, but that nothing becomes
- * of a reload. A stop ends the reading. Children that are forked meanwhile have
- * a copy of what was read so far, but no keys: they are not read by steps.
+ * One turn of the loop while a configuration is read. It does all but go on
+ * with a reload or an upgrade. A stop ends the reading. Children that are
+ * forked meanwhile have a copy of what was read so far, but no keys: they are
+ * not read by steps.
  */
 static int
 turn_cb(void *arg)

@@ -13,6 +13,7 @@
 #include "master/findings.h"
 #include "master/generation.h"
 #include "master/master.h"
+#include "master/patience.h"
 #include "master/ticket_file.h"
 #include "master/tls_load.h"
 
@@ -189,6 +190,7 @@ renewal_tick(struct master *m, int64_t now)
 	struct renewal *r = &m->renewal;
 	enum renewal_answer answer;
 	struct renewal_file what;
+	struct patience patience;
 
 	if (r->on && m->phase != MASTER_RUNNING)
 		renewal_end(r);
@@ -199,7 +201,10 @@ renewal_tick(struct master *m, int64_t now)
 		return (CLOCK_NEVER);
 	if (r->due > now)
 		return (r->due);
+	/* It may load them, to try. */
+	patience_begin(&patience, &m->notify);
 	answer = renewal_look(r, m->current->generation->conf, now, &what);
+	patience_end(&patience);
 	tell(m, answer, &what);
 	if (answer == RENEWAL_WANTED) {
 		report_want(m, 0);

@@ -15,8 +15,9 @@
 struct conf;
 struct master;
 
-/* So long nothing happens to them, or, where it never stops or they do not fit
- * together, so long since the first of it; then they are loaded. */
+/* They are loaded when nothing has happened to them for QUIET. Where that never
+ * comes, or they do not fit together, they are loaded PATIENCE after the first
+ * change. */
 #define RENEWAL_QUIET	 (1 * CLOCK_SEC)
 #define RENEWAL_PATIENCE (10 * CLOCK_SEC)
 
@@ -28,7 +29,7 @@ struct renewal {
 	int epoll_fd;
 	struct folders folders;
 	struct renewal_marks tried; /* when they were loaded last, or tried */
-	int64_t first; /* since then somebody touches them; CLOCK_NEVER */
+	int64_t first; /* when one was touched since; CLOCK_NEVER: none was */
 	int64_t due;   /* when they are read; CLOCK_NEVER */
 };
 

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
+use IO::Socket::UNIX;
 use JSON::PP;
 
 use Sniport::Admin qw(ask);
@@ -79,6 +80,26 @@ is($status, 2, 'a filter that is not there');
 like($text, qr/"colour" is not a filter/, 'is told');
 ($status, $text) = run(@asks, 'tunnels', 'client=here');
 is($status, 2, 'a client that is not an address');
+my @wrong;
+for (4050 .. 4090) {
+	($status, $text) = run(@asks, 'tunnels', 'host=' . 'a' x $_, 'b' x 9000);
+	push @wrong, "$_: $status $text"
+	    if $status != 2 || $text !~ /filters are too long/;
+}
+is_deeply(\@wrong, [], 'filters of any length that is too much');
+
+# An admin process that was broken into may answer anything.
+my $path = $daemon->dir . '/false.sock';
+my $false = IO::Socket::UNIX->new(Local => $path, Listen => 1)
+    or die "listen: $!";
+open my $pipe, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', sniport(),
+    '--control', $path, 'status' or die "status: $!";
+my $asked = $false->accept or die "accept: $!";
+$asked->sysread(my $request, 8192);
+$asked->syswrite("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na\tb\e[2J\x7f\n");
+close $asked;
+is(join('', <$pipe>), "a\tb?[2J?\n", 'what a terminal would obey is not shown');
+close $pipe;
 
 ok(finish($one = $client[2]), 'one ends');
 poll(sub { tunnels() == 2 });

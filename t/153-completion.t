@@ -57,7 +57,7 @@ is(bash('top', 'sort', '=', ''), 'age rate total', 'all orders');
 is(bash('top', 'sort', '='), 'age rate total', 'behind the sign');
 
 SKIP: {
-	skip 'zsh is not installed: its completion was not tried', 2
+	skip 'SKIPPED LOUDLY: zsh is not installed: its completion was not tried', 2
 	    if (run('sh', '-c', 'command -v zsh'))[0];
 	is_deeply([ run('zsh', '-n', "$file/_sniport") ], [ 0, '' ],
 		'zsh can read its own');

@@ -16,7 +16,7 @@ use Test::More;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::Network;
-use Sniport::Test qw(poll);
+use Sniport::Test ();
 use Sniport::Tunnel qw(finish name_of works);
 use Sniport::Upstream;
 

@@ -226,5 +226,15 @@ for my $files ([ 'clean 3', 'other 3' ], [ 'other 3', 'clean 3' ]) {
 		"@$files: two of the same time and number");
 }
 
+# Nor does anything tell which of two counts that have a certificate in common.
+for my $files ([ 'clean', 'clients' ], [ 'authorities', 'revoking' ]) {
+	$daemon->configure(tls => tls(joined(@list{@$files})));
+	my ($status, @told) = told();
+
+	is($status, 1, "@$files: sniport -t fails");
+	like($told[-1] // '', qr/: of revocation lists 1 and 2 \(CN=mesh\) one is for all certificates, and the other for some of them only: give the full one alone$/,
+		"@$files: one for all, and one for some");
+}
+
 $daemon->stop_ok;
 done_testing;

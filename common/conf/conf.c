@@ -220,8 +220,8 @@ peek(const char *file, const char *text, const char *setting, char **value)
 	config_init(&tree);
 	config_set_include_dir(&tree, e.dir);
 	r = conf_text_check(&t, &e, text);
-	if (r == 0 && !config_read_string(&tree, text))
-		r = -EINVAL;
+	if (r == 0)
+		r = parse_tree(&tree, text, NULL);
 	if (r == 0 && config_lookup_string(&tree, setting, &s)) {
 		*value = strdup(s);
 		r = *value != NULL ? 0 : -ENOMEM;

@@ -52,14 +52,22 @@ wait_for(struct closing *c, int64_t time)
 	return (EXCHANGE_WAIT);
 }
 
-/* False: the master takes none now. */
+static bool
+is_late(const struct closing *c)
+{
+	return (loop_now(c->exchange->admin->loop) - c->asked_at > TIME_MAX);
+}
+
+/* False: the master takes none now. When it is late they are let go, so that
+ * the look comes to its end, which tells of them. */
 static bool
 send_numbers(struct closing *c)
 {
 	const struct boot_admin *boot = c->exchange->admin->boot;
 
 	if (c->msg.count > 0 &&
-	    control_send(boot->control_fd, &c->msg, NULL, 0) == -EAGAIN)
+	    control_send(boot->control_fd, &c->msg, NULL, 0) == -EAGAIN &&
+	    !is_late(c))
 		return (false);
 	c->msg.count = 0;
 	return (true);
@@ -132,8 +140,7 @@ end_look(struct closing *c)
 		c->found = c->left;
 	if (c->left < c->left_before)
 		c->moved_at = now;
-	if (c->left == 0 || now - c->moved_at > PATIENCE ||
-	    now - c->asked_at > TIME_MAX)
+	if (c->left == 0 || now - c->moved_at > PATIENCE || is_late(c))
 		return (tell_end(c));
 	c->left_before = c->left;
 	c->left = 0;
@@ -196,8 +203,8 @@ close_answer(struct exchange *e)
 	}
 	if (c->scan.filters == 0) {
 		exchange_say(e, 400,
-		    "say which tunnels: all of them are those of client ::/0 "
-		    "and 0.0.0.0/0");
+		    "say which tunnels; client=0.0.0.0/0 means all of IPv4, "
+		    "client=::/0 all of IPv6");
 		return;
 	}
 	e->type = c->text ? EXCHANGE_TEXT : EXCHANGE_JSON;

@@ -139,6 +139,7 @@ open_socket(struct attempt *a, const struct attempt_way *way, size_t k)
 	socklen_t len = addr_to_sockaddr(&a->addr, &ss);
 	int error, fd;
 
+	a->egress_failed = false;
 	fd = socket(a->addr.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    IPPROTO_TCP);
 	if (fd == -1)
@@ -150,11 +151,11 @@ open_socket(struct attempt *a, const struct attempt_way *way, size_t k)
 		a->egress_failed = error != 0;
 	}
 	if (error == 0 && connect(fd, (struct sockaddr *)&ss, len) == -1 &&
-	    errno != EINPROGRESS)
+	    errno != EINPROGRESS) {
 		error = -errno;
-	if (!a->egress_failed && lost_source(way, fd, error)) {
-		a->egress_failed = true;
-		error = -EADDRNOTAVAIL;
+		a->egress_failed = lost_source(way, fd, error);
+		if (a->egress_failed)
+			error = -EADDRNOTAVAIL;
 	}
 	if (error == 0)
 		return (fd);

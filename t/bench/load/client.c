@@ -251,16 +251,24 @@ client_start(
 	return (c);
 }
 
-/* How many bytes went; 0: none yet; -1: it was ended. */
+/* How many bytes went; 0: none yet; -1: nor will any. */
 static ssize_t
-moved(struct client *c, int result)
+went(struct client *c, int result)
 {
 	if (result > 0)
 		return (result);
-	if (again(c, result))
-		return (0);
-	client_end(c, false);
-	return (-1);
+	return (again(c, result) ? 0 : -1);
+}
+
+/* The same, but a client for which none will go is ended. */
+static ssize_t
+moved(struct client *c, int result)
+{
+	ssize_t n = went(c, result);
+
+	if (n < 0)
+		client_end(c, false);
+	return (n);
 }
 
 ssize_t
@@ -278,13 +286,11 @@ client_try_write(struct client *c, const void *p, size_t len)
 size_t
 client_write(struct client *c, const void *p, size_t len)
 {
-	int n = SSL_write(c->ssl, p, (int)len);
+	ssize_t n = went(c, SSL_write(c->ssl, p, (int)len));
 
-	if (n > 0)
-		return ((size_t)n);
-	if (!again(c, n))
+	if (n < 0)
 		tls_fail("write");
-	return (0);
+	return ((size_t)n);
 }
 
 void
