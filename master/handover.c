@@ -22,10 +22,6 @@
 #include "master/scribe_state.h"
 #include "master/writer_state.h"
 
-#ifndef SNIPORT_VERSION
-#define SNIPORT_VERSION "unknown"
-#endif
-
 /* "sniport" and a newline, on a machine that stores the lowest byte first. */
 #define MAGIC UINT64_C(0x0a74726f70696e73)
 

@@ -17,17 +17,7 @@
 static void *
 map(size_t size, int fd)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	int error;
-
-	if (p == MAP_FAILED)
-		return (NULL);
-	if (madvise(p, size, MADV_DONTFORK) == 0)
-		return (p);
-	error = errno;
-	(void)munmap(p, size);
-	errno = error;
-	return (NULL);
+	return (store_map_own(fd, PROT_READ | PROT_WRITE, size));
 }
 
 void *

@@ -28,10 +28,6 @@
 #include "master/totals.h"
 #include "master/upgrade.h"
 
-#ifndef SNIPORT_VERSION
-#define SNIPORT_VERSION "unknown"
-#endif
-
 /* For workers of a generation that never served. */
 #define END_PATIENCE (1 * CLOCK_SEC)
 

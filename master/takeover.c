@@ -23,10 +23,6 @@
 #include "master/master.h"
 #include "master/program.h"
 
-#ifndef SNIPORT_VERSION
-#define SNIPORT_VERSION "unknown"
-#endif
-
 /* To read what is there takes milliseconds. */
 #define PATIENCE 20 /* s */
 

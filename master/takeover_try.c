@@ -20,10 +20,6 @@
 #include "master/socket.h"
 #include "master/takeover.h"
 
-#ifndef SNIPORT_VERSION
-#define SNIPORT_VERSION "unknown"
-#endif
-
 /* Those that are there need not be had once more. */
 static void
 try_listeners(

@@ -20,10 +20,6 @@
 #include "master/master.h"
 #include "master/program.h"
 
-#ifndef SNIPORT_VERSION
-#define SNIPORT_VERSION "unknown"
-#endif
-
 /* For what has to be over first: logs that take no lines, sockets of removed
  * listeners that are still served. */
 #define WAIT_PATIENCE (10 * CLOCK_SEC)

@@ -92,7 +92,8 @@ subtest 'what a dead worker leaves to full ones' => sub {
 	kill 'KILL', $second if $second > 1;
 	ok(poll(sub { () = $daemon->log =~ /worker 0\[$second\].*signal 9/g }),
 		'and dies again');
-	# One pause is at least 100 ms long.
+	# One pause is at least 100 ms long. Nothing tells that nothing spins, so
+	# time has to pass; who spins pauses 100,000 times a second.
 	my $before = $daemon->count->{accept_pauses};
 	select undef, undef, undef, 3;
 	cmp_ok($daemon->count->{accept_pauses} - $before, '<', 500,

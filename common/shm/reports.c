@@ -43,21 +43,15 @@ struct reports {
 	struct kept_report kept[REPORTS_KEPT];
 };
 
-/* No child has it. 0 or -errno. */
+/* 0 or -errno. */
 static int
 map_writer(struct reports **writer, int fd)
 {
 	struct reports *r =
-	    mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	int error;
+	    store_map_own(fd, PROT_READ | PROT_WRITE, sizeof(*r));
 
-	if (r == MAP_FAILED)
+	if (r == NULL)
 		return (-errno);
-	if (madvise(r, sizeof(*r), MADV_DONTFORK) != 0) {
-		error = -errno;
-		munmap(r, sizeof(*r));
-		return (error);
-	}
 	*writer = r;
 	return (0);
 }

@@ -57,21 +57,6 @@ map(int fd, int protection, off_t at, size_t size)
 	return (p);
 }
 
-/* Of the master: no child is to have it, not even until it unmaps it. */
-static void *
-map_own(int fd, int protection, size_t size)
-{
-	void *p = map(fd, protection, 0, size);
-	int error;
-
-	if (p == NULL || madvise(p, size, MADV_DONTFORK) == 0)
-		return (p);
-	error = errno;
-	munmap(p, size);
-	errno = error;
-	return (NULL);
-}
-
 static struct shm *
 shm_alloc(void)
 {
@@ -90,12 +75,12 @@ shm_alloc(void)
 static int
 map_master(struct shm *s)
 {
-	s->board_writer = map_own(s->board_writer_fd, PROT_READ | PROT_WRITE,
-	    sizeof(struct shm_board));
+	s->board_writer = store_map_own(s->board_writer_fd,
+	    PROT_READ | PROT_WRITE, sizeof(struct shm_board));
 	s->board = s->board_writer;
 	if (s->board_writer == NULL)
 		return (-errno);
-	s->counters = map_own(s->parts_fd, PROT_READ, counters_size(s));
+	s->counters = store_map_own(s->parts_fd, PROT_READ, counters_size(s));
 	return (s->counters == NULL ? -errno : 0);
 }
 

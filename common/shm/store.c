@@ -70,3 +70,20 @@ store_new(const char *name, size_t size, int *writer, int *reader)
 	*writer = fd;
 	return (0);
 }
+
+void *
+store_map_own(int fd, int protection, size_t size)
+{
+	void *p = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+	int error;
+
+	if (p == MAP_FAILED)
+		return (NULL);
+	if (madvise(p, size, MADV_DONTFORK) == 0 &&
+	    madvise(p, size, MADV_DONTDUMP) == 0)
+		return (p);
+	error = errno;
+	(void)munmap(p, size);
+	errno = error;
+	return (NULL);
+}

@@ -24,4 +24,9 @@ size_t store_size(int64_t names);
  */
 int store_new(const char *name, size_t size, int *writer, int *reader);
 
+/* Maps such a file, with PROT_* of mmap(2), for this process alone: neither is
+ * a child to have it by itself, nor a core file. To be unmapped by the caller.
+ * NULL: errno. */
+void *store_map_own(int fd, int protection, size_t size);
+
 #endif

@@ -14,23 +14,10 @@
 
 _Static_assert(sizeof(struct ticket_key) == 80, "as it is in a file");
 
-/* No child is to have it by itself, nor a core file. NULL: errno. */
 static void *
 map(int fd, int protection)
 {
-	void *p = mmap(
-	    NULL, sizeof(struct ticket_keys), protection, MAP_SHARED, fd, 0);
-	int error;
-
-	if (p == MAP_FAILED)
-		return (NULL);
-	if (madvise(p, sizeof(struct ticket_keys), MADV_DONTFORK) == 0 &&
-	    madvise(p, sizeof(struct ticket_keys), MADV_DONTDUMP) == 0)
-		return (p);
-	error = errno;
-	munmap(p, sizeof(struct ticket_keys));
-	errno = error;
-	return (NULL);
+	return (store_map_own(fd, protection, sizeof(struct ticket_keys)));
 }
 
 static void

@@ -13,10 +13,6 @@
 #include "worker/admin/metrics_part.h"
 #include "worker/admin/state.h"
 
-#ifndef SNIPORT_VERSION
-#define SNIPORT_VERSION "unknown"
-#endif
-
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 static bool

@@ -18,10 +18,6 @@
 #include "worker/admin/report.h"
 #include "worker/admin/state.h"
 
-#ifndef SNIPORT_VERSION
-#define SNIPORT_VERSION "unknown"
-#endif
-
 #define OBJECT_SIZE 12288
 #define QUERY_SIZE  HTTP_HEAD_MAX
 
