@@ -15,7 +15,8 @@ use Sniport::Authority;
 use Sniport::Client;
 use Sniport::Daemon;
 use Sniport::DNS;
-use Sniport::Test qw(poll run slurp sniport temporary top write_file);
+use Sniport::Test qw(poll run slurp sniport temporary tls_library top
+	write_file);
 use Sniport::Tunnel qw(works);
 use Sniport::Upstream;
 
@@ -218,7 +219,10 @@ subtest 'a certificate that has expired' => sub {
 		-connect => "127.0.0.1:$port") };
 	like(($client->())[1], qr/certificate (?:has expired|verify failed)/, 'the client');
 	$daemon->wait_audit(sub { $_->{reason} eq 'tls_handshake' });
-	tells("$J | grep '\"reason\":\"tls_handshake\"", qr/"detail":"[^"]*certificate.expired/i,
+	# OpenSSL sends this alert unencrypted, and AWS-LC opens no such record.
+	my $detail = tls_library() eq 'AWS-LC' ? qr/bad packet length/ :
+	    qr/certificate.expired/i;
+	tells("$J | grep '\"reason\":\"tls_handshake\"", qr/"detail":"[^"]*$detail/,
 		'the audit line');
 	tells("sniport status | grep '^tls:'", qr/c-60\.pem: certificate 1 expired on /,
 		'the status');
